@@ -1,0 +1,29 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { UnixSeconds } from './clock.ts'
+
+/** A bearer secret of one organization, as kept: never the secret itself. */
+export interface ApiKey {
+  readonly id: number
+  readonly organizationId: number
+  readonly organization: string
+  readonly name: string
+  readonly createdAt: UnixSeconds
+  readonly revokedAt: UnixSeconds | null
+}
+
+/** 32 random bytes behind a prefix by which secret scanners can know it. */
+export function generateSecret(): string {
+  return `ck_${randomBytes(32).toString('base64url')}`
+}
+
+/** SHA-256 suffices for a secret of 256 random bits; a slow hash guards guessable ones. */
+export function hashSecret(secret: string): Buffer {
+  return createHash('sha256').update(secret).digest()
+}
+
+/** Who asks, recorded with every change. */
+export interface Caller {
+  readonly organizationId: number
+  readonly keyId: number
+  readonly requestId: string
+}

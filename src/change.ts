@@ -1,0 +1,41 @@
+import type { Customer } from './contract/customer.ts'
+import type { Tag } from './contract/tag.ts'
+
+export type ChangeKind = 'customer.created' | 'customer.updated' | 'customer.deleted' | 'event.recorded' | 'tag.updated'
+
+/** Fields of a customer as changes record them: tags by name, since their colors belong to the organization. */
+export type RecordedFields = { [field in keyof Customer]?: field extends 'tags' ? string[] : Customer[field] }
+
+/**
+ * What a command did. `before` holds the old values of the fields that changed and `after` the new
+ * ones; a creation has only `after` and a deletion only `before`, with all fields. The engine adds
+ * who, when and in which request as it appends the change.
+ */
+export type Change =
+  | { readonly kind: 'customer.created'; readonly customerId: number; readonly before: null; readonly after: RecordedFields }
+  | { readonly kind: 'customer.updated'; readonly customerId: number; readonly before: RecordedFields; readonly after: RecordedFields }
+  | { readonly kind: 'customer.deleted'; readonly customerId: number; readonly before: RecordedFields; readonly after: null }
+  | { readonly kind: 'event.recorded'; readonly customerId: number; readonly before: null; readonly after: { readonly event: number } }
+  | { readonly kind: 'tag.updated'; readonly customerId: null; readonly before: Tag; readonly after: Tag }
+
+export function recordFields(customer: Customer): RecordedFields {
+  return { ...customer, tags: customer.tags.map(({ name }) => name) }
+}
+
+/** The change from one customer to the other, or null when they are the same. Colors are no difference. */
+export function changeBetween(before: Customer, after: Customer): Change | null {
+  const old = recordFields(before)
+  const now = recordFields(after)
+  const changed = (Object.keys(now) as (keyof Customer)[]).filter((field) => !isSame(old[field], now[field]))
+  if (changed.length === 0) return null
+  return { kind: 'customer.updated', customerId: after.id, before: pick(old, changed), after: pick(now, changed) }
+}
+
+/** Values of a customer are plain JSON built in one key order, so equal text is equality. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || (typeof one === 'object' && JSON.stringify(one) === JSON.stringify(other))
+}
+
+function pick(fields: RecordedFields, names: readonly (keyof Customer)[]): RecordedFields {
+  return Object.fromEntries(names.map((name) => [name, fields[name]]))
+}

@@ -1,0 +1,127 @@
+import { Type, type Static } from 'typebox'
+import { limits } from '../limits.ts'
+import { NullableInteger, NullableString } from './nullable.ts'
+import { Tag } from './tag.ts'
+
+const UnixSecondsText = (description: string) =>
+  Type.Unsafe<string | null>({
+    type: ['string', 'null'], pattern: '^[0-9]+$', description: `${description}, UNIX seconds.`, examples: ['1700000000']
+  })
+
+export const Location = Type.Object({
+  regionCode: NullableString(),
+  countryCode: NullableString(),
+  city: NullableString()
+}, { $id: 'Location' })
+export type Location = Static<typeof Location>
+
+export const Device = Type.Object({
+  id: Type.Integer({ description: "Given by the server when absent: the customer's id." }),
+  ip: NullableString(),
+  timezone: NullableString(),
+  platform: Type.Unsafe<'desktop' | 'mobile' | null>({ type: ['string', 'null'], enum: ['desktop', 'mobile', null] }),
+  userAgent: NullableString()
+}, { $id: 'Device' })
+export type Device = Static<typeof Device>
+
+export const AttributeValue = Type.Unsafe<string | number | boolean | null>({ type: ['string', 'number', 'boolean', 'null'] })
+export type AttributeValue = string | number | boolean
+
+/** A customer as every operation answers it, with every key always, in this order. */
+export const Customer = Type.Object({
+  id: Type.Integer({ minimum: 1, maximum: limits.integerMax }),
+  name: NullableString(),
+  email: NullableString({ description: 'Not unique.' }),
+  userId: NullableString({ description: "The caller's own id, unique in the organization, exact in letter case." }),
+  company: NullableString(),
+  phone: NullableString(),
+  firstSeen: UnixSecondsText('When the customer was first seen'),
+  lastSeen: UnixSecondsText('When the customer was last seen'),
+  location: Type.Unsafe<Location>(Type.Ref('Location')),
+  device: Type.Unsafe<Device | null>(Type.Union([Type.Ref('Device'), Type.Null()])),
+  unsubscribed: Type.Boolean(),
+  blocked: Type.Boolean(),
+  source: NullableString(),
+  referer: NullableString(),
+  lastPage: NullableString(),
+  locale: NullableString({ description: 'Language and region, kept as sent: `uk`, `en-US`, `pt_BR`.' }),
+  createdFrom: NullableString({ description: 'Channel: web, iOS, android, telegram, viber, facebook, instagram, and others.' }),
+  integrationId: NullableString({ description: "The customer's id on that channel." }),
+  notes: NullableString(),
+  tags: Type.Unsafe<Tag[]>(Type.Array(Type.Ref('Tag'), { description: 'In the order they were attached.' })),
+  customData: Type.Unsafe<Record<string, AttributeValue>>(Type.Record(Type.String(), Type.Unsafe({ type: ['string', 'number', 'boolean'] })))
+}, { $id: 'Customer' })
+export type Customer = Static<typeof Customer>
+
+/** Integers, or the text that a customer read before carries. */
+const DateDraft = Type.Unsafe<string | number | null>({
+  type: ['string', 'integer', 'null'],
+  pattern: '^[0-9]{1,11}$',
+  minimum: 0,
+  maximum: limits.dateSecondsMax,
+  description: `UNIX seconds, 0 to ${limits.dateSecondsMax}. Absent on create: now.`
+})
+
+const DraftFields = {
+  name: NullableString({ maxLength: limits.textCharactersMax }),
+  email: NullableString({
+    maxLength: limits.emailCharactersMax,
+    pattern: '^([^@\\s]+@[^@\\s]+)?$',
+    description: 'One `@`, both sides non-empty, no white space. Empty text is null.'
+  }),
+  userId: NullableString({ maxLength: limits.textCharactersMax, description: 'Empty text is null.' }),
+  company: NullableString({ maxLength: limits.textCharactersMax }),
+  phone: NullableString({ maxLength: limits.textCharactersMax }),
+  firstSeen: DateDraft,
+  lastSeen: DateDraft,
+  location: Type.Unsafe<Partial<Location> | null>({
+    type: ['object', 'null'],
+    properties: { regionCode: NullableString({ maxLength: limits.textCharactersMax }), countryCode: NullableString({ maxLength: limits.textCharactersMax }), city: NullableString({ maxLength: limits.textCharactersMax }) },
+    description: 'Parts given are set, absent parts stay, null clears.'
+  }),
+  device: Type.Unsafe<Partial<Device> | null>({
+    type: ['object', 'null'],
+    properties: {
+      id: NullableInteger(),
+      ip: NullableString({ maxLength: limits.textCharactersMax }),
+      timezone: NullableString({ maxLength: limits.textCharactersMax }),
+      platform: { type: ['string', 'null'], enum: ['desktop', 'mobile', null] },
+      userAgent: NullableString({ maxLength: limits.urlCharactersMax })
+    },
+    description: 'An object given replaces the device whole.'
+  }),
+  unsubscribed: Type.Boolean(),
+  blocked: Type.Boolean(),
+  source: NullableString({ maxLength: limits.urlCharactersMax }),
+  referer: NullableString({ maxLength: limits.urlCharactersMax }),
+  lastPage: NullableString({ maxLength: limits.urlCharactersMax }),
+  locale: NullableString({ maxLength: limits.textCharactersMax }),
+  createdFrom: NullableString({ maxLength: limits.textCharactersMax }),
+  integrationId: NullableString({ maxLength: limits.textCharactersMax }),
+  notes: NullableString({ maxLength: limits.longTextCharactersMax }),
+  tags: Type.Array(Type.Ref('TagDraft'), { maxItems: limits.customerTagsMax }),
+  customData: Type.Record(Type.String({ minLength: 1, maxLength: limits.nameCharactersMax }), AttributeValue, {
+    description: 'Values are text, number, boolean, or null, which removes the attribute. An attribute keeps the type of its first value.'
+  })
+}
+
+export const CustomerDraft = Type.Partial(Type.Object(DraftFields), {
+  $id: 'CustomerDraft',
+  description: 'What may be written. PATCH changes the keys given; PUT clears those absent.'
+})
+export type CustomerDraft = Static<typeof CustomerDraft>
+
+export const BatchItem = Type.Object({
+  customer: Type.Integer({ minimum: 1, maximum: limits.integerMax }),
+  ...Type.Partial(Type.Object(DraftFields)).properties
+}, { $id: 'BatchItem', required: ['customer'] })
+
+export const Batch = Type.Array(Type.Ref('BatchItem'), { $id: 'Batch', minItems: 1, maxItems: limits.batchCustomersMax })
+
+export const Customers = Type.Array(Type.Ref('Customer'), { $id: 'Customers' })
+
+export const CustomerPage = Type.Object({
+  data: Type.Array(Type.Ref('Customer')),
+  total: Type.Integer({ description: 'All matches, exactly, whatever `limit` is.' }),
+  meta: Type.Object({ total: Type.Integer(), limit: Type.Integer({ description: 'The limit used.' }) })
+}, { $id: 'CustomerPage' })

@@ -1,0 +1,11 @@
+import { Type, type Static } from 'typebox'
+
+export const ErrorEntry = Type.Object({
+  code: Type.String({ description: 'A code of docs/errors.md, or the path of a bad property, such as `filter[0].field`.' }),
+  message: Type.String({ description: 'For people. Branch on `code`.' }),
+  existingId: Type.Optional(Type.Integer({ description: 'With `invalid_userId_value`: the customer that has this userId.' })),
+  path: Type.Optional(Type.String({ description: 'With `invalid_userId_value` in a batch: where it stands.' }))
+}, { $id: 'ErrorEntry' })
+export type ErrorEntry = Static<typeof ErrorEntry>
+
+export const ErrorBody = Type.Object({ errors: Type.Array(Type.Ref('ErrorEntry')) }, { $id: 'ErrorBody' })

@@ -1,0 +1,187 @@
+import type { Change } from './change.ts'
+import { changeBetween, recordFields } from './change.ts'
+import type { UnixSeconds } from './clock.ts'
+import type { BatchItem, Command, RecordEventCommand } from './command.ts'
+import type { Customer } from './contract/customer.ts'
+import type { CustomerEvent } from './contract/event.ts'
+import type { TagDraft } from './contract/tag.ts'
+import type { AttributeEntry, AttributeType } from './custom-data.ts'
+import { attributeFaults, mergeCustomData, replaceCustomData } from './custom-data.ts'
+import type { CustomerPatch } from './customer-patch.ts'
+import { emptyCustomer, keepDevice } from './customer.ts'
+import type { Fault } from './errors.ts'
+import { customerNotFound, invalidRequest, userIdTaken } from './errors.ts'
+import { limits } from './limits.ts'
+import { attachTags, colorTags, detachTags, replaceTags } from './tag.ts'
+import { join } from './untrusted.ts'
+
+/** What a rule needs to know besides the customers themselves. */
+export interface DecisionContext {
+  readonly now: UnixSeconds
+  /** The id of the customer or event that the command creates, never used before. */
+  readonly newId: number
+  /** Which customer holds each userId that the command names. */
+  readonly userIdHolders: ReadonlyMap<string, number>
+  /** Color by name, of every tag of the organization that the command names. */
+  readonly tagColors: ReadonlyMap<string, string>
+  /** Type by name, of every attribute of the organization that the command names. */
+  readonly attributeTypes: ReadonlyMap<string, AttributeType>
+}
+
+/**
+ * One consequence of a command. `after` is the customer as it is then, null where the consequence is
+ * not one for a single customer or the customer is gone; `change` is null when nothing changed.
+ */
+export interface Decision {
+  readonly after: Customer | null
+  readonly change: Change | null
+  readonly event?: CustomerEvent
+}
+
+/**
+ * The rules: what a command does to the customers it names, given in `before` by id. Pure; throws an
+ * ApiError, and then nothing of the command may be stored. An answer shows the customers of `after`
+ * in order. A tag named in an `after` that the organization lacks is to be made, likewise an attribute.
+ */
+export function decide(command: Command, before: ReadonlyMap<number, Customer>, context: DecisionContext): Decision[] {
+  switch (command.type) {
+    case 'create': return create(command.draft, { ...context, strictAttributes: command.strictAttributes })
+    case 'patch': case 'replace': {
+      const item = { id: command.id, patch: command.patch, path: '' }
+      return update([item], before, { ...context, strictAttributes: command.strictAttributes, replaces: command.type === 'replace' })
+    }
+    case 'batch':
+      return update(command.items, before, { ...context, strictAttributes: command.strictAttributes, replaces: false })
+    case 'tag': return tag(existing(before, command.id), command.tags, context)
+    case 'untag': return untag(existing(before, command.id), command.names)
+    case 'delete': {
+      const customer = existing(before, command.id)
+      return [{ after: null, change: { kind: 'customer.deleted', customerId: customer.id, before: recordFields(customer), after: null } }]
+    }
+    case 'recordEvent': return recordEvent(command, existing(before, command.customerId), context)
+  }
+}
+
+function create(draft: CustomerPatch, context: DecisionContext & { strictAttributes: boolean }): Decision[] {
+  refuseUnfitAttributes([draft.customData ?? []], context)
+  const now = String(context.now)
+  const blankCustomer = { ...emptyCustomer(context.newId), firstSeen: now, lastSeen: now }
+  const customer = applyPatch(blankCustomer, draft, { colors: context.tagColors, replaces: false })
+  refuseOversize(customer, '')
+  refuseTakenUserId(customer, { path: '', holders: context.userIdHolders })
+  return [
+    ...recolorings(draft.tags ?? [], context.tagColors),
+    { after: customer, change: { kind: 'customer.created', customerId: customer.id, before: null, after: recordFields(customer) } }
+  ]
+}
+
+function update(
+  items: readonly BatchItem[], before: ReadonlyMap<number, Customer>,
+  context: DecisionContext & { strictAttributes: boolean; replaces: boolean }
+): Decision[] {
+  refuseUnfitAttributes(items.map(({ patch }) => patch.customData ?? []), context)
+  for (const { id, path } of items) existing(before, id, path)
+
+  // One customer may stand in a batch twice, so each item is applied to what the ones before it left.
+  const customers = new Map(before)
+  const holders = new Map(context.userIdHolders)
+  const colors = new Map(context.tagColors)
+  const decisions: Decision[] = []
+  for (const { id, patch, path } of items) {
+    const was = existing(customers, id, path)
+    decisions.push(...recolorings(patch.tags ?? [], colors))
+    for (const { name, color } of colorTags(patch.tags ?? [], colors)) colors.set(name, color)
+    const after = applyPatch(recolor(was, colors), patch, { colors, replaces: context.replaces })
+    refuseOversize(after, path)
+    refuseTakenUserId(after, { path, holders })
+    if (was.userId !== null) holders.delete(was.userId)
+    if (after.userId !== null) holders.set(after.userId, id)
+    customers.set(id, after)
+    decisions.push({ after, change: changeBetween(was, after) })
+  }
+  return decisions
+}
+
+function tag(customer: Customer, drafts: readonly TagDraft[], { tagColors }: DecisionContext): Decision[] {
+  const after = { ...customer, tags: attachTags(customer.tags, colorTags(drafts, tagColors)) }
+  refuseOversize(after, '')
+  return [...recolorings(drafts, tagColors), { after, change: changeBetween(customer, after) }]
+}
+
+function untag(customer: Customer, names: readonly string[]): Decision[] {
+  const after = { ...customer, tags: detachTags(customer.tags, new Set(names)) }
+  return [{ after, change: changeBetween(customer, after) }]
+}
+
+function recordEvent(command: RecordEventCommand, customer: Customer, { newId, now }: DecisionContext): Decision[] {
+  const { name, data, createdAt } = command
+  const event = { id: newId, name, data, createdAt: String(createdAt ?? now), customer: customer.id }
+  return [{ after: null, change: { kind: 'event.recorded', customerId: customer.id, before: null, after: { event: newId } }, event }]
+}
+
+function existing(customers: ReadonlyMap<number, Customer>, id: number, path = ''): Customer {
+  const customer = customers.get(id)
+  if (customer === undefined) throw customerNotFound(path === '' ? undefined : join(path, 'customer'))
+  return customer
+}
+
+// HelpCrunch: PUT clears these when the body lacks them, and resets nothing else by omission.
+const replacedFields = ['name', 'email', 'userId', 'company', 'phone', 'source', 'referer', 'lastPage', 'locale', 'notes'] as const
+
+function applyPatch(
+  was: Customer, patch: CustomerPatch, { colors, replaces }: { colors: ReadonlyMap<string, string>; replaces: boolean }
+): Customer {
+  const { location, device, tags, customData, ...plain } = patch
+  const cleared = replaces ? Object.fromEntries(replacedFields.map((field) => [field, null])) : {}
+  const entries = customData ?? []
+  const clearsCustomData = customData === null || replaces
+  return {
+    ...was,
+    ...cleared,
+    ...plain,
+    location: { ...was.location, ...location },
+    device: device === undefined ? was.device : device && keepDevice(device, was.id),
+    tags: tags !== undefined ? replaceTags(was.tags, colorTags(tags, colors)) : replaces ? [] : was.tags,
+    customData: clearsCustomData ? replaceCustomData(was.customData, entries) : mergeCustomData(was.customData, entries)
+  }
+}
+
+/** A tag that an earlier item of the batch recolored has its new color on this customer too. */
+function recolor(customer: Customer, colors: ReadonlyMap<string, string>): Customer {
+  return { ...customer, tags: customer.tags.map(({ name, color }) => ({ name, color: colors.get(name) ?? color })) }
+}
+
+/** A color given for a known tag changes the tag for everyone. */
+function recolorings(drafts: readonly TagDraft[], colors: ReadonlyMap<string, string>): Decision[] {
+  return drafts.flatMap(({ name, color }) => {
+    const known = colors.get(name)
+    if (color === undefined || known === undefined || known === color) return []
+    return [{ after: null, change: { kind: 'tag.updated', customerId: null, before: { name, color: known }, after: { name, color } } }]
+  })
+}
+
+function refuseUnfitAttributes(
+  entryLists: readonly (readonly AttributeEntry[])[],
+  { attributeTypes, strictAttributes }: DecisionContext & { strictAttributes: boolean }
+): void {
+  const types = new Map(attributeTypes)
+  const faults = entryLists.flatMap((entries) => attributeFaults(entries, types, strictAttributes))
+  if (faults.length > 0) throw invalidRequest(faults)
+}
+
+function refuseOversize({ tags, customData }: Customer, path: string): void {
+  const faults: Fault[] = []
+  if (tags.length > limits.customerTagsMax) {
+    faults.push({ path: join(path, 'tags'), message: `A customer can have ${limits.customerTagsMax} tags or less.` })
+  }
+  if (Object.keys(customData).length > limits.customerAttributesMax) {
+    faults.push({ path: join(path, 'customData'), message: `A customer can have ${limits.customerAttributesMax} attributes or less.` })
+  }
+  if (faults.length > 0) throw invalidRequest(faults)
+}
+
+function refuseTakenUserId(customer: Customer, { path, holders }: { path: string; holders: ReadonlyMap<string, number> }): void {
+  if (customer.userId === null) return
+  const holder = holders.get(customer.userId)
+  if (holder !== undefined && holder !== customer.id) throw userIdTaken(holder, path === '' ? undefined : join(path, 'userId'))
+}

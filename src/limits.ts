@@ -1,0 +1,65 @@
+/**
+ * Every number that bounds something, with its unit. Each has a row in docs/limits.md.
+ * "Characters" are Unicode code points.
+ */
+export const limits = {
+  /** Largest integer a JSON number can carry exactly; ids stay below 2^53. */
+  integerMax: Number.MAX_SAFE_INTEGER,
+  /** 9999-12-31T23:59:59Z, the last second with a four-digit year. */
+  dateSecondsMax: 253_402_300_799,
+
+  emailCharactersMax: 320,
+  /** source, referer, lastPage and userAgent. */
+  urlCharactersMax: 8_192,
+  /** notes and custom data. */
+  longTextCharactersMax: 65_535,
+  /** Names of tags, attributes, events, organizations and API keys; tag colors. */
+  nameCharactersMax: 255,
+  /** Every other string of a customer. */
+  textCharactersMax: 1_024,
+
+  customerTagsMax: 1_000,
+  customerAttributesMax: 500,
+  eventDataBytesMax: 65_536,
+  bodyBytesMax: 1_048_576,
+  bodyLevelsMax: 32,
+  batchCustomersMax: 10,
+  pageCustomersMax: 100,
+  searchFiltersMax: 50,
+
+  /** Request line and headers together. */
+  headerBytesMax: 16_384,
+  headerTimeoutSeconds: 10,
+  requestTimeoutSeconds: 30,
+  idleTimeoutSeconds: 72,
+  shutdownSeconds: 10,
+  ignoredHeaderBytesMax: 1_024,
+
+  rateLimitPerMinuteMax: 1_000_000,
+  /** Wrong keys an address may send in a minute before its answers are delayed. */
+  wrongKeysFreePerMinute: 10,
+  wrongKeyDelaySecondsMax: 2,
+  wrongKeyAddressesMax: 10_000,
+  /** Delayed answers held at once; beyond it a wrong key is answered 429. */
+  wrongKeyDelayedMax: 1_000,
+  keyCacheMax: 10_000,
+
+  /** Commands that share one commit. */
+  groupCommandsMax: 128,
+  /** Commands waiting for a commit; beyond it 503. */
+  writeQueueMax: 10_000,
+  /** Searches waiting for a read worker; beyond it 503. */
+  readQueueMax: 1_000,
+  /** A list page that skips no more rows than this is read on the main thread. */
+  inlineOffsetMax: 1_000,
+  /** How long a write waits for another process's lock before it is answered 503. */
+  lockWaitSeconds: 5,
+  retryAfterSeconds: 1,
+
+  changeDaysDefault: 90,
+  changeDaysMax: 36_500,
+  purgeIntervalSeconds: 3_600,
+  purgeGroupMax: 1_000,
+  /** How long the answer of a readiness probe is reused. */
+  readyProbeSeconds: 1
+} as const

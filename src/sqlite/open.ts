@@ -1,0 +1,170 @@
+import { chmodSync, closeSync, existsSync, fstatSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import Database from 'better-sqlite3'
+import { OperatorError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { readMigrations } from '../sql/migrations.ts'
+
+/** Marks a file as ours: "Cltl" in ASCII. */
+const applicationId = 0x436c746c
+
+const mebibyte = 1024 * 1024
+
+/** A connection for reading. It cannot write, whatever is asked of it. */
+export function openReader(path: string): Database.Database {
+  const db = new Database(path, { readonly: true, fileMustExist: true, timeout: limits.lockWaitSeconds * 1000 })
+  db.pragma(`cache_size = ${-64 * 1024}`)
+  return db
+}
+
+/** A connection for writing, whose commits are on disk when they return. */
+export function openWriter(path: string): Database.Database {
+  const db = new Database(path, { fileMustExist: true, timeout: limits.lockWaitSeconds * 1000 })
+  db.pragma('journal_mode = WAL')
+  // better-sqlite3 is built so that a WAL database drops to NORMAL at its first use unless told.
+  db.pragma('synchronous = FULL')
+  db.pragma('foreign_keys = ON')
+  db.pragma(`cache_size = ${-64 * 1024}`)
+  // Checkpoints are written by the writer thread, so long pauses between them disturb nobody.
+  db.pragma('wal_autocheckpoint = 8000')
+  db.pragma(`journal_size_limit = ${64 * mebibyte}`)
+  return db
+}
+
+/**
+ * Makes the database when there is none and brings its schema up to date. Several processes may do
+ * this at once. Refuses, touching nothing, a file that is not ours, damaged, or of a newer version.
+ * Answers the names of the migrations it ran.
+ */
+export function prepareDatabase(path: string): string[] {
+  if (!existsSync(path)) createDatabase(path)
+  checkFile(path)
+  const migrations = readMigrations(new URL('./migrations/', import.meta.url))
+  const schemaVersion = readSchemaVersion(path)
+  if (schemaVersion > migrations.length) {
+    throw new OperatorError(
+      `${path} was written by a newer version of Clientele (schema ${schemaVersion}; this version knows up to ${migrations.length}). ` +
+      'Start the newer version, or restore a backup made before the upgrade.'
+    )
+  }
+  if (schemaVersion === migrations.length) return []
+  return migrate(path)
+}
+
+function migrate(path: string): string[] {
+  const db = openWriter(path)
+  try {
+    const ran: string[] = []
+    // IMMEDIATE takes the write lock first, so of two processes one waits and then finds nothing to do.
+    db.transaction(() => {
+      for (const { version, name, sql } of readMigrations(new URL('./migrations/', import.meta.url))) {
+        if (version <= Number(db.pragma('user_version', { simple: true }))) continue
+        db.exec(sql)
+        db.pragma(`user_version = ${version}`)
+        ran.push(name)
+      }
+    }).immediate()
+    return ran
+  } finally {
+    db.close()
+  }
+}
+
+/**
+ * The file appears under its name only when it is a database of ours, so that an empty file is
+ * always a sign of damage and two processes that start together cannot meet half of one.
+ */
+function createDatabase(path: string): void {
+  const draft = `${path}.${process.pid}.new`
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    closeSync(openSync(draft, 'wx', 0o600))
+    const db = new Database(draft)
+    db.pragma(`application_id = ${applicationId}`)
+    db.pragma('journal_mode = WAL')
+    db.close()
+    chmodSync(draft, 0o600)
+    linkSync(draft, path)
+  } catch (error) {
+    if (isErrorWithCode(error, 'EEXIST') && existsSync(path)) return
+    throw new OperatorError(`Cannot create the database ${path}: ${reason(error)}. Check the folder, its permissions and the room on the disk.`, { cause: error })
+  } finally {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(draft + suffix, { force: true })
+  }
+}
+
+const headerBytes = 100
+const walHeaderBytes = 32
+const frameHeaderBytes = 24
+
+/** Reads the header by hand, since opening a database may already write to it. */
+function checkFile(path: string): void {
+  const refuse = (why: string, options?: ErrorOptions): never => {
+    throw new OperatorError(`${path} ${why}. Nothing was changed. Restore a backup, or name another file with --database.`, options)
+  }
+  try {
+    if (!statSync(path).isFile()) refuse('is not a file')
+    const file = openSync(path, 'r')
+    try {
+      const bytes = fstatSync(file).size
+      const header = Buffer.alloc(headerBytes)
+      if (bytes === 0) refuse('is empty: the database was truncated, or something else made the file')
+      if (readSync(file, header, 0, headerBytes, 0) < headerBytes) refuse('is too short to be a database: it was truncated')
+      if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') refuse('is not an SQLite database')
+      if (header.readUInt32BE(68) !== applicationId) refuse('is an SQLite database, but not one of Clientele')
+      const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
+      const pages = header.readUInt32BE(28)
+      const pagesThere = Math.floor(bytes / pageBytes)
+      if (pagesThere < pages && !hasPagesInWal(`${path}-wal`, { pageBytes, first: pagesThere + 1, last: pages })) {
+        refuse(`is truncated: it has ${bytes} of ${pages * pageBytes} bytes`)
+      }
+    } finally {
+      closeSync(file)
+    }
+  } catch (error) {
+    if (error instanceof OperatorError) throw error
+    refuse(`cannot be read: ${reason(error)}`, { cause: error })
+  }
+}
+
+/** A crash amid a checkpoint leaves the file short of pages that the write-ahead log still has. */
+function hasPagesInWal(path: string, { pageBytes, first, last }: { pageBytes: number; first: number; last: number }): boolean {
+  if (!existsSync(path)) return false
+  const file = openSync(path, 'r')
+  try {
+    const missing = new Set<number>()
+    for (let page = first; page <= last; page += 1) missing.add(page)
+    const frames = Math.floor((fstatSync(file).size - walHeaderBytes) / (frameHeaderBytes + pageBytes))
+    const header = Buffer.alloc(4)
+    for (let frame = 0; frame < frames; frame += 1) {
+      readSync(file, header, 0, 4, walHeaderBytes + frame * (frameHeaderBytes + pageBytes))
+      missing.delete(header.readUInt32BE(0))
+    }
+    return missing.size === 0
+  } finally {
+    closeSync(file)
+  }
+}
+
+function readSchemaVersion(path: string): number {
+  try {
+    const db = new Database(path, { readonly: true, timeout: limits.lockWaitSeconds * 1000 })
+    try {
+      // Reads the schema, which is where damage near the start of the file shows.
+      db.prepare('select count(*) from sqlite_schema').get()
+      return Number(db.pragma('user_version', { simple: true }))
+    } finally {
+      db.close()
+    }
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be opened: ${reason(error)}. Nothing was changed. Restore a backup, or name another file with --database.`, { cause: error })
+  }
+}
+
+function isErrorWithCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

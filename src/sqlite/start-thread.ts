@@ -1,0 +1,7 @@
+import { Worker } from 'node:worker_threads'
+
+/** Starts a sibling of this file as a thread: its source in a checkout, its JavaScript in a package. */
+export function startThread(name: string, workerData: Record<string, unknown>): Worker {
+  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+  return new Worker(new URL(`./${name}.${extension}`, import.meta.url), { workerData })
+}

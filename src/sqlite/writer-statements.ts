@@ -1,0 +1,88 @@
+import type { Database } from 'better-sqlite3'
+import type { ApiKey } from '../api-key.ts'
+import type { RenderingRow } from './catalog.ts'
+
+type Row = Record<string, string | number | null>
+
+const keyColumns = `
+  api_keys.id, api_keys.organization_id as organizationId, organizations.name as organization,
+  api_keys.name, api_keys.created_at as createdAt, api_keys.revoked_at as revokedAt`
+
+/** Every fixed statement of the writing connection, prepared once. */
+export function prepareWriterStatements(db: Database) {
+  return {
+    begin: db.prepare('begin immediate'),
+    commit: db.prepare('commit'),
+    rollback: db.prepare('rollback'),
+
+    // AUTOINCREMENT keeps the highest id ever used here, also when its row is gone.
+    sequence: db.prepare<[string], number>('select seq from sqlite_sequence where name = ?').pluck(),
+
+    find: db.prepare<[number, number], RenderingRow>(
+      'select rendering, tags_offset, tag_ids from customers where id = ? and organization_id = ?'),
+    findByUserId: db.prepare<[number, string], number>(
+      'select id from customers where organization_id = ? and user_id = ?').pluck(),
+    insert: db.prepare<[Row]>(`
+      insert into customers (
+        id, organization_id, user_id, email, name, company, phone, country_code, city, region_code,
+        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tags_offset, rendering
+      ) values (
+        :id, :organization_id, :user_id, :email, :name, :company, :phone, :country_code, :city, :region_code,
+        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :tags_offset, :rendering
+      )`),
+    update: db.prepare<[Row]>(`
+      update customers set
+        user_id = :user_id, email = :email, name = :name, company = :company, phone = :phone,
+        country_code = :country_code, city = :city, region_code = :region_code,
+        created_from = :created_from, integration_id = :integration_id,
+        first_seen = :first_seen, last_seen = :last_seen, updated_at = :updated_at,
+        tag_ids = :tag_ids, tags_offset = :tags_offset, rendering = :rendering
+      where id = :id`),
+    updateUnindexed: db.prepare<[Row]>(`
+      update customers set
+        name = :name, company = :company, phone = :phone,
+        country_code = :country_code, city = :city, region_code = :region_code,
+        created_from = :created_from, integration_id = :integration_id, updated_at = :updated_at,
+        tag_ids = :tag_ids, tags_offset = :tags_offset, rendering = :rendering
+      where id = :id`),
+    delete: db.prepare<[number]>('delete from customers where id = ?'),
+
+    insertTag: db.prepare<[number, string, string, number]>(
+      'insert into tags (organization_id, name, color, version) values (?, ?, ?, ?)'),
+    recolorTag: db.prepare<[string, number, number]>('update tags set color = ?, version = ? where id = ?'),
+    insertTagEntry: db.prepare<[number, number]>('insert into customer_tags (tag_id, customer_id) values (?, ?)'),
+    deleteTagEntry: db.prepare<[number, number]>('delete from customer_tags where tag_id = ? and customer_id = ?'),
+
+    insertAttribute: db.prepare<[number, string, string]>(
+      'insert into attributes (organization_id, name, type) values (?, ?, ?)'),
+    insertAttributeEntry: db.prepare<[number, string | number, number]>(
+      'insert into customer_attributes (attribute_id, value, customer_id) values (?, ?, ?)'),
+    deleteAttributeEntry: db.prepare<[number, string | number, number]>(
+      'delete from customer_attributes where attribute_id = ? and value = ? and customer_id = ?'),
+
+    insertEvent: db.prepare<[number, number, string, string, number]>(
+      'insert into events (id, customer_id, name, data, created_at) values (?, ?, ?, ?, ?)'),
+    insertChange: db.prepare<[number, number | null, string, number, number, string, string | null, string | null]>(
+      'insert into changes (organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?)'),
+    addCustomers: db.prepare<[number, number]>('update organizations set customer_count = customer_count + ? where id = ?'),
+
+    anyOrganization: db.prepare<[], number>('select id from organizations limit 1').pluck(),
+    findOrganization: db.prepare<[string], number>('select id from organizations where name = ?').pluck(),
+    insertOrganization: db.prepare<[string, number]>('insert into organizations (name, created_at) values (?, ?)'),
+    insertKey: db.prepare<[number, string, Buffer, number]>(
+      'insert into api_keys (organization_id, name, secret_hash, created_at) values (?, ?, ?, ?)'),
+    revokeKey: db.prepare<[number, number]>('update api_keys set revoked_at = ? where id = ? and revoked_at is null'),
+    findKey: db.prepare<[number], ApiKey>(
+      `select ${keyColumns} from api_keys join organizations on organizations.id = organization_id where api_keys.id = ?`),
+
+    oldestChanges: db.prepare<[number], { id: number; kind: string; at: number; customerId: number | null }>(
+      'select id, kind, at, customer_id as customerId from changes order by id limit ?'),
+    deleteChange: db.prepare<[number]>('delete from changes where id = ?'),
+    deleteOrphanEvents: db.prepare<[{ customerId: number }]>(`
+      delete from events where customer_id = :customerId
+      and not exists (select 1 from customers where id = :customerId)`),
+
+    probe: db.prepare<[number]>(
+      'insert into probes (id, at) values (1, ?) on conflict (id) do update set at = excluded.at')
+  }
+}

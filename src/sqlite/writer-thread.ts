@@ -1,0 +1,35 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { systemClock } from '../clock.ts'
+import { openWriter } from './open.ts'
+import type { ThreadError } from './thread-error.ts'
+import { packError } from './thread-error.ts'
+import type { WriteJob, WriteResults } from './writer.ts'
+import { Writer } from './writer.ts'
+
+/** The thread that owns the only writing connection of this process. */
+
+export interface WriteGroup {
+  readonly jobs: readonly WriteJob[]
+}
+
+export interface WriteGroupResult {
+  readonly outcomes: readonly ({ readonly value: WriteResults[keyof WriteResults] } | { readonly error: ThreadError })[]
+  readonly seconds: number
+}
+
+if (parentPort === null) throw new Error('writer-thread.ts runs as a worker thread')
+const port = parentPort
+const { path } = workerData as { path: string }
+const db = openWriter(path)
+const writer = new Writer(db, systemClock)
+
+port.on('message', (message: WriteGroup | 'close') => {
+  if (message === 'close') {
+    db.close()
+    port.close()
+    return
+  }
+  const { outcomes, seconds } = writer.runGroup(message.jobs)
+  const packed = outcomes.map((outcome) => ('error' in outcome ? { error: packError(outcome.error) } : outcome))
+  port.postMessage({ outcomes: packed, seconds } satisfies WriteGroupResult)
+})

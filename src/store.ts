@@ -1,0 +1,75 @@
+import type { ApiKey, Caller } from './api-key.ts'
+import type { UnixSeconds } from './clock.ts'
+import type { Command } from './command.ts'
+import type { CustomerEvent } from './contract/event.ts'
+import type { AttributeType } from './custom-data.ts'
+import type { CustomerJson } from './customer.ts'
+import type { CustomerSearch } from './search.ts'
+
+export interface Organization {
+  readonly id: number
+  readonly name: string
+  readonly createdAt: UnixSeconds
+  readonly customers: number
+}
+
+/** What an acknowledged command left: customers as they are then, in the order the command names them. */
+export interface Written {
+  readonly customers: readonly CustomerJson[]
+  readonly events: readonly CustomerEvent[]
+}
+
+export interface FoundPage {
+  readonly customers: readonly CustomerJson[]
+  /** All matches, exactly. */
+  readonly total: number
+}
+
+export interface Backup {
+  readonly customers: number
+  readonly bytes: number
+}
+
+/** What a monitoring page wants to know, cheap enough to ask every few seconds. */
+export interface StoreStatus {
+  readonly customers: number
+  readonly databaseBytes: number
+  readonly writesWaiting: number
+  readonly readsWaiting: number
+}
+
+/** Told of every commit, for metrics. */
+export type CommitListener = (commit: { readonly commands: number; readonly seconds: number }) => void
+
+/**
+ * What a storage engine promises. Everything is scoped by organization; nothing of another one is
+ * ever seen. Reads see every write already answered. Fails with an ApiError: those of `decide`,
+ * or `unavailable` when the database cannot be read or written, and then nothing was acknowledged.
+ */
+export interface Store {
+  /** One transaction: loads what the command names, decides, keeps the result and appends the changes. */
+  write(caller: Caller, command: Command): Promise<Written>
+  find(organizationId: number, id: number): Promise<CustomerJson | undefined>
+  search(organizationId: number, search: CustomerSearch): Promise<FoundPage>
+  attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>>
+
+  createOrganization(name: string): Promise<Organization>
+  organizations(): Promise<Organization[]>
+  /** The organization `default` with a first key, unless there is an organization already. */
+  createDefault(secretHash: Buffer): Promise<ApiKey | undefined>
+  createKey(key: { readonly organizationId: number; readonly name: string; readonly secretHash: Buffer }): Promise<ApiKey>
+  keys(): Promise<ApiKey[]>
+  /** The key of this hash, unless it is revoked. */
+  findKey(secretHash: Buffer): Promise<ApiKey | undefined>
+  revokeKey(id: number): Promise<ApiKey | undefined>
+
+  /** Forgets changes made before `before`, and what deletions among them kept back. Answers how many. */
+  purgeChanges(before: UnixSeconds): Promise<number>
+  /** Reads and durably writes something, or throws. */
+  probe(): Promise<void>
+  status(): Promise<StoreStatus>
+  /** A consistent, checked copy, written while others go on writing. */
+  backup(path: string): Promise<Backup>
+  /** Finishes what was accepted. */
+  close(): Promise<void>
+}
