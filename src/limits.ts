@@ -32,6 +32,8 @@ export const limits = {
   headerTimeoutSeconds: 10,
   requestTimeoutSeconds: 30,
   idleTimeoutSeconds: 72,
+  /** A connection on which nothing moves, an answer under way included. */
+  stalledTimeoutSeconds: 120,
   shutdownSeconds: 10,
   ignoredHeaderBytesMax: 1_024,
 

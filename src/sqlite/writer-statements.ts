@@ -1,12 +1,9 @@
 import type { Database } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
 import type { RenderingRow } from './catalog.ts'
+import { selectKeys } from './select-keys.ts'
 
 type Row = Record<string, string | number | null>
-
-const keyColumns = `
-  api_keys.id, api_keys.organization_id as organizationId, organizations.name as organization,
-  api_keys.name, api_keys.created_at as createdAt, api_keys.revoked_at as revokedAt`
 
 /** Every fixed statement of the writing connection, prepared once. */
 export function prepareWriterStatements(db: Database) {
@@ -72,8 +69,7 @@ export function prepareWriterStatements(db: Database) {
     insertKey: db.prepare<[number, string, Buffer, number]>(
       'insert into api_keys (organization_id, name, secret_hash, created_at) values (?, ?, ?, ?)'),
     revokeKey: db.prepare<[number, number]>('update api_keys set revoked_at = ? where id = ? and revoked_at is null'),
-    findKey: db.prepare<[number], ApiKey>(
-      `select ${keyColumns} from api_keys join organizations on organizations.id = organization_id where api_keys.id = ?`),
+    findKey: db.prepare<[number], ApiKey>(`${selectKeys} where api_keys.id = ?`),
 
     oldestChanges: db.prepare<[number], { id: number; kind: string; at: number; customerId: number | null }>(
       'select id, kind, at, customer_id as customerId from changes order by id limit ?'),

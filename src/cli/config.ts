@@ -1,0 +1,142 @@
+import { InvalidArgumentError, Option } from 'commander'
+import { closest, distance } from 'fastest-levenshtein'
+import { OperatorError } from '../errors.ts'
+import type { HttpSettings } from '../http/settings.ts'
+import { parseNetworks } from '../http/metrics.ts'
+import { limits } from '../limits.ts'
+
+/** Where the database is, when nobody says. */
+export const defaultDatabase = 'sqlite:./data/clientele.db'
+
+export interface ServeConfig {
+  readonly database: string
+  readonly host: string
+  readonly port: number
+  readonly changeDays: number
+  readonly http: HttpSettings
+}
+
+/** What commander hands over for `serve`: an entry for each option below, parsed. */
+export interface ServeOptions {
+  readonly database: string
+  readonly json?: true
+  readonly host: string
+  readonly port: number
+  readonly rateLimit: number | undefined
+  readonly errorStyle: HttpSettings['errorStyle']
+  readonly putMode: HttpSettings['putMode']
+  readonly emptySearch: HttpSettings['emptySearchStatus']
+  readonly timestamps: HttpSettings['timestamps']
+  readonly strictAttributes: boolean
+  readonly trustProxy: boolean
+  readonly metricsHost?: string
+  readonly changeDays: number
+}
+
+export function databaseOption(): Option {
+  return option('--database <url>', 'CLIENTELE_DATABASE', 'the database, as sqlite:PATH').argParser(parseDatabase).default(defaultDatabase)
+}
+
+/** The options of `serve`, each also a variable of the environment. */
+export function serveOptions(): Option[] {
+  return [
+    option('--host <address>', 'CLIENTELE_HOST', 'address to listen on').default('127.0.0.1'),
+    option('--port <number>', 'CLIENTELE_PORT', 'port to listen on; 0 picks a free one')
+      .argParser((value) => parseWholeNumber(value, { min: 0, max: 65_535 })).default(3000),
+    option('--rate-limit <limit>', 'CLIENTELE_RATE_LIMIT', 'requests a minute for each organization, as 120/min, or off')
+      .argParser(parseRateLimit).default(undefined, 'off'),
+    choice('--error-style <style>', 'CLIENTELE_ERROR_STYLE', 'shape and codes of errors', { current: 'current', legacy: 'legacy' }),
+    choice('--put-mode <mode>', 'CLIENTELE_PUT_MODE', 'whether PUT replaces a customer or merges into it', { replace: 'replace', merge: 'merge' }),
+    choice('--empty-search <status>', 'CLIENTELE_EMPTY_SEARCH', 'status of a search that finds nobody', { 200: 200, 404: 404 }),
+    choice('--timestamps <type>', 'CLIENTELE_TIMESTAMPS', 'how answers give dates', { string: 'string', integer: 'integer' }),
+    choice('--strict-attributes <switch>', 'CLIENTELE_STRICT_ATTRIBUTES', 'whether an unknown attribute is refused rather than created', { off: false, on: true }),
+    choice('--trust-proxy [switch]', 'CLIENTELE_TRUST_PROXY', 'whether X-Forwarded-For says where a request comes from', { off: false, on: true }, 'on'),
+    option('--metrics-host <addresses>', 'CLIENTELE_METRICS_HOST', 'addresses and networks that may read /metrics, comma-separated; default: this machine only')
+      .argParser(parseMetricsHost),
+    option('--change-days <days>', 'CLIENTELE_CHANGE_DAYS', 'how long changes are kept')
+      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.changeDaysMax })).default(limits.changeDaysDefault)
+  ]
+}
+
+export function serveConfig(options: ServeOptions): ServeConfig {
+  const { database, host, port, changeDays, rateLimit, metricsHost, emptySearch, ...http } = options
+  return {
+    database, host, port, changeDays,
+    http: {
+      errorStyle: http.errorStyle,
+      putMode: http.putMode,
+      timestamps: http.timestamps,
+      strictAttributes: http.strictAttributes,
+      trustProxy: http.trustProxy,
+      emptySearchStatus: emptySearch,
+      ...(rateLimit === undefined ? {} : { rateLimitPerMinute: rateLimit }),
+      ...(metricsHost === undefined ? {} : { metricsHost })
+    }
+  }
+}
+
+/** A misspelt variable would be ignored by everyone, so it is an error. Those of the tests are not ours to judge. */
+export function checkEnvironment(environment: NodeJS.ProcessEnv): void {
+  const known = [databaseOption(), ...serveOptions()].flatMap(({ envVar }) => envVar ?? [])
+  for (const name of Object.keys(environment)) {
+    if (!name.startsWith('CLIENTELE_') || name.startsWith('CLIENTELE_TEST_') || known.includes(name)) continue
+    throw new OperatorError(`Unknown setting ${name} in the environment. Did you mean ${closest(name, known)}?`)
+  }
+}
+
+/** The path in a `sqlite:` URL. */
+export function sqlitePath(database: string): string {
+  return database.slice('sqlite:'.length)
+}
+
+function option(flags: string, variable: string, description: string): Option {
+  return new Option(flags, description).env(variable)
+}
+
+/** The first choice is the default; `preset` is what the flag means without a value. */
+function choice(flags: string, variable: string, description: string, values: Record<string, string | number | boolean>, preset?: string): Option {
+  const names = Object.keys(values)
+  const parse = (value: string): string | number | boolean => {
+    const found = Object.hasOwn(values, value) ? values[value] : undefined
+    if (found === undefined) throw new InvalidArgumentError(`Allowed are ${names.join(' and ')}. Did you mean ${nearest(value, names)}?`)
+    return found
+  }
+  const [first = ''] = names
+  const described = option(flags, variable, `${description}: ${names.join(' or ')}`).argParser(parse).default(values[first], first)
+  return preset === undefined ? described : described.preset(preset)
+}
+
+function nearest(value: string, names: readonly string[]): string {
+  return closest(value.toLowerCase(), names)
+}
+
+function parseDatabase(value: string): string {
+  if (/^sqlite:./.test(value)) return value
+  const isSchemeTypo = value.includes(':') && distance(value.split(':')[0] ?? '', 'sqlite') <= 3
+  const path = isSchemeTypo ? value.slice(value.indexOf(':') + 1) : value.replace(/^\w+:(\/\/)?/, '')
+  throw new InvalidArgumentError(`A database is given as sqlite:PATH. Did you mean sqlite:${path === '' ? './data/clientele.db' : path}?`)
+}
+
+function parseWholeNumber(value: string, { min, max }: { min: number; max: number }): number {
+  const number = /^\d{1,9}$/.test(value) ? Number(value) : undefined
+  if (number !== undefined && number >= min && number <= max) return number
+  const hint = number !== undefined ? ` The nearest is ${Math.min(max, Math.max(min, number))}.` : ''
+  throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.${hint}`)
+}
+
+function parseRateLimit(value: string): number | undefined {
+  if (value === 'off') return undefined
+  const perMinute = /^(\d{1,9})\/min$/.exec(value)?.[1]
+  if (perMinute !== undefined) return parseWholeNumber(perMinute, { min: 1, max: limits.rateLimitPerMinuteMax })
+  const number = /\d+/.exec(value)?.[0]
+  throw new InvalidArgumentError(`It should be off, or a number with /min. Did you mean ${number === undefined ? 'off' : `${number}/min`}?`)
+}
+
+function parseMetricsHost(value: string): string {
+  try {
+    parseNetworks(value)
+    return value
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}

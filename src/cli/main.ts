@@ -1,0 +1,75 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { ApiError, OperatorError } from '../errors.ts'
+import { backup } from './backup.ts'
+import type { ServeOptions } from './config.ts'
+import { checkEnvironment, databaseOption, serveConfig, serveOptions } from './config.ts'
+import { createKey, listKeys, revokeKey } from './key.ts'
+import { migrate } from './migrate.ts'
+import { createOrganization, listOrganizations } from './organization.ts'
+import { report } from './output.ts'
+import { serve } from './serve.ts'
+import { version } from './version.ts'
+
+const exitFailure = 1
+const exitUsage = 2
+
+process.exitCode = await run(process.argv.slice(2))
+
+async function run(args: readonly string[]): Promise<number> {
+  try {
+    checkEnvironment(process.env)
+    await program().parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage
+    if (!(error instanceof OperatorError) && !(error instanceof ApiError)) throw error
+    process.stderr.write(`error: ${error.message}\n`)
+    return error instanceof OperatorError && error.message.startsWith('Unknown setting') ? exitUsage : exitFailure
+  }
+}
+
+function program(): Command {
+  const clientele = new Command('clientele')
+    .description("The self-hosted home of a business's customers.")
+    .helpCommand(false)
+    .showSuggestionAfterError()
+    .exitOverride()
+
+  const command = (parent: Command, name: string, description: string): Command =>
+    parent.command(name).description(description).addOption(databaseOption()).addOption(new Option('--json', 'say it as JSON')).allowExcessArguments(false)
+
+  const serving = command(clientele, 'serve', 'start the server')
+  for (const itsOption of serveOptions()) serving.addOption(itsOption)
+  serving.action(async (options: ServeOptions) => { await serve(serveConfig(options), options) })
+
+  const key = clientele.command('key').description('make, list and revoke API keys')
+  command(key, 'create', 'make a key and print it, this once')
+    .option('--organization <name>', 'whose key; needed when there are several')
+    .option('--name <name>', 'what the key is for', 'unnamed')
+    .action(createKey)
+  command(key, 'list', 'list keys, without their secrets').action(listKeys)
+  command(key, 'revoke', 'refuse a key from now on').argument('<id>', 'its id, as in key list', parseId).action(revokeKey)
+
+  const organization = clientele.command('organization').description('make and list organizations')
+  command(organization, 'create', 'make an organization').argument('<name>').action(createOrganization)
+  command(organization, 'list', 'list organizations').action(listOrganizations)
+
+  command(clientele, 'migrate', 'make the database, or bring its schema up to date').action(migrate)
+  command(clientele, 'backup', 'write a consistent, checked copy, also while the server runs')
+    .requiredOption('--to <file>', 'where to; must not exist')
+    .action(backup)
+  command(clientele, 'version', 'print the version').action((options: { json?: true }) => {
+    report(options, { json: { version, node: process.versions.node }, text: version })
+  })
+  command(clientele, 'help', 'print this').argument('[command...]').action((names: string[], options: { json?: true }) => {
+    const topic = names.reduce<Command>((parent, name) => parent.commands.find((child) => child.name() === name) ?? parent, clientele)
+    const text = topic.helpInformation().trimEnd()
+    report(options, { json: { help: text }, text })
+  })
+  return clientele
+}
+
+function parseId(value: string): number {
+  if (/^[1-9]\d{0,15}$/.test(value)) return Number(value)
+  throw new InvalidArgumentError('It should be the number that key list shows.')
+}

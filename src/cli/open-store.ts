@@ -1,0 +1,18 @@
+import { SqliteStore } from '../sqlite/store.ts'
+import type { CommitListener, Store } from '../store.ts'
+import { sqlitePath } from './config.ts'
+
+/** The engine that a database URL names, with its schema up to date. */
+export function openStore(database: string, options: { onCommit?: CommitListener } = {}): Store {
+  return SqliteStore.open({ path: sqlitePath(database), ...options })
+}
+
+/** Runs `use` with a store that is closed afterwards, however it went. */
+export async function withStore<Answer>(database: string, use: (store: Store) => Promise<Answer>): Promise<Answer> {
+  const store = openStore(database)
+  try {
+    return await use(store)
+  } finally {
+    await store.close()
+  }
+}

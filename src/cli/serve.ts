@@ -1,0 +1,102 @@
+import type { AddressInfo } from 'node:net'
+import pino from 'pino'
+import { generateSecret, hashSecret } from '../api-key.ts'
+import { systemClock } from '../clock.ts'
+import { OperatorError } from '../errors.ts'
+import { Metrics } from '../http/metrics.ts'
+import { createServer } from '../http/server.ts'
+import { limits } from '../limits.ts'
+import type { Store } from '../store.ts'
+import type { ServeConfig } from './config.ts'
+import { openStore } from './open-store.ts'
+import { version } from './version.ts'
+
+const secondsADay = 86_400
+
+/** Starts the service and resolves when it listens. It ends by SIGTERM or SIGINT. */
+export async function serve(config: ServeConfig, options: { json?: true }): Promise<void> {
+  // Written in the background: a log that blocks would hold up every request.
+  const destination = pino.destination({ fd: 2, sync: false })
+  const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+  const metrics = new Metrics()
+  const store = openStore(config.database, { onCommit: metrics.onCommit })
+  metrics.watch(store)
+
+  const secret = generateSecret()
+  const firstKey = await store.createDefault(hashSecret(secret))
+  const server = await createServer({ store, settings: config.http, log, metrics, version })
+  try {
+    await server.listen({ host: config.host, port: config.port })
+  } catch (error) {
+    await store.close()
+    throw listenError(error, config)
+  }
+  const { address, family, port } = server.server.address() as AddressInfo
+  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  announce({ url, key: firstKey === undefined ? undefined : secret, database: config.database, json: options.json })
+  log.info({ url, version }, 'listening')
+
+  const purge = startPurging(store, { changeDays: config.changeDays, log })
+  const stop = (signal: string): void => {
+    log.info({ signal }, 'stopping')
+    // A process that cannot finish is ended, so that whoever waits for it is not kept waiting.
+    setTimeout(() => {
+      log.error('could not finish in time')
+      destination.flushSync()
+      process.exit(1)
+    }, limits.shutdownSeconds * 1000).unref()
+    close().then(
+      () => { log.info('stopped'); destination.flushSync(); process.exit(0) },
+      (error: unknown) => { log.error({ err: error }, 'stopping failed'); destination.flushSync(); process.exit(1) }
+    )
+  }
+  const close = async (): Promise<void> => {
+    clearInterval(purge)
+    await server.close()
+    await store.close()
+    metrics.close()
+  }
+  process.once('SIGTERM', stop)
+  process.once('SIGINT', stop)
+}
+
+function announce({ url, key, database, json }: { url: string; key: string | undefined; database: string; json: true | undefined }): void {
+  if (json === true) {
+    process.stdout.write(`${JSON.stringify({ url, database, ...(key === undefined ? {} : { key }) })}\n`)
+    return
+  }
+  const lines = key === undefined
+    ? [`Clientele listens on ${url}`, `Reference: ${url}/docs`]
+    : [
+        `Clientele listens on ${url}`,
+        `Reference: ${url}/docs`,
+        '',
+        'The first API key, shown this once:',
+        '',
+        `  ${key}`,
+        '',
+        'Try it:',
+        '',
+        `  curl -H 'Authorization: Bearer ${key}' ${url}/v1/customers`
+      ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+function startPurging(store: Store, { changeDays, log }: { changeDays: number; log: pino.Logger }): NodeJS.Timeout {
+  const purge = (): void => {
+    store.purgeChanges(systemClock() - changeDays * secondsADay).then(
+      (changes) => { if (changes > 0) log.info({ changes }, 'purged old changes') },
+      (error: unknown) => { log.error({ err: error }, 'purging old changes failed') }
+    )
+  }
+  purge()
+  return setInterval(purge, limits.purgeIntervalSeconds * 1000).unref()
+}
+
+function listenError(error: unknown, { host, port }: ServeConfig): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE') return new OperatorError(`Port ${port} of ${host} is taken. Name another with --port, or 0 for any that is free.`, { cause: error })
+  if (code === 'EACCES') return new OperatorError(`Port ${port} of ${host} may not be used. Ports from 1024 up are free to all.`, { cause: error })
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return new OperatorError(`${host} is no address of this machine. Name another with --host.`, { cause: error })
+  return error
+}

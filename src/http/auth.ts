@@ -1,0 +1,46 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Caller } from '../api-key.ts'
+import { hashSecret } from '../api-key.ts'
+import { ApiError } from '../errors.ts'
+import type { Store } from '../store.ts'
+import { RateLimit } from './rate-limit.ts'
+import type { HttpSettings } from './settings.ts'
+import { WrongKeyBrake } from './wrong-key-brake.ts'
+
+/** Lets in requests with a valid key, at the rate their organization is allowed. */
+export function requireKey(server: FastifyInstance, { store, settings }: { store: Store; settings: HttpSettings }): void {
+  const brake = new WrongKeyBrake()
+  const rateLimit = settings.rateLimitPerMinute === undefined ? undefined : new RateLimit({ requestsMax: settings.rateLimitPerMinute })
+
+  server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
+    const secret = bearerSecret(request.headers.authorization)
+    const key = secret === undefined ? undefined : await store.findKey(hashSecret(secret))
+    if (key === undefined) {
+      if (secret !== undefined) await brake.hold(request.ip, Date.now())
+      void reply.header('WWW-Authenticate', 'Bearer')
+      throw new ApiError('unauthorized', 'Unauthorized')
+    }
+    request.setDecorator<Caller>('caller', { organizationId: key.organizationId, keyId: key.id, requestId: request.id })
+    const retryAfterSeconds = rateLimit?.take(key.organizationId, Date.now()) ?? 0
+    if (retryAfterSeconds > 0) throw new ApiError('too_many_requests', 'Too many requests', { retryAfterSeconds })
+  })
+  server.addHook('preClose', (done) => {
+    brake.close()
+    done()
+  })
+}
+
+/** Who sent a request that `requireKey` let in. */
+export function callerOf(request: FastifyRequest): Caller {
+  return request.getDecorator<Caller>('caller')
+}
+
+/** Who sent a request that may not have got as far, or undefined. */
+export function callerIfKnown(request: FastifyRequest): Caller | undefined {
+  return request.getDecorator<Caller | null>('caller') ?? undefined
+}
+
+/** HelpCrunch: examples write the key in angle brackets, and clients have copied them. */
+function bearerSecret(authorization: string | undefined): string | undefined {
+  return /^\s*bearer\s+<?([^<>\s]+)>?\s*$/i.exec(authorization ?? '')?.[1]
+}

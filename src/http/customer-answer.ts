@@ -1,0 +1,31 @@
+import type { FastifyReply } from 'fastify'
+import type { CustomerJson } from '../customer.ts'
+import { limits } from '../limits.ts'
+import type { HttpSettings } from './settings.ts'
+
+/** Sends text that is JSON already. */
+export function sendJson(reply: FastifyReply, json: string): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(json)
+}
+
+// No text value can hold this, since quotes inside one are escaped.
+const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),/
+
+/** HelpCrunch: older clients expect the dates as numbers. */
+export function presentCustomer(customer: CustomerJson, timestamps: HttpSettings['timestamps']): CustomerJson {
+  if (timestamps === 'string') return customer
+  return customer.replace(datesAsText, (_match, firstSeen: string | undefined, lastSeen: string | undefined) =>
+    `,"firstSeen":${firstSeen ?? 'null'},"lastSeen":${lastSeen ?? 'null'},`)
+}
+
+/** Names the parts of a request that meant nothing, so that a misspelling can be found. */
+export function reportIgnored(reply: FastifyReply, ignored: readonly string[]): void {
+  if (ignored.length === 0) return
+  let header = ''
+  for (const path of ignored) {
+    const longer = `${header}${header === '' ? '' : ','}${encodeURIComponent(path.toWellFormed())}`
+    if (longer.length > limits.ignoredHeaderBytesMax) break
+    header = longer
+  }
+  void reply.header('Clientele-Ignored', header)
+}

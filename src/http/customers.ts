@@ -1,0 +1,152 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Parsed } from '../command.ts'
+import { parseBatch, parseCreate, parseTags, parseUpdate } from '../command.ts'
+import type { Command, ParseOptions } from '../command.ts'
+import { ListQuery } from '../contract/search.ts'
+import { customerNotFound } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { ParsedSearch } from '../search.ts'
+import { parseList, parseSearch } from '../search.ts'
+import type { FoundPage, Store } from '../store.ts'
+import { callerOf } from './auth.ts'
+import { presentCustomer, reportIgnored, sendJson } from './customer-answer.ts'
+import { jsonBody } from './json-body.ts'
+import { ref, responses } from './schema.ts'
+import type { HttpSettings } from './settings.ts'
+
+const params = Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the customer.' }) })
+const tags = ['customers']
+
+/** Operations 1 to 9 of the contract. */
+export function customerRoutes(server: FastifyInstance, { store, settings }: { store: Store; settings: HttpSettings }): void {
+  const present = (customer: string): string => presentCustomer(customer, settings.timestamps)
+
+  server.get('/customers/:id', {
+    schema: { operationId: 'getCustomer', summary: 'Get a customer', tags, params, response: responses(200, 'Customer') }
+  }, async (request, reply) => {
+    ignoreQuery(request, reply)
+    const { organizationId } = callerOf(request)
+    const id = customerId(request)
+    const customer = id === undefined ? undefined : await store.find(organizationId, id)
+    if (customer === undefined) throw customerNotFound()
+    return sendJson(reply, present(customer))
+  })
+
+  server.get('/customers', {
+    schema: { operationId: 'listCustomers', summary: 'List customers', tags, querystring: ListQuery, response: responses(200, 'CustomerPage') }
+  }, async (request, reply) => {
+    const parsed = parseList(request.query as Record<string, unknown>)
+    reportIgnored(reply, parsed.ignored)
+    return sendPage(reply, parsed, await store.search(callerOf(request).organizationId, parsed.search))
+  })
+
+  server.post('/customers/search', {
+    schema: {
+      operationId: 'searchCustomers', summary: 'Search customers', tags,
+      body: ref('CustomerSearch'), response: responses(200, 'CustomerPage')
+    }
+  }, async (request, reply) => {
+    const parsed = parseSearch(jsonBody(request))
+    const page = await store.search(callerOf(request).organizationId, parsed.search)
+    ignoreQuery(request, reply, parsed.ignored)
+    if (page.total === 0 && settings.emptySearchStatus === 404) throw customerNotFound()
+    return sendPage(reply, parsed, page)
+  })
+
+  server.post('/customers', {
+    schema: {
+      operationId: 'createCustomer', summary: 'Create a customer', tags,
+      body: ref('CustomerDraft'), response: responses(201, 'Customer')
+    }
+  }, async (request, reply) => {
+    const [customer] = await write(request, reply, parseCreate(jsonBody(request), await parseOptions(request)))
+    return sendJson(reply.code(201), present(customer))
+  })
+
+  server.put('/customers/:id', {
+    schema: {
+      operationId: 'replaceCustomer', summary: 'Replace a customer', tags, params,
+      body: ref('CustomerDraft'), response: responses(200, 'Customer')
+    }
+  }, (request, reply) => update(request, reply, settings.putMode === 'replace' ? 'replace' : 'patch'))
+
+  server.patch('/customers/:id', {
+    schema: {
+      operationId: 'updateCustomer', summary: 'Change a customer', tags, params,
+      body: ref('CustomerDraft'), response: responses(200, 'Customer')
+    }
+  }, (request, reply) => update(request, reply, 'patch'))
+
+  server.put('/customers/batch', {
+    schema: {
+      operationId: 'updateCustomers', summary: 'Change up to ten customers, all or none', tags,
+      body: ref('Batch'), response: responses(200, 'Customers')
+    }
+  }, async (request, reply) => {
+    const customers = await write(request, reply, parseBatch(jsonBody(request), await parseOptions(request)))
+    return sendJson(reply, `[${customers.map(present).join()}]`)
+  })
+
+  for (const { method, type, operationId, summary } of [
+    { method: 'PUT', type: 'tag', operationId: 'tagCustomer', summary: 'Put tags on a customer' },
+    { method: 'DELETE', type: 'untag', operationId: 'untagCustomer', summary: 'Take tags off a customer' }
+  ] as const) {
+    server.route({
+      method,
+      url: '/customers/:id/tags',
+      schema: { operationId, summary, tags, params, body: ref('TagsDraft'), response: responses(200, 'Customer') },
+      handler: async (request, reply) => {
+        const [customer] = await write(request, reply, parseTags(jsonBody(request), { type, id: customerId(request) ?? noCustomer }))
+        return sendJson(reply, present(customer))
+      }
+    })
+  }
+
+  server.delete('/customers/:id', {
+    schema: {
+      operationId: 'deleteCustomer', summary: 'Delete a customer', tags, params,
+      response: responses(200, Type.Literal('Ok'))
+    }
+  }, async (request, reply) => {
+    ignoreQuery(request, reply)
+    await store.write(callerOf(request), { type: 'delete', id: customerId(request) ?? noCustomer })
+    return sendJson(reply, '"Ok"')
+  })
+
+  async function update(request: FastifyRequest, reply: FastifyReply, type: 'patch' | 'replace'): Promise<FastifyReply> {
+    const options = { ...await parseOptions(request), type, id: customerId(request) ?? noCustomer }
+    const [customer] = await write(request, reply, parseUpdate(jsonBody(request), options))
+    return sendJson(reply, present(customer))
+  }
+
+  async function write(request: FastifyRequest, reply: FastifyReply, { command, ignored }: Parsed<Command>): Promise<readonly [string, ...string[]]> {
+    const { customers: [first, ...rest] } = await store.write(callerOf(request), command)
+    if (first === undefined) throw new Error(`A ${command.type} answered no customer`)
+    ignoreQuery(request, reply, ignored)
+    return [first, ...rest]
+  }
+
+  async function parseOptions(request: FastifyRequest): Promise<ParseOptions> {
+    const attributes = await store.attributes(callerOf(request).organizationId)
+    return { attributes, strictAttributes: settings.strictAttributes }
+  }
+
+  function sendPage(reply: FastifyReply, { search }: ParsedSearch, { customers, total }: FoundPage): FastifyReply {
+    return sendJson(reply, `{"data":[${customers.map(present).join()}],"total":${total},"meta":{"total":${total},"limit":${search.limit}}}`)
+  }
+}
+
+/** Stands for an id that cannot be one, so that faults of the body are named before the 404. */
+const noCustomer = 0
+
+function customerId(request: FastifyRequest): number | undefined {
+  const { id } = request.params as { id: string }
+  if (!/^[1-9]\d{0,15}$/.test(id)) return undefined
+  return Number(id) <= limits.integerMax ? Number(id) : undefined
+}
+
+/** Reports the paths of the body that meant nothing, and every query parameter, since only the list has any. */
+function ignoreQuery(request: FastifyRequest, reply: FastifyReply, ignored: readonly string[] = []): void {
+  reportIgnored(reply, [...Object.keys(request.query as Record<string, unknown>), ...ignored])
+}

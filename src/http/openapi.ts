@@ -1,0 +1,26 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance } from 'fastify'
+import { schemas } from '../contract/schemas.ts'
+
+/** The description made from the routes, and a reference to read it in, its assets served from here. */
+export async function describeApi(server: FastifyInstance, { version }: { version: string }): Promise<void> {
+  for (const schema of schemas) server.addSchema(schema)
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Clientele',
+        version,
+        description: "The customers of a business and what they did. Answers the HelpCrunch Customers API, version 1. Shown are the strict shapes; docs/compatibility.md lists what else is taken.",
+        license: { name: 'MIT' }
+      },
+      tags: [{ name: 'customers' }, { name: 'events' }, { name: 'health' }],
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, made by `clientele key create`.' } } },
+      security: [{ key: [] }]
+    },
+    refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json.$id === 'string' ? json.$id : `schema-${index}`) }
+  })
+  await server.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null }, staticCSP: true })
+  server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(server.swagger()))
+}

@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import fastify from 'fastify'
+import type { Logger } from 'pino'
+import type { ApiError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Store } from '../store.ts'
+import { requireKey } from './auth.ts'
+import { sendJson } from './customer-answer.ts'
+import { customerEventRoutes } from './customer-events.ts'
+import { customerRoutes } from './customers.ts'
+import { errorBody, statusByCode, toApiError } from './error-response.ts'
+import { healthRoutes } from './health.ts'
+import { takeAnyBody } from './json-body.ts'
+import type { Metrics } from './metrics.ts'
+import { metricsRoute } from './metrics.ts'
+import { refuseUnknownRoute, watchRoutes } from './not-found.ts'
+import { describeApi } from './openapi.ts'
+import { clientRequestId, logRequests } from './request-log.ts'
+import type { HttpSettings } from './settings.ts'
+
+export interface ServerOptions {
+  readonly store: Store
+  readonly settings: HttpSettings
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly version: string
+}
+
+/** The whole service but for its listening. Closing it leaves the store open. */
+export async function createServer({ store, settings, log, metrics, version }: ServerOptions): Promise<FastifyInstance> {
+  const server = fastify({
+    // Requests are logged by logRequests, a line each.
+    logger: false,
+    bodyLimit: limits.bodyBytesMax,
+    trustProxy: settings.trustProxy,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    requestTimeout: limits.requestTimeoutSeconds * 1000,
+    keepAliveTimeout: limits.idleTimeoutSeconds * 1000,
+    connectionTimeout: limits.stalledTimeoutSeconds * 1000,
+    http: {
+      headersTimeout: limits.headerTimeoutSeconds * 1000,
+      maxHeaderSize: limits.headerBytesMax,
+      // How often Node looks for connections over those times; its default is every 30 s.
+      connectionsCheckingInterval: 1000
+    },
+    // What is accepted while closing is finished; new connections are refused by then.
+    return503OnClosing: false,
+    // HelpCrunch: clients put a slash behind any path.
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: limits.headerBytesMax },
+    clientErrorHandler: answerBrokenRequest,
+    frameworkErrors: (error, _request, reply: FastifyReply) => { sendError(reply, toApiError(error)) }
+  })
+  // Bodies are read by the domain's parse functions and answers are sent as stored, so the schemas
+  // of the routes describe and do nothing else.
+  server.setValidatorCompiler(() => () => true)
+  server.setSerializerCompiler(() => (value) => JSON.stringify(value))
+
+  server.decorateRequest('caller', null)
+  logRequests(server, { log, metrics })
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.header('X-Request-Id', request.id)
+    const clientId = clientRequestId(request.headers['x-request-id'])
+    if (clientId !== undefined) void reply.header('X-Client-Request-Id', clientId)
+    done()
+  })
+  server.setErrorHandler((error, request, reply) => {
+    const apiError = toApiError(error)
+    request.setDecorator<ApiError>('failure', apiError)
+    sendError(reply, apiError)
+  })
+  const routes = watchRoutes(server)
+  server.setNotFoundHandler(refuseUnknownRoute(routes))
+  takeAnyBody(server)
+
+  await describeApi(server, { version })
+  metricsRoute(server, { metrics, settings })
+  healthRoutes(server, { store })
+  await server.register(async (v1) => {
+    requireKey(v1, { store, settings })
+    v1.setNotFoundHandler(refuseUnknownRoute(routes))
+    customerRoutes(v1, { store, settings })
+    customerEventRoutes(v1, { store, settings })
+  }, { prefix: '/v1' })
+  return server
+
+  function sendError(reply: FastifyReply, error: ApiError): void {
+    if (error.retryAfterSeconds !== undefined) void reply.header('Retry-After', error.retryAfterSeconds)
+    void sendJson(reply.code(statusByCode[error.code]), JSON.stringify(errorBody(error, settings.errorStyle)))
+  }
+}
+
+const statusByNodeCode: Record<string, string> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large'
+}
+
+/** What is no HTTP, or took too long to arrive, never reaches a route. */
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const status = statusByNodeCode[error.code ?? ''] ?? '400 Bad Request'
+  const body = JSON.stringify({ errors: [{ code: 'invalid_request', message: 'Invalid request' }] })
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
+}

@@ -1,0 +1,127 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { Sql } from 'sql-template-tag'
+import sql, { join } from 'sql-template-tag'
+import type { AttributeType } from '../custom-data.ts'
+import type { CustomerJson } from '../customer.ts'
+import type { CustomerSearch } from '../search.ts'
+import type { FoundPage } from '../store.ts'
+import type { RenderingRow } from './catalog.ts'
+import { Catalog } from './catalog.ts'
+import type { SearchPlan } from './search-plan.ts'
+import { planSearch, sortTerms } from './search-plan.ts'
+
+/** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
+const statementsKept = 200
+
+/** Tags with more customers than this are all the same to the plan. */
+const taggedCountMax = 20_000
+
+/** Answers questions on one reading connection. */
+export class Reader {
+  readonly #db: Database
+  readonly #catalog: Catalog
+  readonly #find: Statement<[number, number], RenderingRow>
+  readonly #customerCount: Statement<[number], number>
+  readonly #taggedCount: Statement<[number], number>
+  readonly #statements = new Map<string, Statement<unknown[], unknown>>()
+
+  constructor(db: Database) {
+    this.#db = db
+    this.#catalog = new Catalog(db)
+    this.#find = db.prepare('select rendering, tags_offset, tag_ids from customers where id = ? and organization_id = ?')
+    this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
+    this.#taggedCount = db.prepare<[number], number>(
+      `select count(*) from (select 1 from customer_tags where tag_id = ? limit ${taggedCountMax})`).pluck()
+  }
+
+  find(organizationId: number, id: number): CustomerJson | undefined {
+    this.#catalog.refresh()
+    const row = this.#find.get(id, organizationId)
+    return row && this.#catalog.render(row)
+  }
+
+  attributeTypes(organizationId: number): ReadonlyMap<string, AttributeType> {
+    this.#catalog.refresh()
+    return this.#catalog.of(organizationId).attributeTypes
+  }
+
+  /** Page and total of one moment. */
+  search(organizationId: number, search: CustomerSearch): FoundPage {
+    return this.#db.transaction(() => {
+      this.#catalog.refresh()
+      const plan = planSearch(search, {
+        organizationId,
+        tagIds: this.#catalog.of(organizationId).tagIds,
+        countTagged: (tagId) => this.#taggedCount.get(tagId) ?? 0
+      })
+      const total = search.filters.length === 0
+        ? this.#customerCount.get(organizationId) ?? 0
+        : this.#count(plan)
+      const customers = search.offset >= total ? [] : this.#page(plan, search)
+      return { customers, total }
+    })()
+  }
+
+  explainSearch(organizationId: number, search: CustomerSearch): { plan: SearchPlan['name']; steps: string[] } {
+    this.#catalog.refresh()
+    const plan = planSearch(search, {
+      organizationId,
+      tagIds: this.#catalog.of(organizationId).tagIds,
+      countTagged: (tagId) => this.#taggedCount.get(tagId) ?? 0
+    })
+    const { sql: text, values } = pageQuery(plan, search, { isNull: false, offset: search.offset })
+    const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
+    return { plan: plan.name, steps: steps.map(({ detail }) => detail) }
+  }
+
+  #count({ source, where }: SearchPlan): number {
+    const [row] = this.#all<{ total: number }>(sql`select count(*) as total from ${source} where ${where}`)
+    return row?.total ?? 0
+  }
+
+  /** Customers without the sort's date come last in both orders, so they are a second query. */
+  #page(plan: SearchPlan, search: CustomerSearch): CustomerJson[] {
+    const dated = this.#ids(plan, search, { isNull: false, offset: search.offset })
+    const missing = search.limit - dated.length
+    if (missing === 0) return this.#render(dated)
+    const { column } = sortTerms(search)
+    const datedTotal = dated.length > 0 || search.offset === 0
+      ? search.offset + dated.length
+      : this.#count({ ...plan, where: sql`${plan.where} and ${column} is not null` })
+    const offset = Math.max(0, search.offset - datedTotal)
+    const undated = this.#ids(plan, { ...search, limit: missing }, { isNull: true, offset })
+    return this.#render([...dated, ...undated])
+  }
+
+  #ids(plan: SearchPlan, search: CustomerSearch, part: { isNull: boolean; offset: number }): number[] {
+    return this.#all<{ id: number }>(pageQuery(plan, search, part)).map(({ id }) => id)
+  }
+
+  /** Renderings are fetched for the page alone, so that what a plan skips or sorts stays narrow. */
+  #render(ids: readonly number[]): CustomerJson[] {
+    if (ids.length === 0) return []
+    const rows = this.#all<RenderingRow & { id: number }>(
+      sql`select id, rendering, tags_offset, tag_ids from customers where id in (${join(ids)})`)
+    const byId = new Map(rows.map((row) => [row.id, this.#catalog.render(row)]))
+    return ids.map((id) => byId.get(id) ?? '')
+  }
+
+  #all<Row>({ sql: text, values }: Sql): Row[] {
+    const kept = this.#statements.get(text)
+    const statement = kept ?? this.#db.prepare(text)
+    if (kept === undefined) {
+      if (this.#statements.size >= statementsKept) this.#statements.clear()
+      this.#statements.set(text, statement)
+    }
+    return statement.all(...values) as Row[]
+  }
+}
+
+function pageQuery(plan: SearchPlan, search: CustomerSearch, { isNull, offset }: { isNull: boolean; offset: number }): Sql {
+  const { column, direction } = sortTerms(search)
+  return isNull
+    ? sql`select customers.id from ${plan.source} where ${plan.where} and ${column} is null
+          order by customers.id ${direction} limit ${search.limit} offset ${offset}`
+    : sql`select customers.id from ${plan.source} where ${plan.where} and ${column} is not null
+          order by ${column} ${direction}, customers.id ${direction} limit ${search.limit} offset ${offset}`
+}

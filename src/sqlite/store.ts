@@ -1,0 +1,194 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname } from 'node:path'
+import type { Database, Statement } from 'better-sqlite3'
+import SqliteDatabase from 'better-sqlite3'
+import type { ApiKey, Caller } from '../api-key.ts'
+import type { UnixSeconds } from '../clock.ts'
+import type { Command } from '../command.ts'
+import type { AttributeType } from '../custom-data.ts'
+import type { CustomerJson } from '../customer.ts'
+import { ApiError, OperatorError } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { CustomerSearch } from '../search.ts'
+import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
+import { openReader, prepareDatabase } from './open.ts'
+import { ReadPool } from './read-pool.ts'
+import { Reader } from './reader.ts'
+import { selectKeys } from './select-keys.ts'
+import { toStorageError } from './storage-error.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export interface SqliteOptions {
+  readonly path: string
+  readonly onCommit?: CommitListener
+}
+
+/** The engine on one SQLite file: reads on this thread while they are small, else in threads of their own. */
+export class SqliteStore implements Store {
+  readonly #path: string
+  readonly #db: Database
+  readonly #reader: Reader
+  readonly #writes: WriteQueue
+  readonly #reads: ReadPool
+  readonly #findKey: Statement<[Buffer], ApiKey>
+  readonly #dataVersion: Statement<[], number>
+  readonly #keysByHash = new Map<string, ApiKey | undefined>()
+  #keysDataVersion = -1
+
+  private constructor({ path, onCommit }: SqliteOptions) {
+    this.#path = path
+    this.#db = openReader(path)
+    this.#reader = new Reader(this.#db)
+    this.#writes = new WriteQueue(path, onCommit ?? (() => undefined))
+    this.#reads = new ReadPool(path, { threadsMax: Math.min(4, availableParallelism()) })
+    this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
+    this.#dataVersion = this.#db.prepare<[], number>('pragma data_version').pluck()
+  }
+
+  /** Throws an OperatorError when the file cannot be used, and has then left it as it was. */
+  static open(options: SqliteOptions): SqliteStore {
+    prepareDatabase(options.path)
+    const store = new SqliteStore(options)
+    // Plans go by statistics; a failure to refresh them is no reason not to start.
+    store.#writes.push({ type: 'optimize' }).catch(() => undefined)
+    return store
+  }
+
+  async write(caller: Caller, command: Command): Promise<Written> {
+    return await this.#writes.push({ type: 'command', caller, command })
+  }
+
+  async find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
+    return this.#read(() => this.#reader.find(organizationId, id))
+  }
+
+  async search(organizationId: number, search: CustomerSearch): Promise<FoundPage> {
+    const isSmall = search.filters.length === 0 && search.offset <= limits.inlineOffsetMax
+    if (isSmall) return this.#read(() => this.#reader.search(organizationId, search))
+    return await this.#reads.search({ organizationId, search })
+  }
+
+  async attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>> {
+    return this.#read(() => this.#reader.attributeTypes(organizationId))
+  }
+
+  async createOrganization(name: string): Promise<Organization> {
+    return await this.#writes.push({ type: 'createOrganization', name })
+  }
+
+  async organizations(): Promise<Organization[]> {
+    return this.#read(() => this.#db.prepare<[], Organization>(
+      'select id, name, created_at as createdAt, customer_count as customers from organizations order by id').all())
+  }
+
+  async createDefault(secretHash: Buffer): Promise<ApiKey | undefined> {
+    return await this.#writes.push({ type: 'createDefault', secretHash })
+  }
+
+  async createKey(key: { organizationId: number; name: string; secretHash: Buffer }): Promise<ApiKey> {
+    return await this.#writes.push({ type: 'createKey', ...key })
+  }
+
+  async keys(): Promise<ApiKey[]> {
+    return this.#read(() => this.#db.prepare<[], ApiKey>(`${selectKeys} order by api_keys.id`).all())
+  }
+
+  async findKey(secretHash: Buffer): Promise<ApiKey | undefined> {
+    return this.#read(() => {
+      // Any commit may have revoked a key, so what is remembered holds until the next one.
+      const dataVersion = this.#dataVersion.get() ?? 0
+      if (dataVersion !== this.#keysDataVersion || this.#keysByHash.size >= limits.keyCacheMax) this.#keysByHash.clear()
+      this.#keysDataVersion = dataVersion
+      const hash = secretHash.toString('latin1')
+      if (!this.#keysByHash.has(hash)) this.#keysByHash.set(hash, this.#findKey.get(secretHash))
+      return this.#keysByHash.get(hash)
+    })
+  }
+
+  async revokeKey(id: number): Promise<ApiKey | undefined> {
+    return await this.#writes.push({ type: 'revokeKey', id })
+  }
+
+  async purgeChanges(before: UnixSeconds): Promise<number> {
+    let purged = 0
+    for (;;) {
+      // A group at a time, so that callers' writes get their turn in between.
+      const count = await this.#writes.push({ type: 'purgeChanges', before, max: limits.purgeGroupMax })
+      purged += count
+      if (count < limits.purgeGroupMax) break
+    }
+    await this.#writes.push({ type: 'optimize' })
+    return purged
+  }
+
+  async probe(): Promise<void> {
+    await this.#writes.push({ type: 'probe' })
+    this.#read(() => this.#db.prepare('select at from probes').get())
+  }
+
+  async status(): Promise<StoreStatus> {
+    const customers = this.#read(() => this.#db.prepare<[], number>('select total(customer_count) from organizations').pluck().get()) ?? 0
+    return {
+      customers,
+      databaseBytes: fileBytes(this.#path) + fileBytes(`${this.#path}-wal`),
+      writesWaiting: this.#writes.length,
+      readsWaiting: this.#reads.length
+    }
+  }
+
+  /** VACUUM INTO reads one snapshot and, unlike the backup interface, never starts over because of a writer. */
+  async backup(path: string): Promise<Backup> {
+    if (existsSync(path)) throw new OperatorError(`${path} exists already. Name a new file, or remove it first.`)
+    const draft = `${path}.${process.pid}.part`
+    try {
+      closeSync(openSync(draft, 'wx', 0o600))
+      this.#db.prepare('vacuum into ?').run(draft)
+      const customers = checkCopy(draft)
+      fsyncPath(draft)
+      renameSync(draft, path)
+      fsyncPath(dirname(path))
+      return { customers, bytes: fileBytes(path) }
+    } catch (error) {
+      throw new OperatorError(`The backup to ${path} failed: ${error instanceof Error ? error.message : String(error)}. The database was not touched.`, { cause: error })
+    } finally {
+      rmSync(draft, { force: true })
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#reads.close()
+    await this.#writes.close()
+    this.#db.close()
+  }
+
+  #read<Answer>(read: () => Answer): Answer {
+    try {
+      return read()
+    } catch (error) {
+      throw error instanceof ApiError ? error : toStorageError(error) ?? error
+    }
+  }
+}
+
+/** Opens a copy and looks at every page of it. Answers how many customers it holds. */
+function checkCopy(path: string): number {
+  const copy = new SqliteDatabase(path, { readonly: true })
+  try {
+    const verdict = copy.pragma('integrity_check', { simple: true })
+    if (verdict !== 'ok') throw new Error(`the copy is damaged (${String(verdict)})`)
+    return copy.prepare<[], number>('select count(*) from customers').pluck().get() ?? 0
+  } finally {
+    copy.close()
+  }
+}
+
+function fsyncPath(path: string): void {
+  const file = openSync(path, 'r')
+  fsyncSync(file)
+  closeSync(file)
+}
+
+function fileBytes(path: string): number {
+  return existsSync(path) ? statSync(path).size : 0
+}
