@@ -1,0 +1,75 @@
+import pino from 'pino'
+import { onTestFinished } from 'vitest'
+import { generateSecret, hashSecret } from '../src/api-key.ts'
+import { Metrics } from '../src/http/metrics.ts'
+import { createServer } from '../src/http/server.ts'
+import type { HttpSettings } from '../src/http/settings.ts'
+import { defaultHttpSettings } from '../src/http/settings.ts'
+import type { Store } from '../src/store.ts'
+import { engines } from './engines.ts'
+
+export interface Answer {
+  readonly status: number
+  /** Parsed when it is JSON. */
+  readonly body: unknown
+  readonly headers: Record<string, string | string[] | number | undefined>
+}
+
+export interface TestServer {
+  readonly store: Store
+  readonly key: string
+  /** Lines of the log so far, parsed. */
+  readonly logged: Record<string, unknown>[]
+  /** A request with the key of `default`. A string or buffer is sent as it is, all else as JSON. */
+  call(method: Method, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** A key of another, new organization. */
+  createForeignKey(name?: string): Promise<string>
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
+
+/** The server that production starts, on an engine of its own; requests are injected. */
+export async function startServer(settings: Partial<HttpSettings> = {}, engine = engines[0]): Promise<TestServer> {
+  if (engine === undefined) throw new Error('ENGINES selects none')
+  const store = engine.openStore()
+  const metrics = new Metrics()
+  metrics.watch(store)
+  const logged: Record<string, unknown>[] = []
+  const log = pino({ base: null }, { write: (line: string) => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
+  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test' })
+  // Runs before the store is closed: callbacks are called last in, first out.
+  onTestFinished(async () => {
+    await server.close()
+    metrics.close()
+  })
+  const key = generateSecret()
+  await store.createDefault(hashSecret(key))
+
+  return {
+    store,
+    key,
+    logged,
+    async call(method, path, body, headers = {}) {
+      const isRaw = typeof body === 'string' || Buffer.isBuffer(body)
+      const { 'content-type': contentType = 'application/json' } = headers
+      const answer = await server.inject({
+        method,
+        url: path,
+        headers: {
+          authorization: `Bearer ${key}`,
+          ...(body === undefined ? {} : { 'content-type': contentType }),
+          ...headers
+        },
+        ...(body === undefined ? {} : { payload: isRaw ? body : JSON.stringify(body) })
+      })
+      const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json')
+      return { status: answer.statusCode, body: isJson ? answer.json<unknown>() : answer.body, headers: answer.headers }
+    },
+    async createForeignKey(name = 'other') {
+      const { id } = await store.createOrganization(name)
+      const secret = generateSecret()
+      await store.createKey({ organizationId: id, name: 'test', secretHash: hashSecret(secret) })
+      return secret
+    }
+  }
+}
