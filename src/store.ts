@@ -56,7 +56,7 @@ export interface Store {
   createOrganization(name: string): Promise<Organization>
   organizations(): Promise<Organization[]>
   /** The organization `default` with a first key, unless there is an organization already. */
-  createDefault(secretHash: Buffer): Promise<ApiKey | undefined>
+  createDefault(key: { readonly name: string; readonly secretHash: Buffer }): Promise<ApiKey | undefined>
   createKey(key: { readonly organizationId: number; readonly name: string; readonly secretHash: Buffer }): Promise<ApiKey>
   keys(): Promise<ApiKey[]>
   /** The key of this hash, unless it is revoked. */

@@ -43,7 +43,7 @@ export async function startServer(settings: Partial<HttpSettings> = {}, engine =
     metrics.close()
   })
   const key = generateSecret()
-  await store.createDefault(hashSecret(key))
+  await store.createDefault({ name: 'first', secretHash: hashSecret(key) })
 
   return {
     store,

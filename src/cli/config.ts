@@ -1,6 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander'
 import { closest, distance } from 'fastest-levenshtein'
-import { OperatorError } from '../errors.ts'
 import type { HttpSettings } from '../http/settings.ts'
 import { parseNetworks } from '../http/metrics.ts'
 import { limits } from '../limits.ts'
@@ -75,13 +74,14 @@ export function serveConfig(options: ServeOptions): ServeConfig {
   }
 }
 
-/** A misspelt variable would be ignored by everyone, so it is an error. Those of the tests are not ours to judge. */
-export function checkEnvironment(environment: NodeJS.ProcessEnv): void {
+/** A misspelt variable would be ignored by everyone; says what it should have been. Those of the tests are not ours to judge. */
+export function environmentFault(environment: NodeJS.ProcessEnv): string | undefined {
   const known = [databaseOption(), ...serveOptions()].flatMap(({ envVar }) => envVar ?? [])
   for (const name of Object.keys(environment)) {
     if (!name.startsWith('CLIENTELE_') || name.startsWith('CLIENTELE_TEST_') || known.includes(name)) continue
-    throw new OperatorError(`Unknown setting ${name} in the environment. Did you mean ${closest(name, known)}?`)
+    return `unknown setting ${name} in the environment. Did you mean ${closest(name, known)}?`
   }
+  return undefined
 }
 
 /** The path in a `sqlite:` URL. */
@@ -112,9 +112,9 @@ function nearest(value: string, names: readonly string[]): string {
 
 function parseDatabase(value: string): string {
   if (/^sqlite:./.test(value)) return value
-  const isSchemeTypo = value.includes(':') && distance(value.split(':')[0] ?? '', 'sqlite') <= 3
-  const path = isSchemeTypo ? value.slice(value.indexOf(':') + 1) : value.replace(/^\w+:(\/\/)?/, '')
-  throw new InvalidArgumentError(`A database is given as sqlite:PATH. Did you mean sqlite:${path === '' ? './data/clientele.db' : path}?`)
+  const [scheme = '', path = ''] = value.includes(':') ? value.split(/:(.*)/s) : ['sqlite', value]
+  const hint = path !== '' && distance(scheme.toLowerCase(), 'sqlite') <= 2 ? ` Did you mean sqlite:${path}?` : ''
+  throw new InvalidArgumentError(`A database is given as sqlite:PATH, such as ${defaultDatabase}.${hint}`)
 }
 
 function parseWholeNumber(value: string, { min, max }: { min: number; max: number }): number {

@@ -2,7 +2,7 @@ import { generateSecret, hashSecret } from '../api-key.ts'
 import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Organization, Store } from '../store.ts'
-import { withStore } from './open-store.ts'
+import { withExistingStore, withStore } from './open-store.ts'
 import { isoTime, report, table } from './output.ts'
 
 interface KeyOptions {
@@ -17,7 +17,7 @@ export async function createKey(options: KeyOptions & { organization?: string; n
   const key = await withStore(options.database, async (store) => {
     const secretHash = hashSecret(secret)
     if (options.organization === undefined || options.organization === 'default') {
-      const first = await store.createDefault(secretHash)
+      const first = await store.createDefault({ name: options.name, secretHash })
       if (first !== undefined) return first
     }
     const { id } = chooseOrganization(await store.organizations(), options.organization)
@@ -28,7 +28,7 @@ export async function createKey(options: KeyOptions & { organization?: string; n
 }
 
 export async function listKeys(options: KeyOptions): Promise<void> {
-  const keys = await withStore(options.database, (store) => store.keys())
+  const keys = await withExistingStore(options.database, (store) => store.keys())
   const rows = keys.map(({ id, organization, name, createdAt, revokedAt }) =>
     [id, organization, name, isoTime(createdAt), revokedAt === null ? 'no' : isoTime(revokedAt)])
   report(options, {
@@ -38,7 +38,7 @@ export async function listKeys(options: KeyOptions): Promise<void> {
 }
 
 export async function revokeKey(id: number, options: KeyOptions): Promise<void> {
-  const key = await withStore(options.database, (store: Store) => store.revokeKey(id))
+  const key = await withExistingStore(options.database, (store) => store.revokeKey(id))
   if (key === undefined) throw new OperatorError(`There is no key ${id}. See: npx clientele key list`)
   report(options, { json: describeKey(key), text: `Revoked key ${key.id} of organization "${key.organization}". Servers refuse it within a second.` })
 }

@@ -2,7 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { ApiError, OperatorError } from '../errors.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
-import { checkEnvironment, databaseOption, serveConfig, serveOptions } from './config.ts'
+import { databaseOption, environmentFault, serveConfig, serveOptions } from './config.ts'
 import { createKey, listKeys, revokeKey } from './key.ts'
 import { migrate } from './migrate.ts'
 import { createOrganization, listOrganizations } from './organization.ts'
@@ -17,22 +17,24 @@ process.exitCode = await run(process.argv.slice(2))
 
 async function run(args: readonly string[]): Promise<number> {
   try {
-    checkEnvironment(process.env)
-    await program().parseAsync(args, { from: 'user' })
+    const clientele = program()
+    const fault = environmentFault(process.env)
+    if (fault !== undefined) clientele.error(`error: ${fault}`)
+    await clientele.parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage
     if (!(error instanceof OperatorError) && !(error instanceof ApiError)) throw error
     process.stderr.write(`error: ${error.message}\n`)
-    return error instanceof OperatorError && error.message.startsWith('Unknown setting') ? exitUsage : exitFailure
+    return exitFailure
   }
 }
 
 function program(): Command {
   const clientele = new Command('clientele')
     .description("The self-hosted home of a business's customers.")
+    .version(version, '--version')
     .helpCommand(false)
-    .showSuggestionAfterError()
     .exitOverride()
 
   const command = (parent: Command, name: string, description: string): Command =>
@@ -42,7 +44,7 @@ function program(): Command {
   for (const itsOption of serveOptions()) serving.addOption(itsOption)
   serving.action(async (options: ServeOptions) => { await serve(serveConfig(options), options) })
 
-  const key = clientele.command('key').description('make, list and revoke API keys')
+  const key = clientele.command('key').description('make, list and revoke API keys').helpCommand(false)
   command(key, 'create', 'make a key and print it, this once')
     .option('--organization <name>', 'whose key; needed when there are several')
     .option('--name <name>', 'what the key is for', 'unnamed')
@@ -50,7 +52,7 @@ function program(): Command {
   command(key, 'list', 'list keys, without their secrets').action(listKeys)
   command(key, 'revoke', 'refuse a key from now on').argument('<id>', 'its id, as in key list', parseId).action(revokeKey)
 
-  const organization = clientele.command('organization').description('make and list organizations')
+  const organization = clientele.command('organization').description('make and list organizations').helpCommand(false)
   command(organization, 'create', 'make an organization').argument('<name>').action(createOrganization)
   command(organization, 'list', 'list organizations').action(listOrganizations)
 

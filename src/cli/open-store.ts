@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { OperatorError } from '../errors.ts'
 import { SqliteStore } from '../sqlite/store.ts'
 import type { CommitListener, Store } from '../store.ts'
 import { sqlitePath } from './config.ts'
@@ -15,4 +17,10 @@ export async function withStore<Answer>(database: string, use: (store: Store) =>
   } finally {
     await store.close()
   }
+}
+
+/** The same for what makes no sense on a new database, so that a misspelt path does not make one. */
+export async function withExistingStore<Answer>(database: string, use: (store: Store) => Promise<Answer>): Promise<Answer> {
+  if (!existsSync(sqlitePath(database))) throw new OperatorError(`There is no database ${sqlitePath(database)}. Name it with --database.`)
+  return await withStore(database, use)
 }

@@ -1,5 +1,5 @@
 import { checkName } from './key.ts'
-import { withStore } from './open-store.ts'
+import { withExistingStore, withStore } from './open-store.ts'
 import { isoTime, report, table } from './output.ts'
 
 interface OrganizationOptions {
@@ -17,7 +17,7 @@ export async function createOrganization(name: string, options: OrganizationOpti
 }
 
 export async function listOrganizations(options: OrganizationOptions): Promise<void> {
-  const organizations = await withStore(options.database, (store) => store.organizations())
+  const organizations = await withExistingStore(options.database, (store) => store.organizations())
   const rows = organizations.map(({ id, name, createdAt, customers }) => [id, name, isoTime(createdAt), customers])
   report(options, {
     json: organizations,

@@ -23,7 +23,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   metrics.watch(store)
 
   const secret = generateSecret()
-  const firstKey = await store.createDefault(hashSecret(secret))
+  const firstKey = await store.createDefault({ name: 'first', secretHash: hashSecret(secret) })
   const server = await createServer({ store, settings: config.http, log, metrics, version })
   try {
     await server.listen({ host: config.host, port: config.port })

@@ -82,8 +82,8 @@ export class SqliteStore implements Store {
       'select id, name, created_at as createdAt, customer_count as customers from organizations order by id').all())
   }
 
-  async createDefault(secretHash: Buffer): Promise<ApiKey | undefined> {
-    return await this.#writes.push({ type: 'createDefault', secretHash })
+  async createDefault(key: { name: string; secretHash: Buffer }): Promise<ApiKey | undefined> {
+    return await this.#writes.push({ type: 'createDefault', ...key })
   }
 
   async createKey(key: { organizationId: number; name: string; secretHash: Buffer }): Promise<ApiKey> {

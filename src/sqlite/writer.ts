@@ -22,7 +22,7 @@ import { prepareWriterStatements } from './writer-statements.ts'
 export type WriteJob =
   | { readonly type: 'command'; readonly caller: Caller; readonly command: Command }
   | { readonly type: 'createOrganization'; readonly name: string }
-  | { readonly type: 'createDefault'; readonly secretHash: Uint8Array }
+  | { readonly type: 'createDefault'; readonly name: string; readonly secretHash: Uint8Array }
   | { readonly type: 'createKey'; readonly organizationId: number; readonly name: string; readonly secretHash: Uint8Array }
   | { readonly type: 'revokeKey'; readonly id: number }
   | { readonly type: 'purgeChanges'; readonly before: UnixSeconds; readonly max: number }
@@ -130,7 +130,7 @@ export class Writer {
     switch (job.type) {
       case 'command': return this.#write(job.caller, job.command)
       case 'createOrganization': return this.#createOrganization(job.name)
-      case 'createDefault': return this.#createDefault(job.secretHash)
+      case 'createDefault': return this.#createDefault(job)
       case 'createKey': return this.#createKey(job)
       case 'revokeKey': return this.#revokeKey(job.id)
       case 'purgeChanges': return this.#purgeChanges(job)
@@ -283,10 +283,10 @@ export class Writer {
     return { id, name, createdAt, customers: 0 }
   }
 
-  #createDefault(secretHash: Uint8Array): ApiKey | undefined {
+  #createDefault(key: { name: string; secretHash: Uint8Array }): ApiKey | undefined {
     if (this.#sql.anyOrganization.get() !== undefined) return undefined
     const { id } = this.#createOrganization('default')
-    return this.#createKey({ organizationId: id, name: 'first', secretHash })
+    return this.#createKey({ organizationId: id, ...key })
   }
 
   #createKey({ organizationId, name, secretHash }: { organizationId: number; name: string; secretHash: Uint8Array }): ApiKey {
