@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import type { UnixSeconds } from './clock.ts'
 
 /** A bearer secret of one organization, as kept: never the secret itself. */
@@ -18,7 +18,7 @@ export function generateSecret(): string {
 
 /** SHA-256 suffices for a secret of 256 random bits; a slow hash guards guessable ones. */
 export function hashSecret(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest()
+  return hash('sha256', secret, 'buffer')
 }
 
 /** Who asks, recorded with every change. */

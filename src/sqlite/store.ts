@@ -49,7 +49,7 @@ export class SqliteStore implements Store {
   /** Throws an OperatorError when the file cannot be used, and has then left it as it was. */
   static open(options: SqliteOptions): SqliteStore {
     prepareDatabase(options.path)
-    const store = new SqliteStore(options)
+    const store = openPrepared(options.path, () => new SqliteStore(options))
     // Plans go by statistics; a failure to refresh them is no reason not to start.
     store.#writes.push({ type: 'optimize' }).catch(() => undefined)
     return store
@@ -168,6 +168,14 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw error instanceof ApiError ? error : toStorageError(error) ?? error
     }
+  }
+}
+
+function openPrepared(path: string, open: () => SqliteStore): SqliteStore {
+  try {
+    return open()
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be opened: ${error instanceof Error ? error.message : String(error)}. Check the file, its folder and their permissions.`, { cause: error })
   }
 }
 

@@ -1,6 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Database } from 'better-sqlite3'
 import { systemClock } from '../clock.ts'
 import { openWriter } from './open.ts'
+import { toStorageError } from './storage-error.ts'
 import type { ThreadError } from './thread-error.ts'
 import { packError } from './thread-error.ts'
 import type { WriteJob, WriteResults } from './writer.ts'
@@ -20,16 +22,27 @@ export interface WriteGroupResult {
 if (parentPort === null) throw new Error('writer-thread.ts runs as a worker thread')
 const port = parentPort
 const { path } = workerData as { path: string }
-const db = openWriter(path)
-const writer = new Writer(db, systemClock)
+let db: Database | undefined
+let writer: Writer | undefined
 
 port.on('message', (message: WriteGroup | 'close') => {
   if (message === 'close') {
-    db.close()
+    db?.close()
     port.close()
     return
   }
-  const { outcomes, seconds } = writer.runGroup(message.jobs)
+  const { outcomes, seconds } = run(message.jobs)
   const packed = outcomes.map((outcome) => ('error' in outcome ? { error: packError(outcome.error) } : outcome))
   port.postMessage({ outcomes: packed, seconds } satisfies WriteGroupResult)
 })
+
+/** Opens with the first group, and again with the next when that failed, so that a passing fault passes. */
+function run(jobs: readonly WriteJob[]): ReturnType<Writer['runGroup']> {
+  try {
+    db ??= openWriter(path)
+    writer ??= new Writer(db, systemClock)
+  } catch (error) {
+    return { outcomes: jobs.map(() => ({ error: toStorageError(error) ?? error })), seconds: 0 }
+  }
+  return writer.runGroup(jobs)
+}
