@@ -1,28 +1,62 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import SqliteDatabase from 'better-sqlite3'
 import { onTestFinished } from 'vitest'
 import { SqliteStore } from '../src/sqlite/store.ts'
 import type { Store } from '../src/store.ts'
 
-/** Every engine that `ENGINES` selects (comma-separated; default all), each opening a store of its own for one test. */
-const openers: Record<string, () => Store> = {
-  sqlite: () => SqliteStore.open({ path: join(temporaryFolder(), 'clientele.db') })
+/** A database of one test, which may be opened several times, as several processes would. */
+export interface TestDatabase {
+  /** A store on this database, closed when the test has finished. */
+  openStore(): Store
+  /** A store on a backup of this database, closed likewise. */
+  openBackup(path: string): Store
+  /** Runs SQL that every engine understands, on the tables themselves. */
+  sql(text: string): Record<string, unknown>[]
+  readonly folder: string
 }
 
-export const engines = (process.env.ENGINES ?? Object.keys(openers).join()).split(',').map((name) => {
-  const open = openers[name]
-  if (open === undefined) throw new Error(`ENGINES names "${name}"; there are: ${Object.keys(openers).join(', ')}`)
+/** Every engine that `ENGINES` selects (comma-separated; default all), each making an empty database. */
+const creators: Record<string, () => TestDatabase> = { sqlite: createSqlite }
+
+export const engines = (process.env.ENGINES ?? Object.keys(creators).join()).split(',').map((name) => {
+  const createDatabase = creators[name]
+  if (createDatabase === undefined) throw new Error(`ENGINES names "${name}"; there are: ${Object.keys(creators).join(', ')}`)
   return {
     name,
-    /** An empty store, closed when the test has finished. */
-    openStore(): Store {
-      const store = open()
-      onTestFinished(async () => { await store.close() })
-      return store
-    }
+    createDatabase,
+    /** A store on an empty database of its own, closed when the test has finished. */
+    openStore: (): Store => createDatabase().openStore()
   }
 })
+
+function createSqlite(): TestDatabase {
+  const folder = temporaryFolder()
+  const path = join(folder, 'clientele.db')
+  return {
+    folder,
+    openStore: () => openSqlite(path),
+    openBackup: openSqlite,
+    sql(text) {
+      const db = new SqliteDatabase(path)
+      try {
+        const statement = db.prepare<[], Record<string, unknown>>(text)
+        if (statement.reader) return statement.all()
+        statement.run()
+        return []
+      } finally {
+        db.close()
+      }
+    }
+  }
+}
+
+function openSqlite(path: string): Store {
+  const store = SqliteStore.open({ path })
+  onTestFinished(async () => { await store.close() })
+  return store
+}
 
 /** A folder of its own for one test. */
 export function temporaryFolder(): string {
