@@ -1,4 +1,6 @@
 import { foldCase } from './case-folding.ts'
+import type { SearchFieldName, SearchOperator } from './contract/search.ts'
+import { searchFieldNames } from './contract/search.ts'
 import { limits } from './limits.ts'
 import { readTags } from './tag.ts'
 import { blank, Findings, isObject, join, readBodyObject, readDate, readInteger, readText } from './untrusted.ts'
@@ -31,11 +33,9 @@ const searchFields = {
   firstSeen: { type: 'date' },
   lastSeen: { type: 'date' },
   createdAt: { type: 'date' }
-} as const satisfies Record<string, Field>
+} as const satisfies Record<SearchFieldName, Field>
 
-/** Names without their prefix `customers.`. */
-export type FieldName = keyof typeof searchFields
-export const fieldNames = Object.keys(searchFields) as FieldName[]
+export type FieldName = SearchFieldName
 export type NumberField = { [name in FieldName]: (typeof searchFields)[name]['type'] extends 'integer' | 'date' ? name : never }[FieldName]
 export type TextField = { [name in FieldName]: (typeof searchFields)[name]['type'] extends 'text' ? name : never }[FieldName]
 
@@ -44,7 +44,7 @@ export const operatorsOf = {
   date: ['=', '!=', '>', '<', '>=', '<='],
   text: ['=', '!=', '~', '!~'],
   tags: ['=']
-} as const satisfies Record<FieldType, readonly string[]>
+} as const satisfies Record<FieldType, readonly SearchOperator[]>
 export type NumberOperator = (typeof operatorsOf)['integer'][number]
 export type TextOperator = (typeof operatorsOf)['text'][number]
 
@@ -186,7 +186,7 @@ function readFilter(findings: Findings, path: string, item: unknown): Filter | u
 
 function readFieldName(findings: Findings, path: string, value: unknown): FieldName | undefined {
   if (isAbsent(value)) return findings.fault(path, blank)
-  const name = fieldNames.find((field) => `customers.${field}` === value)
+  const name = searchFieldNames.find((field) => `customers.${field}` === value)
   return name ?? findings.fault(path, `${shown(value)} is not a searchable field`)
 }
 

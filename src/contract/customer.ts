@@ -24,7 +24,12 @@ export const Device = Type.Object({
 }, { $id: 'Device' })
 export type Device = Static<typeof Device>
 
-export const AttributeValue = Type.Unsafe<string | number | boolean | null>({ type: ['string', 'number', 'boolean', 'null'] })
+export const AttributeValue = Type.Unsafe<string | number | boolean | null>({
+  type: ['string', 'number', 'boolean', 'null'],
+  maxLength: limits.longTextCharactersMax,
+  minimum: -limits.integerMax,
+  maximum: limits.integerMax
+})
 export type AttributeValue = string | number | boolean
 
 /** A customer as every operation answers it, with every key always, in this order. */
@@ -49,8 +54,10 @@ export const Customer = Type.Object({
   integrationId: NullableString({ description: "The customer's id on that channel." }),
   notes: NullableString(),
   tags: Type.Unsafe<Tag[]>(Type.Array(Type.Ref('Tag'), { description: 'In the order they were attached.' })),
-  customData: Type.Unsafe<Record<string, AttributeValue>>(Type.Record(Type.String(), Type.Unsafe({ type: ['string', 'number', 'boolean'] })))
-}, { $id: 'Customer' })
+  customData: Type.Unsafe<Record<string, AttributeValue>>(Type.Record(Type.String(), Type.Unsafe({ type: ['string', 'number', 'boolean'] }), {
+    description: 'Values of custom attributes, in the order they were first set.'
+  }))
+}, { $id: 'Customer', description: 'The customer as it is now, with every key always.' })
 export type Customer = Static<typeof Customer>
 
 /** Integers, or the text that a customer read before carries. */
@@ -66,8 +73,8 @@ const DraftFields = {
   name: NullableString({ maxLength: limits.textCharactersMax }),
   email: NullableString({
     maxLength: limits.emailCharactersMax,
-    pattern: '^([^@\\s]+@[^@\\s]+)?$',
-    description: 'One `@`, both sides non-empty, no white space. Empty text is null.'
+    pattern: '^([^@\\s\\u0000-\\u001f\\u007f-\\u009f]+@[^@\\s\\u0000-\\u001f\\u007f-\\u009f]+)?$',
+    description: 'One `@`, both sides non-empty, no white space or control characters. Empty text is null.'
   }),
   userId: NullableString({ maxLength: limits.textCharactersMax, description: 'Empty text is null.' }),
   company: NullableString({ maxLength: limits.textCharactersMax }),
@@ -76,13 +83,17 @@ const DraftFields = {
   lastSeen: DateDraft,
   location: Type.Unsafe<Partial<Location> | null>({
     type: ['object', 'null'],
-    properties: { regionCode: NullableString({ maxLength: limits.textCharactersMax }), countryCode: NullableString({ maxLength: limits.textCharactersMax }), city: NullableString({ maxLength: limits.textCharactersMax }) },
+    properties: {
+      regionCode: NullableString({ maxLength: limits.textCharactersMax }),
+      countryCode: NullableString({ maxLength: limits.textCharactersMax }),
+      city: NullableString({ maxLength: limits.textCharactersMax })
+    },
     description: 'Parts given are set, absent parts stay, null clears.'
   }),
   device: Type.Unsafe<Partial<Device> | null>({
     type: ['object', 'null'],
     properties: {
-      id: NullableInteger(),
+      id: NullableInteger({ minimum: 0, maximum: limits.integerMax, description: "Absent or null: the customer's id." }),
       ip: NullableString({ maxLength: limits.textCharactersMax }),
       timezone: NullableString({ maxLength: limits.textCharactersMax }),
       platform: { type: ['string', 'null'], enum: ['desktop', 'mobile', null] },
@@ -99,29 +110,40 @@ const DraftFields = {
   createdFrom: NullableString({ maxLength: limits.textCharactersMax }),
   integrationId: NullableString({ maxLength: limits.textCharactersMax }),
   notes: NullableString({ maxLength: limits.longTextCharactersMax }),
-  tags: Type.Array(Type.Ref('TagDraft'), { maxItems: limits.customerTagsMax }),
+  tags: Type.Array(Type.Ref('TagDraft'), { maxItems: limits.customerTagsMax, description: 'The whole set: a tag not named is taken off.' }),
   customData: Type.Record(Type.String({ minLength: 1, maxLength: limits.nameCharactersMax }), AttributeValue, {
+    maxProperties: limits.customerAttributesMax,
+    propertyNames: { minLength: 1, maxLength: limits.nameCharactersMax, not: { enum: ['__proto__', 'constructor'] } },
     description: 'Values are text, number, boolean, or null, which removes the attribute. An attribute keeps the type of its first value.'
   })
 }
 
 export const CustomerDraft = Type.Partial(Type.Object(DraftFields), {
   $id: 'CustomerDraft',
-  description: 'What may be written. PATCH changes the keys given; PUT clears those absent.'
+  description: 'What may be written. PATCH changes the keys given; PUT clears those absent.',
+  examples: [{
+    name: 'Ann Smith', email: 'ann@example.com', userId: 'u-1', firstSeen: '1700000000',
+    location: { countryCode: 'UA', city: 'Kyiv' }, tags: [{ name: 'Lead', color: '#c377e0' }], customData: { plan: 'pro', seats: 12 }
+  }]
 })
 export type CustomerDraft = Static<typeof CustomerDraft>
 
 export const BatchItem = Type.Object({
   customer: Type.Integer({ minimum: 1, maximum: limits.integerMax }),
   ...Type.Partial(Type.Object(DraftFields)).properties
-}, { $id: 'BatchItem', required: ['customer'] })
+}, { $id: 'BatchItem', required: ['customer'], description: 'The id of a customer and what to change of it, as in PATCH.' })
 
-export const Batch = Type.Array(Type.Ref('BatchItem'), { $id: 'Batch', minItems: 1, maxItems: limits.batchCustomersMax })
+export const Batch = Type.Array(Type.Ref('BatchItem'), {
+  $id: 'Batch',
+  minItems: 1,
+  maxItems: limits.batchCustomersMax,
+  examples: [[{ customer: 1, company: 'Acme' }, { customer: 2, unsubscribed: true }]]
+})
 
-export const Customers = Type.Array(Type.Ref('Customer'), { $id: 'Customers' })
+export const Customers = Type.Array(Type.Ref('Customer'), { $id: 'Customers', description: 'The customers, in the order of the request.' })
 
 export const CustomerPage = Type.Object({
   data: Type.Array(Type.Ref('Customer')),
   total: Type.Integer({ description: 'All matches, exactly, whatever `limit` is.' }),
   meta: Type.Object({ total: Type.Integer(), limit: Type.Integer({ description: 'The limit used.' }) })
-}, { $id: 'CustomerPage' })
+}, { $id: 'CustomerPage', description: 'A page of customers. One shorter than `limit` is the last.' })

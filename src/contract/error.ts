@@ -8,4 +8,11 @@ export const ErrorEntry = Type.Object({
 }, { $id: 'ErrorEntry' })
 export type ErrorEntry = Static<typeof ErrorEntry>
 
-export const ErrorBody = Type.Object({ errors: Type.Array(Type.Ref('ErrorEntry')) }, { $id: 'ErrorBody' })
+export const ErrorBody = Type.Object({ errors: Type.Array(Type.Ref('ErrorEntry'), { minItems: 1 }) }, {
+  $id: 'ErrorBody',
+  description: 'The first entry is `invalid_request`, but for `invalid_userId_value`, `internal` and `unavailable`, which stand alone.',
+  examples: [{ errors: [
+    { code: 'invalid_request', message: 'Invalid request' },
+    { code: 'email', message: 'This value is not a valid email address.' }
+  ] }]
+})

@@ -8,7 +8,10 @@ export const EventDraft = Type.Object({
   data: Type.Optional(data),
   customer: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the customer.' }),
   createdAt: Type.Optional(Type.Integer({ minimum: 0, maximum: limits.dateSecondsMax, description: 'UNIX seconds; to load history. Default: now.' }))
-}, { $id: 'EventDraft' })
+}, {
+  $id: 'EventDraft',
+  examples: [{ name: 'order_paid', data: { total: 12.5 }, customer: 1 }]
+})
 
 export const CustomerEvent = Type.Object({
   id: Type.Integer(),
@@ -16,5 +19,5 @@ export const CustomerEvent = Type.Object({
   data,
   createdAt: Type.String({ pattern: '^[0-9]+$', description: 'UNIX seconds.' }),
   customer: Type.Integer()
-}, { $id: 'CustomerEvent' })
+}, { $id: 'CustomerEvent', description: 'The event as it was recorded.' })
 export type CustomerEvent = Static<typeof CustomerEvent>

@@ -17,4 +17,8 @@ export const TagDraft = Type.Object({ name, color: Type.Optional(color) }, {
 })
 export type TagDraft = Static<typeof TagDraft>
 
-export const TagsDraft = Type.Object({ tags: Type.Array(Type.Ref('TagDraft')) }, { $id: 'TagsDraft' })
+export const TagsDraft = Type.Object({ tags: Type.Array(Type.Ref('TagDraft'), { maxItems: limits.customerTagsMax }) }, {
+  $id: 'TagsDraft',
+  description: 'Tags to put on, or to take off by name. An empty list does nothing.',
+  examples: [{ tags: [{ name: 'Lead' }] }]
+})

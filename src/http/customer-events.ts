@@ -4,7 +4,7 @@ import type { Store } from '../store.ts'
 import { callerOf } from './auth.ts'
 import { reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
-import { ref, responses } from './schema.ts'
+import { bodyFailures, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** Operation 10 of the contract. */
@@ -12,7 +12,7 @@ export function customerEventRoutes(server: FastifyInstance, { store, settings }
   server.post('/events', {
     schema: {
       operationId: 'submitEvent', summary: 'Record what a customer did', tags: ['events'],
-      body: ref('EventDraft'), response: responses(200, 'CustomerEvent')
+      body: ref('EventDraft'), response: responses(200, 'CustomerEvent', [...bodyFailures, 404])
     }
   }, async (request, reply) => {
     const { command, ignored } = parseEvent(jsonBody(request))

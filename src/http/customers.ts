@@ -12,7 +12,7 @@ import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
 import { presentCustomer, reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
-import { ref, responses } from './schema.ts'
+import { bodyFailures, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
 
 const params = Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the customer.' }) })
@@ -23,7 +23,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   const present = (customer: string): string => presentCustomer(customer, settings.timestamps)
 
   server.get('/customers/:id', {
-    schema: { operationId: 'getCustomer', summary: 'Get a customer', tags, params, response: responses(200, 'Customer') }
+    schema: { operationId: 'getCustomer', summary: 'Get a customer', tags, params, response: responses(200, 'Customer', [404]) }
   }, async (request, reply) => {
     ignoreQuery(request, reply)
     const { organizationId } = callerOf(request)
@@ -34,7 +34,10 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   })
 
   server.get('/customers', {
-    schema: { operationId: 'listCustomers', summary: 'List customers', tags, querystring: ListQuery, response: responses(200, 'CustomerPage') }
+    schema: {
+      operationId: 'listCustomers', summary: 'List customers', tags,
+      querystring: ListQuery, response: responses(200, 'CustomerPage', [400])
+    }
   }, async (request, reply) => {
     const parsed = parseList(request.query as Record<string, unknown>)
     reportIgnored(reply, parsed.ignored)
@@ -44,7 +47,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   server.post('/customers/search', {
     schema: {
       operationId: 'searchCustomers', summary: 'Search customers', tags,
-      body: ref('CustomerSearch'), response: responses(200, 'CustomerPage')
+      description: 'Sees every write already answered. Nobody found is 200 and an empty page, or 404 with `--empty-search 404`.',
+      body: ref('CustomerSearch'), response: responses(200, 'CustomerPage', bodyFailures)
     }
   }, async (request, reply) => {
     const parsed = parseSearch(jsonBody(request))
@@ -57,7 +61,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   server.post('/customers', {
     schema: {
       operationId: 'createCustomer', summary: 'Create a customer', tags,
-      body: ref('CustomerDraft'), response: responses(201, 'Customer')
+      description: 'No field is required. Tags and attributes not seen before are created.',
+      body: ref('CustomerDraft'), response: responses(201, 'Customer', bodyFailures)
     }
   }, async (request, reply) => {
     const [customer] = await write(request, reply, parseCreate(jsonBody(request), await parseOptions(request)))
@@ -67,21 +72,24 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   server.put('/customers/:id', {
     schema: {
       operationId: 'replaceCustomer', summary: 'Replace a customer', tags, params,
-      body: ref('CustomerDraft'), response: responses(200, 'Customer')
+      description: 'Clears name, email, userId, company, phone, source, referer, lastPage, locale, notes, tags and customData where ' +
+        'the body lacks them, and nothing else. With `--put-mode merge` it clears nothing.',
+      body: ref('CustomerDraft'), response: responses(200, 'Customer', [...bodyFailures, 404])
     }
   }, (request, reply) => update(request, reply, settings.putMode === 'replace' ? 'replace' : 'patch'))
 
   server.patch('/customers/:id', {
     schema: {
       operationId: 'updateCustomer', summary: 'Change a customer', tags, params,
-      body: ref('CustomerDraft'), response: responses(200, 'Customer')
+      description: 'Changes the keys given; null clears one. customData merges by attribute, tags are replaced.',
+      body: ref('CustomerDraft'), response: responses(200, 'Customer', [...bodyFailures, 404])
     }
   }, (request, reply) => update(request, reply, 'patch'))
 
   server.put('/customers/batch', {
     schema: {
       operationId: 'updateCustomers', summary: 'Change up to ten customers, all or none', tags,
-      body: ref('Batch'), response: responses(200, 'Customers')
+      body: ref('Batch'), response: responses(200, 'Customers', [...bodyFailures, 404])
     }
   }, async (request, reply) => {
     const customers = await write(request, reply, parseBatch(jsonBody(request), await parseOptions(request)))
@@ -95,7 +103,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     server.route({
       method,
       url: '/customers/:id/tags',
-      schema: { operationId, summary, tags, params, body: ref('TagsDraft'), response: responses(200, 'Customer') },
+      schema: { operationId, summary, tags, params, body: ref('TagsDraft'), response: responses(200, 'Customer', [...bodyFailures, 404]) },
       handler: async (request, reply) => {
         const [customer] = await write(request, reply, parseTags(jsonBody(request), { type, id: customerId(request) ?? noCustomer }))
         return sendJson(reply, present(customer))
@@ -106,7 +114,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   server.delete('/customers/:id', {
     schema: {
       operationId: 'deleteCustomer', summary: 'Delete a customer', tags, params,
-      response: responses(200, Type.Literal('Ok'))
+      response: responses(200, Type.Literal('Ok', { description: 'The customer is gone.' }), [404])
     }
   }, async (request, reply) => {
     ignoreQuery(request, reply)

@@ -12,7 +12,11 @@ export async function describeApi(server: FastifyInstance, { version }: { versio
       info: {
         title: 'Clientele',
         version,
-        description: "The customers of a business and what they did. Answers the HelpCrunch Customers API, version 1. Shown are the strict shapes; docs/compatibility.md lists what else is taken.",
+        description: [
+          'The customers of a business and what they did. Answers the HelpCrunch Customers API, version 1.',
+          'Shown are the strict shapes; docs/compatibility.md lists what else is taken. Text holds no U+0000 and no lone surrogate.',
+          'Every answer has an `X-Request-Id`. `Clientele-Ignored` names the parts of a request that meant nothing.'
+        ].join(' '),
         license: { name: 'MIT' }
       },
       tags: [{ name: 'customers' }, { name: 'events' }, { name: 'health' }],

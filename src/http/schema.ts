@@ -9,17 +9,31 @@ export function ref(name: string): TSchema {
   return Type.Ref(`${name}#`)
 }
 
+const retryAfter = { headers: { 'Retry-After': { type: 'integer', description: 'Seconds.' } } }
+
 const failures = {
-  400: 'The request is invalid; one entry for each fault.',
-  401: 'No valid API key.',
-  404: 'No such customer.',
-  429: 'Over the rate limit; see Retry-After.',
-  503: 'The database cannot be used now; nothing was changed; see Retry-After.'
+  400: { description: 'The request is invalid; one entry for each fault.' },
+  401: { description: 'No valid API key.' },
+  404: { description: 'No such customer.' },
+  413: { description: 'The body is too large.' },
+  415: { description: 'The body is encoded; see Content-Encoding.' },
+  429: { description: 'Over the rate limit, or too many wrong keys.', ...retryAfter },
+  500: { description: 'A fault of the server, which its log explains.' },
+  503: { description: 'The database cannot be used now; nothing was acknowledged.', ...retryAfter }
 }
 
-/** The answer of an operation, and the failures that any operation may have. */
-export function responses(status: number, schema: string | TSchema): Record<number, TSchema> {
-  const failed = Object.entries(failures).map(([code, description]) => [code, { ...ref('ErrorBody'), description }])
-  const success = typeof schema === 'string' ? ref(schema) : schema
-  return { [status]: { ...success, description: 'Done.' }, ...Object.fromEntries(failed) }
+/** What an operation that reads a body may answer besides. */
+export const bodyFailures = [400, 413, 415] as const
+
+/** The answer of an operation, its own failures, and those that any operation may have. */
+export function responses(
+  status: number, schema: string | TSchema, ownFailures: readonly (400 | 404 | 413 | 415)[]
+): Record<number, TSchema> {
+  const failed = ([...ownFailures, 401, 429, 500, 503] as const).map((code) => [code, { ...ref('ErrorBody'), ...failures[code] }])
+  return { [status]: typeof schema === 'string' ? describedRef(schema) : schema, ...Object.fromEntries(failed) }
+}
+
+function describedRef(name: string): TSchema {
+  const { description } = schemas.find(({ $id }) => $id === name) as { description?: string }
+  return { ...ref(name), ...(description === undefined ? {} : { description }) }
 }

@@ -1,0 +1,31 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import { Metrics } from '../http/metrics.ts'
+import { createServer } from '../http/server.ts'
+import { defaultHttpSettings } from '../http/settings.ts'
+import { openStore } from './open-store.ts'
+import { version } from './version.ts'
+
+/** The text of openapi.json, made from the routes of a server with the default settings. */
+export async function openapiText(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'clientele-generate-'))
+  const store = openStore(`sqlite:${join(folder, 'clientele.db')}`)
+  const metrics = new Metrics()
+  const server = await createServer({ store, settings: defaultHttpSettings, log: pino({ enabled: false }), metrics, version })
+  try {
+    await server.ready()
+    return `${JSON.stringify(server.swagger(), null, 2)}\n`
+  } finally {
+    await server.close()
+    await store.close()
+    metrics.close()
+    rmSync(folder, { recursive: true })
+  }
+}
+
+if (import.meta.main) {
+  writeFileSync(new URL('../../openapi.json', import.meta.url), await openapiText())
+  process.stdout.write('Wrote openapi.json\n')
+}
