@@ -27,5 +27,5 @@ export function reportIgnored(reply: FastifyReply, ignored: readonly string[]): 
     if (longer.length > limits.ignoredHeaderBytesMax) break
     header = longer
   }
-  void reply.header('Clientele-Ignored', header)
+  if (header !== '') void reply.header('Clientele-Ignored', header)
 }

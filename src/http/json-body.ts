@@ -11,9 +11,10 @@ export function takeAnyBody(server: FastifyInstance): void {
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, bytes, done) => { done(null, bytes) })
   server.addHook('onRequest', (request, _reply, done) => {
-    if (request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined) {
-      request.raw.headers['content-type'] = 'application/json'
-    }
+    const { headers } = request.raw
+    const mayHaveBody = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined
+    // Fastify judges a content type even where no body follows.
+    if (mayHaveBody || headers['content-type'] !== undefined) headers['content-type'] = 'application/json'
     done()
   })
 }
@@ -21,7 +22,7 @@ export function takeAnyBody(server: FastifyInstance): void {
 /** The body as JSON; undefined when it is empty. */
 export function jsonBody(request: FastifyRequest): unknown {
   const encoding = request.headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity') {
+  if (encoding.trim().toLowerCase() !== 'identity') {
     throw new ApiError('unsupported_media_type', 'A body with a Content-Encoding is not taken. Send plain JSON.')
   }
   const bytes = request.body

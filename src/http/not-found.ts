@@ -17,6 +17,18 @@ export function watchRoutes(server: FastifyInstance): KnownRoute[] {
   return routes
 }
 
+/** A path with a stray % as one whose every % stands for itself, so that it is refused like any other unknown path. */
+export function decodableUrl(url: string): string {
+  if (!url.includes('%')) return url
+  const [path = '', ...query] = url.split('?')
+  try {
+    decodeURIComponent(path)
+    return url
+  } catch {
+    return [path.replaceAll('%', '%25'), ...query].join('?')
+  }
+}
+
 export function refuseUnknownRoute(routes: readonly KnownRoute[]) {
   return (request: FastifyRequest, reply: FastifyReply): never => {
     const [path = ''] = request.url.split('?')

@@ -15,7 +15,7 @@ import { healthRoutes } from './health.ts'
 import { takeAnyBody } from './json-body.ts'
 import type { Metrics } from './metrics.ts'
 import { metricsRoute } from './metrics.ts'
-import { refuseUnknownRoute, watchRoutes } from './not-found.ts'
+import { decodableUrl, refuseUnknownRoute, watchRoutes } from './not-found.ts'
 import { describeApi } from './openapi.ts'
 import { clientRequestId, logRequests } from './request-log.ts'
 import type { HttpSettings } from './settings.ts'
@@ -46,6 +46,8 @@ export async function createServer({ store, settings, log, metrics, version }: S
       // How often Node looks for connections over those times; its default is every 30 s.
       connectionsCheckingInterval: 1000
     },
+    // Fastify answers a path it cannot decode before any hook: without an id, a log line or a look at the key.
+    rewriteUrl: ({ url = '/' }) => decodableUrl(url),
     // What is accepted while closing is finished; new connections are refused by then.
     return503OnClosing: false,
     // HelpCrunch: clients put a slash behind any path.
@@ -72,7 +74,10 @@ export async function createServer({ store, settings, log, metrics, version }: S
     sendError(reply, apiError)
   })
   const routes = watchRoutes(server)
-  server.setNotFoundHandler(refuseUnknownRoute(routes))
+  const refuse = refuseUnknownRoute(routes)
+  server.setNotFoundHandler(refuse)
+  // After the key and the rate limit, before a body that may be too large is read.
+  server.addHook('preParsing', async (request, reply) => { if (request.is404) refuse(request, reply) })
   takeAnyBody(server)
 
   await describeApi(server, { version })
@@ -80,7 +85,7 @@ export async function createServer({ store, settings, log, metrics, version }: S
   healthRoutes(server, { store })
   await server.register(async (v1) => {
     requireKey(v1, { store, settings })
-    v1.setNotFoundHandler(refuseUnknownRoute(routes))
+    v1.setNotFoundHandler(refuse)
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
   }, { prefix: '/v1' })
