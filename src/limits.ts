@@ -53,7 +53,7 @@ export const limits = {
   /** Searches waiting for a read worker; beyond it 503. */
   readQueueMax: 1_000,
   /** A list page that skips no more rows than this is read on the main thread. */
-  inlineOffsetMax: 1_000,
+  inlineOffsetMax: 10_000,
   /** How long a write waits for another process's lock before it is answered 503. */
   lockWaitSeconds: 5,
   retryAfterSeconds: 1,

@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Sql } from 'sql-template-tag'
-import sql, { join } from 'sql-template-tag'
+import sql from 'sql-template-tag'
 import type { AttributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
 import type { CustomerSearch } from '../search.ts'
@@ -81,29 +81,20 @@ export class Reader {
 
   /** Customers without the sort's date come last in both orders, so they are a second query. */
   #page(plan: SearchPlan, search: CustomerSearch): CustomerJson[] {
-    const dated = this.#ids(plan, search, { isNull: false, offset: search.offset })
+    const dated = this.#part(plan, search, { isNull: false, offset: search.offset })
     const missing = search.limit - dated.length
-    if (missing === 0) return this.#render(dated)
+    if (missing === 0) return dated
     const { column } = sortTerms(search)
     const datedTotal = dated.length > 0 || search.offset === 0
       ? search.offset + dated.length
       : this.#count({ ...plan, where: sql`${plan.where} and ${column} is not null` })
     const offset = Math.max(0, search.offset - datedTotal)
-    const undated = this.#ids(plan, { ...search, limit: missing }, { isNull: true, offset })
-    return this.#render([...dated, ...undated])
+    return [...dated, ...this.#part(plan, { ...search, limit: missing }, { isNull: true, offset })]
   }
 
-  #ids(plan: SearchPlan, search: CustomerSearch, part: { isNull: boolean; offset: number }): number[] {
-    return this.#all<{ id: number }>(pageQuery(plan, search, part)).map(({ id }) => id)
-  }
-
-  /** Renderings are fetched for the page alone, so that what a plan skips or sorts stays narrow. */
-  #render(ids: readonly number[]): CustomerJson[] {
-    if (ids.length === 0) return []
-    const rows = this.#all<RenderingRow & { id: number }>(
-      sql`select id, rendering, tags_offset, tag_ids from customers where id in (${join(ids)})`)
-    const byId = new Map(rows.map((row) => [row.id, this.#catalog.render(row)]))
-    return ids.map((id) => byId.get(id) ?? '')
+  #part(plan: SearchPlan, search: CustomerSearch, part: { isNull: boolean; offset: number }): CustomerJson[] {
+    const rows = this.#all<RenderingRow>(pageQuery(plan, search, part))
+    return rows.map((row) => this.#catalog.render(row))
   }
 
   #all<Row>({ sql: text, values }: Sql): Row[] {
@@ -119,9 +110,12 @@ export class Reader {
 
 function pageQuery(plan: SearchPlan, search: CustomerSearch, { isNull, offset }: { isNull: boolean; offset: number }): Sql {
   const { column, direction } = sortTerms(search)
-  return isNull
-    ? sql`select customers.id from ${plan.source} where ${plan.where} and ${column} is null
-          order by customers.id ${direction} limit ${search.limit} offset ${offset}`
-    : sql`select customers.id from ${plan.source} where ${plan.where} and ${column} is not null
-          order by ${column} ${direction}, customers.id ${direction} limit ${search.limit} offset ${offset}`
+  const order = isNull ? sql`customers.id ${direction}` : sql`${column} ${direction}, customers.id ${direction}`
+  const tail = sql`from ${plan.source} where ${plan.where} and ${column} is ${isNull ? sql`null` : sql`not null`}
+    order by ${order} limit ${search.limit} offset ${offset}`
+  // A walk yields the page in order. Hits that must be sorted are sorted by themselves, since
+  // renderings would make the sort ten times as large.
+  return plan.name === 'walk'
+    ? sql`select rendering, tags_offset, tag_ids ${tail}`
+    : sql`select rendering, tags_offset, tag_ids from (select customers.id as hit ${tail}) cross join customers on customers.id = hit`
 }
