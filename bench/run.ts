@@ -1,0 +1,188 @@
+import { constants, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { parseArgs } from 'node:util'
+import type { Child } from './child.ts'
+import { endAll, startChild } from './child.ts'
+import type { ConstantAnswers } from './constant-server.ts'
+import type { DirectInserts, DirectlyInserted } from './direct-inserts.ts'
+import type { Drive, Driven } from './generator.ts'
+import type { Load, Loaded } from './load.ts'
+import type { Subject } from './measurements.ts'
+import { connectionCounts, Measurements } from './measurements.ts'
+import { machineTicks, residentMebibytes } from './proc.ts'
+import { describeCells, describeTargets } from './report.ts'
+import { startServer } from './server.ts'
+import type { WorkloadName } from './workload.ts'
+
+const rounds = 3
+const warmUpSeconds = 0.3
+/** Samples set aside for each cell that creates, more than it could use. */
+const samplesPerCell = 1_000_000
+const readConnectionsBesideWriters = 8
+
+const usage = 'npm run bench -- [--customers N] [--seconds N] [--engine sqlite]'
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const settings = readFlags(args)
+  if (typeof settings === 'string') {
+    process.stderr.write(`error: ${settings}\n${usage}\n`)
+    return 2
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'clientele-bench-'))
+  // However this process ends, short of SIGKILL, nothing of it is left.
+  process.once('exit', () => {
+    endAll()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+  })
+  process.once('SIGINT', () => { process.exit(130) })
+  process.once('SIGTERM', () => { process.exit(143) })
+  await bench({ ...settings, folder })
+  process.exit(0)
+}
+
+function readFlags(args: readonly string[]): { customers: number; seconds: number } | string {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: { customers: { type: 'string', default: '200000' }, seconds: { type: 'string', default: '2' }, engine: { type: 'string', default: 'sqlite' } }
+    })
+    const customers = Number(values.customers)
+    const seconds = Number(values.seconds)
+    if (values.engine !== 'sqlite') return `there is no engine "${values.engine}"; there is: sqlite`
+    if (!Number.isInteger(customers) || customers < 1000 || customers > 10_000_000) return '--customers should be a whole number from 1000 to 10000000'
+    if (!(seconds >= 0.2 && seconds <= 60)) return '--seconds should be a number from 0.2 to 60'
+    return { customers, seconds }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+async function bench({ customers, seconds, folder }: { customers: number; seconds: number; folder: string }): Promise<void> {
+  const ticksBefore = machineTicks()
+  const started = performance.now()
+  say(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} processors, Node ${process.version}, databases in ${folder}`)
+
+  const database = join(folder, 'clientele.db')
+  const { key, rowsOfCreate } = await load({ path: database, customers })
+  say(`made ${customers.toLocaleString('en-US')} customers in ${since(started)}`)
+  const directDatabase = join(folder, 'direct.db')
+  copyFileSync(database, directDatabase, constants.COPYFILE_FICLONE)
+
+  const server = await startServer({ database, logPath: join(folder, 'server.log') })
+  const headers = { authorization: `Bearer ${key}` }
+  const customer = await text(`${server.url}/v1/customers/${Math.ceil(customers / 2)}`, headers)
+  const page = await text(`${server.url}/v1/customers?offset=${Math.floor(customers / 4)}`, headers)
+  say(`a customer has ${Buffer.byteLength(customer)} bytes, a page ${Buffer.byteLength(page)}`)
+
+  const targets: Record<Subject, { url: string; pid: number }> = {
+    'clientele': server,
+    'node:http': await startConstantServer({ framework: 'node:http', customer, page }),
+    'fastify': await startConstantServer({ framework: 'fastify', customer, page })
+  }
+  const generator = startChild<Drive, Driven>('generator')
+  const besideGenerator = startChild<Drive, Driven>('generator')
+  const direct = startChild<DirectInserts, DirectlyInserted>('direct-inserts')
+
+  let cells = 0
+  const driveWith = async (
+    child: Child<Drive, Driven>, subject: Subject, workload: WorkloadName, connections: number, forSeconds = seconds
+  ): Promise<Driven> => {
+    cells += 1
+    const existing = subject === 'clientele' ? (await server.scrape()).customers : customers
+    return await child.ask({
+      workload, key, connections, warmUpSeconds,
+      seconds: forSeconds,
+      url: targets[subject].url,
+      serverPid: targets[subject].pid,
+      options: { seed: cells, customers: existing, loadedSamples: customers, firstNewSample: customers + cells * samplesPerCell }
+    })
+  }
+  const insertDirectly = async (rowsPerCommit: number, forSeconds = seconds): Promise<DirectlyInserted> => {
+    cells += 1
+    return await direct.ask({
+      path: directDatabase, firstNewSample: customers + cells * samplesPerCell, rowsPerCommit, seconds: forSeconds, rowsOfCreate
+    })
+  }
+
+  const measurements = new Measurements()
+  const workloadsOf: readonly (readonly [Subject, WorkloadName])[] = [
+    ['node:http', 'get'], ['fastify', 'get'], ['clientele', 'get'],
+    ['node:http', 'list'], ['fastify', 'list'], ['clientele', 'list'],
+    ['clientele', 'search'], ['clientele', 'create'], ['clientele', 'patch'], ['clientele', 'tags'], ['clientele', 'event']
+  ]
+
+  for (const [subject, workload] of workloadsOf) await driveWith(generator, subject, workload, 32, 0.5)
+  await insertDirectly(64, 0.5)
+  await driveWith(besideGenerator, 'clientele', 'get', 8, 0.5)
+  say(`memory before the rounds: ${Math.round(residentMebibytes(server.pid))} MiB`)
+
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const connections of connectionCounts) {
+      for (const [subject, workload] of workloadsOf) {
+        const before = await server.scrape()
+        measurements.add({ subject, workload, connections }, await driveWith(generator, subject, workload, connections))
+        const after = await server.scrape()
+        const counted = { commits: after.commits - before.commits, commands: after.commandsCommitted - before.commandsCommitted }
+        if (workload === 'create' && connections === 1) measurements.aloneCommits.push(counted)
+        if (workload === 'create' && connections === 64) measurements.groupCommits.push(counted)
+      }
+    }
+    measurements.directGroups.push(await insertDirectly(64))
+    measurements.directSingles.push(await insertDirectly(1))
+    measurements.getAlone.push(await driveWith(besideGenerator, 'clientele', 'get', readConnectionsBesideWriters))
+    await driveBoth()
+    measurements.residentMebibytes.push(residentMebibytes(server.pid))
+    say(`round ${round} of ${rounds} done after ${since(started)}`)
+  }
+
+  async function driveBoth(): Promise<void> {
+    // Resets the server's record of pauses, so that the next scrape tells of this stretch alone.
+    await server.scrape()
+    const [writers, readers] = await Promise.all([
+      driveWith(generator, 'clientele', 'create', 64),
+      driveWith(besideGenerator, 'clientele', 'get', readConnectionsBesideWriters)
+    ])
+    measurements.pauseP999Milliseconds.push((await server.scrape()).eventLoopP999Milliseconds)
+    measurements.writersBesideGet.push(writers)
+    measurements.getBesideWriters.push(readers)
+  }
+
+  const ticks = machineTicks()
+  const stolen = (ticks.stolen - ticksBefore.stolen) / (ticks.total - ticksBefore.total)
+  const groups = measurements.groupCommits.map(({ commits, commands }) => (commands / commits).toFixed(1))
+  say(`\n${describeCells(measurements)}\n`)
+  say(`${describeTargets(measurements)}\n`)
+  say(`customers a commit, create at 64 connections: ${groups.join(', ')}`)
+  say(`processor time taken by the hypervisor for others (steal): ${(stolen * 100).toFixed(1)} %; whole run ${since(started)}`)
+}
+
+async function load(question: Load): Promise<Loaded> {
+  const child = startChild<Load, Loaded>('load')
+  const loaded = await child.ask(question)
+  child.end()
+  return loaded
+}
+
+async function startConstantServer(answers: ConstantAnswers): Promise<{ url: string; pid: number }> {
+  const child = startChild<ConstantAnswers, { url: string }>('constant-server')
+  const { url } = await child.ask(answers)
+  return { url, pid: child.pid }
+}
+
+async function text(url: string, headers: Record<string, string>): Promise<string> {
+  const response = await fetch(url, { headers })
+  if (!response.ok) throw new Error(`${url} was answered ${response.status}`)
+  return await response.text()
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+function since(started: number): string {
+  return `${Math.round((performance.now() - started) / 1000)} s`
+}

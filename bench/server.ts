@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { keep } from './child.ts'
+
+/** The server as anyone starts it, a process of its own with its log in a file. */
+export interface Server {
+  readonly url: string
+  readonly pid: number
+  scrape(): Promise<Scrape>
+}
+
+export interface Scrape {
+  readonly customers: number
+  readonly commits: number
+  readonly commandsCommitted: number
+  /** 99.9 % of the pauses of the event loop since the last scrape were shorter. */
+  readonly eventLoopP999Milliseconds: number
+}
+
+export async function startServer({ database, logPath }: { database: string; logPath: string }): Promise<Server> {
+  const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+  const log = openSync(logPath, 'w')
+  const server = spawn(process.execPath, [main, 'serve', '--database', `sqlite:${database}`, '--port', '0', '--json'], {
+    stdio: ['ignore', 'pipe', log],
+    // Out of reach of a terminal's Ctrl-C, so that it is the bench that ends it.
+    detached: true
+  })
+  closeSync(log)
+  keep(server)
+  const { pid, stdout } = server
+  if (pid === undefined || stdout === null) throw new Error('The server did not start')
+  const lost = once(server, 'exit').then(() => { throw new Error('The server ended before it listened') })
+  const [line] = await Promise.race([once(createInterface(stdout), 'line'), lost]) as [string]
+  lost.catch(() => undefined)
+  const { url } = JSON.parse(line) as { url: string }
+  return {
+    url,
+    pid,
+    async scrape() {
+      const response = await fetch(`${url}/metrics`)
+      if (!response.ok) throw new Error(`/metrics was answered ${response.status}`)
+      const text = await response.text()
+      return {
+        customers: metric(text, 'clientele_customers'),
+        commits: metric(text, 'clientele_commit_commands_count'),
+        commandsCommitted: metric(text, 'clientele_commit_commands_sum'),
+        eventLoopP999Milliseconds: metric(text, 'clientele_event_loop_delay_p999_seconds') * 1000
+      }
+    }
+  }
+}
+
+function metric(text: string, name: string): number {
+  const line = text.split('\n').find((each) => each.startsWith(`${name} `))
+  if (line === undefined) throw new Error(`/metrics has no ${name}`)
+  return Number(line.slice(name.length + 1))
+}

@@ -1,0 +1,104 @@
+import { below, pick, seededRandom } from './random.ts'
+import { sampleDraft, sampleEmail, tagNames } from './sample-customer.ts'
+
+export interface WorkloadRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
+  readonly path: string
+  readonly body?: string
+}
+
+export interface WorkloadOptions {
+  readonly seed: number
+  /** Customers 1 to this exist. */
+  readonly customers: number
+  /** Number of the first sample that no customer was made from. */
+  readonly firstNewSample: number
+  /** Samples below this were loaded, the customer of each having its number and one as id. */
+  readonly loadedSamples: number
+}
+
+interface Workload {
+  readonly status: number
+  /** What sends the next request, each with an id and a body of its own. */
+  readonly prepare: (options: WorkloadOptions) => () => WorkloadRequest
+}
+
+const pageCustomers = 100
+const offsetMax = 100_000
+
+export const workloads = {
+  get: {
+    status: 200,
+    prepare: ({ seed, customers }) => {
+      const random = seededRandom(seed)
+      return () => ({ method: 'GET', path: `/v1/customers/${1 + below(random, customers)}` })
+    }
+  },
+  list: {
+    status: 200,
+    prepare: ({ seed, customers }) => {
+      const random = seededRandom(seed)
+      const offsetEnd = Math.max(1, Math.min(offsetMax, customers - pageCustomers))
+      return () => ({ method: 'GET', path: `/v1/customers?limit=${pageCustomers}&offset=${below(random, offsetEnd)}` })
+    }
+  },
+  search: {
+    status: 200,
+    prepare: ({ seed, loadedSamples }) => {
+      const random = seededRandom(seed)
+      return () => post('/v1/customers/search', {
+        filter: [{ field: 'customers.email', operator: '=', value: sampleEmail(below(random, loadedSamples)) }]
+      })
+    }
+  },
+  create: {
+    status: 201,
+    prepare: ({ firstNewSample }) => {
+      let sample = firstNewSample
+      return () => post('/v1/customers', sampleDraft(sample++))
+    }
+  },
+  patch: {
+    status: 200,
+    prepare: ({ seed, customers }) => {
+      const random = seededRandom(seed)
+      return () => ({
+        method: 'PATCH',
+        path: `/v1/customers/${1 + below(random, customers)}`,
+        body: JSON.stringify({
+          lastSeen: 1_790_000_000 + below(random, 10_000_000),
+          lastPage: `https://www.example.com/orders/${below(random, 1_000_000)}`,
+          customData: { number_of_payments: 60 + below(random, 1_000_000) }
+        })
+      })
+    }
+  },
+  tags: {
+    status: 200,
+    prepare: ({ seed, customers }) => {
+      const random = seededRandom(seed)
+      return () => ({
+        method: 'PUT',
+        path: `/v1/customers/${1 + below(random, customers)}/tags`,
+        body: JSON.stringify({ tags: [{ name: pick(random, tagNames) }] })
+      })
+    }
+  },
+  event: {
+    status: 200,
+    prepare: ({ seed, customers }) => {
+      const random = seededRandom(seed)
+      return () => post('/v1/events', {
+        name: pick(random, ['order_paid', 'invoice_sent', 'plan_changed', 'file_downloaded']),
+        customer: 1 + below(random, customers),
+        data: { amount: below(random, 100_000) / 100, currency: pick(random, ['EUR', 'USD', 'UAH']), order: below(random, 10_000_000) }
+      })
+    }
+  }
+} as const satisfies Record<string, Workload>
+
+export type WorkloadName = keyof typeof workloads
+
+function post(path: string, body: object): WorkloadRequest {
+  return { method: 'POST', path, body: JSON.stringify(body) }
+}
