@@ -12,7 +12,7 @@ interface KeyOptions {
 
 /** Prints the secret alone on stdout, so that a script can keep it; everything else goes to stderr. */
 export async function createKey(options: KeyOptions & { organization?: string; name: string }): Promise<void> {
-  checkName(options.name, 'key')
+  checkName(options.name, 'a key')
   const secret = generateSecret()
   const key = await withStore(options.database, async (store) => {
     const secretHash = hashSecret(secret)
@@ -57,6 +57,6 @@ function chooseOrganization(organizations: readonly Organization[], name: string
 }
 
 export function checkName(name: string, what: string): void {
-  if (name.trim() === '') throw new OperatorError(`The name of a ${what} should not be blank`)
-  if (name.length > limits.nameCharactersMax) throw new OperatorError(`The name of a ${what} should have ${limits.nameCharactersMax} characters or less`)
+  if (name.trim() === '') throw new OperatorError(`The name of ${what} should not be blank`)
+  if (name.length > limits.nameCharactersMax) throw new OperatorError(`The name of ${what} should have ${limits.nameCharactersMax} characters or less`)
 }

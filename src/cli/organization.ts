@@ -8,7 +8,7 @@ interface OrganizationOptions {
 }
 
 export async function createOrganization(name: string, options: OrganizationOptions): Promise<void> {
-  checkName(name, 'organization')
+  checkName(name, 'an organization')
   const organization = await withStore(options.database, (store) => store.createOrganization(name))
   report(options, {
     json: organization,

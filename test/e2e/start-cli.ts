@@ -25,7 +25,7 @@ export interface RunningCli {
   readonly child: ChildProcess
   stdout(): string
   stderr(): string
-  call(method: string, path: string, body?: unknown): Promise<CliAnswer>
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<CliAnswer>
   /** The same server, asked with another key. */
   withKey(key: string | undefined): RunningCli
   end(signal: NodeJS.Signals): Promise<Ended>
@@ -39,7 +39,9 @@ interface RunOptions {
 const root = new URL('../../', import.meta.url)
 const bin = fileURLToPath(new URL('bin/clientele.js', root))
 const source = fileURLToPath(new URL('src/cli/main.ts', root))
-const entry = existsSync(bin) ? bin : source
+
+/** The file that Node runs as `clientele`. */
+export const entry = existsSync(bin) ? bin : source
 
 /** Runs a command of the real CLI to its end. */
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
@@ -130,12 +132,13 @@ function describe(started: Started, { url, printed, key }: { url: string; printe
     child,
     stdout: () => text.stdout,
     stderr: () => text.stderr,
-    async call(method, path, body) {
+    async call(method, path, body, headers = {}) {
       const answer = await fetch(`${url}${path}`, {
         method,
         headers: {
           ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json' })
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) })
       })
