@@ -82,3 +82,13 @@ test.each(withBody)('$method $path takes the example of its description whole', 
   const [success] = Object.keys(responses)
   expect({ status: answer.status, ignored: answer.headers['clientele-ignored'] }).toEqual({ status: Number(success), ignored: undefined })
 })
+
+test('the reference at /docs takes nothing from other hosts, over http as over https', async () => {
+  const { call } = await startServer()
+  const { status, headers } = await call('GET', '/docs')
+  expect({ status, policy: headers['content-security-policy'] }).toEqual({
+    status: 200,
+    policy: "default-src 'none'; base-uri 'none'; connect-src 'self'; font-src 'self' data:; form-action 'none'; " +
+      "frame-ancestors 'none'; img-src 'self' data:; script-src 'self'; style-src 'self'"
+  })
+})

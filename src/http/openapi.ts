@@ -3,6 +3,13 @@ import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { schemas } from '../contract/schemas.ts'
 
+// The plugin's own policy lets pages of other hosts in, and turns requests into https, which no one
+// answers where the server is reached by http under another name than localhost.
+const referencePolicy = [
+  "default-src 'none'", "base-uri 'none'", "connect-src 'self'", "font-src 'self' data:", "form-action 'none'",
+  "frame-ancestors 'none'", "img-src 'self' data:", "script-src 'self'", "style-src 'self'"
+].join('; ')
+
 /** The description made from the routes, and a reference to read it in, its assets served from here. */
 export async function describeApi(server: FastifyInstance, { version }: { version: string }): Promise<void> {
   for (const schema of schemas) server.addSchema(schema)
@@ -25,6 +32,6 @@ export async function describeApi(server: FastifyInstance, { version }: { versio
     },
     refResolver: { buildLocalReference: (json, _base, _fragment, index) => (typeof json.$id === 'string' ? json.$id : `schema-${index}`) }
   })
-  await server.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null }, staticCSP: true })
+  await server.register(swaggerUi, { routePrefix: '/docs', uiConfig: { validatorUrl: null }, staticCSP: referencePolicy })
   server.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => reply.send(server.swagger()))
 }
