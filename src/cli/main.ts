@@ -7,7 +7,6 @@ import { createKey, listKeys, revokeKey } from './key.ts'
 import { migrate } from './migrate.ts'
 import { createOrganization, listOrganizations } from './organization.ts'
 import { report } from './output.ts'
-import { serve } from './serve.ts'
 import { version } from './version.ts'
 
 const exitFailure = 1
@@ -42,7 +41,11 @@ function program(): Command {
 
   const serving = command(clientele, 'serve', 'start the server')
   for (const itsOption of serveOptions()) serving.addOption(itsOption)
-  serving.action(async (options: ServeOptions) => { await serve(serveConfig(options), options) })
+  serving.action(async (options: ServeOptions) => {
+    // Loading the web server takes longer than most commands do, and only this one needs it.
+    const { serve } = await import('./serve.ts')
+    await serve(serveConfig(options), options)
+  })
 
   const key = clientele.command('key').description('make, list and revoke API keys').helpCommand(false)
   command(key, 'create', 'make a key and print it, this once')
