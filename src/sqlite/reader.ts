@@ -48,12 +48,7 @@ export class Reader {
   /** Page and total of one moment. */
   search(organizationId: number, search: CustomerSearch): FoundPage {
     return this.#db.transaction(() => {
-      this.#catalog.refresh()
-      const plan = planSearch(search, {
-        organizationId,
-        tagIds: this.#catalog.of(organizationId).tagIds,
-        countTagged: (tagId) => this.#taggedCount.get(tagId) ?? 0
-      })
+      const plan = this.#plan(organizationId, search)
       const total = search.filters.length === 0
         ? this.#customerCount.get(organizationId) ?? 0
         : this.#count(plan)
@@ -62,16 +57,21 @@ export class Reader {
     })()
   }
 
+  /** The plan of a search's first page, and SQLite's own words for it. */
   explainSearch(organizationId: number, search: CustomerSearch): { plan: SearchPlan['name']; steps: string[] } {
+    const plan = this.#plan(organizationId, search)
+    const { sql: text, values } = pageQuery(plan, search, { isNull: false, offset: search.offset })
+    const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
+    return { plan: plan.name, steps: steps.map(({ detail }) => detail) }
+  }
+
+  #plan(organizationId: number, search: CustomerSearch): SearchPlan {
     this.#catalog.refresh()
-    const plan = planSearch(search, {
+    return planSearch(search, {
       organizationId,
       tagIds: this.#catalog.of(organizationId).tagIds,
       countTagged: (tagId) => this.#taggedCount.get(tagId) ?? 0
     })
-    const { sql: text, values } = pageQuery(plan, search, { isNull: false, offset: search.offset })
-    const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
-    return { plan: plan.name, steps: steps.map(({ detail }) => detail) }
   }
 
   #count({ source, where }: SearchPlan): number {

@@ -5,6 +5,8 @@ import { selectKeys } from './select-keys.ts'
 
 type Row = Record<string, string | number | null>
 
+export type WriterStatements = ReturnType<typeof prepareWriterStatements>
+
 /** Every fixed statement of the writing connection, prepared once. */
 export function prepareWriterStatements(db: Database) {
   return {
