@@ -22,18 +22,21 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const store = openStore(config.database, { onCommit: metrics.onCommit })
   metrics.watch(store)
 
-  const secret = generateSecret()
-  const firstKey = await store.createDefault({ name: 'first', secretHash: hashSecret(secret) })
   const server = await createServer({ store, settings: config.http, log, metrics, version })
+  let key: string | undefined
   try {
     await server.listen({ host: config.host, port: config.port })
+    // Only now, so that a start that cannot listen leaves the key to the next one to show.
+    key = await createFirstKey(store)
   } catch (error) {
+    await server.close()
     await store.close()
+    metrics.close()
     throw listenError(error, config)
   }
   const { address, family, port } = server.server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
-  announce({ url, key: firstKey === undefined ? undefined : secret, database: config.database, json: options.json })
+  announce({ url, key, database: config.database, json: options.json })
   log.info({ url, version }, 'listening')
 
   const purge = startPurging(store, { changeDays: config.changeDays, log })
@@ -58,6 +61,14 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+}
+
+async function createFirstKey(store: Store): Promise<string | undefined> {
+  // Looking before writing lets a server start on a database that cannot be written just now.
+  if ((await store.organizations()).length > 0) return undefined
+  const secret = generateSecret()
+  const key = await store.createDefault({ name: 'first', secretHash: hashSecret(secret) })
+  return key === undefined ? undefined : secret
 }
 
 function announce({ url, key, database, json }: { url: string; key: string | undefined; database: string; json: true | undefined }): void {

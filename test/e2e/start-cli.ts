@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
@@ -36,9 +37,9 @@ interface RunOptions {
   readonly cwd?: string
 }
 
-const root = new URL('../../', import.meta.url)
-const bin = fileURLToPath(new URL('bin/clientele.js', root))
-const source = fileURLToPath(new URL('src/cli/main.ts', root))
+export const root = fileURLToPath(new URL('../../', import.meta.url))
+const bin = join(root, 'bin/clientele.js')
+const source = join(root, 'src/cli/main.ts')
 
 /** The file that Node runs as `clientele`. */
 export const entry = existsSync(bin) ? bin : source
