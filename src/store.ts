@@ -43,7 +43,7 @@ export type CommitListener = (commit: { readonly commands: number; readonly seco
 
 /**
  * What a storage engine promises. Everything is scoped by organization; nothing of another one is
- * ever seen. Reads see every write already answered. Fails with an ApiError: those of `decide`,
+ * ever seen. Reads see every write already answered. HelpCrunch: clients search, then create. Fails with an ApiError: those of `decide`,
  * or `unavailable` when the database cannot be read or written, and then nothing was acknowledged.
  */
 export interface Store {

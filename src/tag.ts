@@ -6,7 +6,7 @@ import { isObject, join, readName, textFault } from './untrusted.ts'
 
 const tagKeys: ReadonlySet<string> = new Set(['name', 'color'])
 
-/** Tags as objects or bare names, each name once: the last of a name wins, at the first one's place. */
+/** HelpCrunch: tags arrive as objects or bare names. Each name once: the last of a name wins, at the first one's place. */
 export function readTags(findings: Findings, path: string, value: unknown): TagDraft[] | undefined {
   if (!Array.isArray(value)) return findings.fault(path, 'This value should be of type array.')
   if (value.length > limits.customerTagsMax) {

@@ -15,6 +15,7 @@ export class Findings {
     return undefined
   }
 
+  /** HelpCrunch: clients send keys that mean nothing, such as the `id` they read, and expect no refusal. */
   ignoreUnknown(value: Record<string, unknown>, known: ReadonlySet<string>, path: string): void {
     for (const key of Object.keys(value)) if (!known.has(key)) this.ignored.push(join(path, key))
   }
@@ -67,7 +68,7 @@ export function readName(findings: Findings, path: string, value: unknown): stri
   return readText(findings, path, value, limits.nameCharactersMax)
 }
 
-/** A whole number or its decimal text. */
+/** A whole number. HelpCrunch: or its decimal text. */
 export function readInteger(
   findings: Findings, path: string, value: unknown, { min, max }: { min: number; max: number }
 ): number | undefined {
@@ -83,7 +84,7 @@ export function readCustomerId(findings: Findings, path: string, value: unknown)
   return readInteger(findings, path, value, { min: 1, max: limits.integerMax })
 }
 
-/** UNIX seconds as a number or its decimal text; fractions are cut off. */
+/** UNIX seconds. HelpCrunch: as a number or its decimal text; fractions are cut off. */
 export function readDate(findings: Findings, path: string, value: unknown): number | undefined {
   const number = typeof value === 'string' && /^-?\d{1,20}(\.\d{0,20})?$/.test(value) ? Number(value) : value
   if (typeof number !== 'number' || Number.isNaN(number)) return findings.fault(path, 'This value should be of type numeric.')

@@ -19,6 +19,7 @@ export function customerEventRoutes(server: FastifyInstance, { store, settings }
     const { events: [event] } = await store.write(callerOf(request), command)
     if (event === undefined) throw new Error('Recording an event answered none')
     reportIgnored(reply, [...Object.keys(request.query as Record<string, unknown>), ...ignored])
+    // HelpCrunch: sources differ on the type of the date, and on whether the customer is named.
     const createdAt = settings.timestamps === 'integer' ? Number(event.createdAt) : event.createdAt
     return sendJson(reply, JSON.stringify({ ...event, createdAt }))
   })

@@ -54,6 +54,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     const parsed = parseSearch(jsonBody(request))
     const page = await store.search(callerOf(request).organizationId, parsed.search)
     ignoreQuery(request, reply, parsed.ignored)
+    // HelpCrunch: sources differ on whether nobody found is an empty page.
     if (page.total === 0 && settings.emptySearchStatus === 404) throw customerNotFound()
     return sendPage(reply, parsed, page)
   })
@@ -141,6 +142,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   }
 
   function sendPage(reply: FastifyReply, { search }: ParsedSearch, { customers, total }: FoundPage): FastifyReply {
+    // HelpCrunch: sources differ on where the total stands.
     return sendJson(reply, `{"data":[${customers.map(present).join()}],"total":${total},"meta":{"total":${total},"limit":${search.limit}}}`)
   }
 }
@@ -154,7 +156,10 @@ function customerId(request: FastifyRequest): number | undefined {
   return Number(id) <= limits.integerMax ? Number(id) : undefined
 }
 
-/** Reports the paths of the body that meant nothing, and every query parameter, since only the list has any. */
+/**
+ * Reports the paths of the body that meant nothing, and every query parameter, since only the list has any.
+ * HelpCrunch: clients send parameters that mean nothing, and expect no refusal.
+ */
 function ignoreQuery(request: FastifyRequest, reply: FastifyReply, ignored: readonly string[] = []): void {
   reportIgnored(reply, [...Object.keys(request.query as Record<string, unknown>), ...ignored])
 }

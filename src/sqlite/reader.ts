@@ -45,7 +45,7 @@ export class Reader {
     return this.#catalog.of(organizationId).attributeTypes
   }
 
-  /** Page and total of one moment. */
+  /** Page and total of one moment. HelpCrunch: clients take a short page for the last, and read the total with a limit of 1. */
   search(organizationId: number, search: CustomerSearch): FoundPage {
     return this.#db.transaction(() => {
       const plan = this.#plan(organizationId, search)
