@@ -21,14 +21,16 @@ export interface AttributeEntry {
   readonly valuePath: string
 }
 
-/** HelpCrunch: custom data arrives as an object, or as a list of property/value or of name/value. */
+/**
+ * HelpCrunch: custom data arrives as an object, or as a list of property/value or of name/value.
+ * An attribute may stand in a list twice; every value is checked, and the last one stays.
+ */
 export function readCustomData(findings: Findings, path: string, value: unknown): AttributeEntry[] | undefined {
   if (!isObject(value) && !Array.isArray(value)) return findings.fault(path, 'This value should be of type object.')
   if (Object.keys(value).length > limits.customerAttributesMax) {
     return findings.fault(path, `This collection should contain ${limits.customerAttributesMax} elements or less.`)
   }
-  const read = isObject(value) ? readAttributeMap(findings, path, value) : readAttributeList(findings, path, value)
-  return [...new Map(read.map((entry) => [entry.name, entry])).values()]
+  return isObject(value) ? readAttributeMap(findings, path, value) : readAttributeList(findings, path, value)
 }
 
 function readAttributeMap(findings: Findings, path: string, map: Record<string, unknown>): AttributeEntry[] {

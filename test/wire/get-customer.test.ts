@@ -32,10 +32,10 @@ test('GET /v1/customers/{id} 200: a percent-encoded id is that id', async () => 
 
 const noIds = ['2', '0', '-1', '+1', '01', '1.0', '1.5', '1e0', '0x1', 'abc', 'null', '%201', '1%20', '%EF%BC%91', '9007199254740991', '9007199254740992', '9007199254740993', '99999999999999999999999', 'batch', 'search', '__proto__']
 
-test.for(noIds)('GET /v1/customers/%s 404: names no customer', async (id) => {
+test('GET /v1/customers/{id} 404: names no customer', async () => {
   const { ask, create } = await startWire()
   await create()
-  expect(await ask('GET', `/v1/customers/${id}`)).toEqual(customerNotFound)
+  for (const id of noIds) expect({ id, ...await ask('GET', `/v1/customers/${id}`) }).toEqual({ id, ...customerNotFound })
 })
 
 test('GET /v1/customers/{id} 404: a deleted customer is gone', async () => {

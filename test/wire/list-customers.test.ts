@@ -42,10 +42,12 @@ const orders: { query: string; ids: (keyof typeof five)[] }[] = [
   { query: '?sort=&order=&limit=&offset=', ids: [2, 4, 1, 3, 5] }
 ]
 
-test.for(orders)('GET /v1/customers$query 200: sorts, ties by id in the same direction, nulls last', async ({ query, ids }) => {
+test('GET /v1/customers 200: sorts, ties by id in the same direction, nulls last', async () => {
   const server = await startWire()
   await createFive(server)
-  expect(await server.ask('GET', `/v1/customers${query}`)).toEqual(page(ids.map((id) => five[id])))
+  for (const { query, ids } of orders) {
+    expect({ query, ...await server.ask('GET', `/v1/customers${query}`) }).toEqual({ query, ...page(ids.map((id) => five[id])) })
+  }
 })
 
 test.for([['asc', [2, 4, 1, 3, 5]], ['desc', [1, 4, 2, 5, 3]]] as const)(
@@ -117,7 +119,9 @@ const faults: { query: string; faults: [string, string][] }[] = [
   { query: 'sort=x&order=y&limit=0&offset=z', faults: [['sort', notSort], ['order', notOrder], ['limit', notLimit], ['offset', wants.number]] }
 ]
 
-test.for(faults)('GET /v1/customers?$query 400: names every bad parameter', async ({ query, faults: named }) => {
+test('GET /v1/customers 400: names every bad parameter', async () => {
   const { ask } = await startWire()
-  expect(await ask('GET', `/v1/customers?${query}`)).toEqual(invalid(...named))
+  for (const { query, faults: named } of faults) {
+    expect({ query, ...await ask('GET', `/v1/customers?${query}`) }).toEqual({ query, ...invalid(...named) })
+  }
 })
