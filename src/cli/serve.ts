@@ -36,8 +36,6 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   }
   const { address, family, port } = server.server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
-  announce({ url, key, database: config.database, json: options.json })
-  log.info({ url, version }, 'listening')
 
   const purge = startPurging(store, { changeDays: config.changeDays, log })
   const stop = (signal: string): void => {
@@ -61,6 +59,9 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   }
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+  // Whoever reads this may stop the process at once.
+  log.info({ url, version }, 'listening')
+  announce({ url, key, database: config.database, json: options.json })
 }
 
 async function createFirstKey(store: Store): Promise<string | undefined> {
