@@ -27,7 +27,10 @@ export interface AttributeEntry {
  */
 export function readCustomData(findings: Findings, path: string, value: unknown): AttributeEntry[] | undefined {
   if (!isObject(value) && !Array.isArray(value)) return findings.fault(path, 'This value should be of type object.')
-  if (Object.keys(value).length > limits.customerAttributesMax) {
+  // A customer can trade all its attributes for as many others, so what is set and what is removed count apart.
+  const items: unknown[] = Array.isArray(value) ? value.map((item: unknown) => (isObject(item) ? item.value : item)) : Object.values(value)
+  const removed = items.filter((item) => item === null).length
+  if (Math.max(removed, items.length - removed) > limits.customerAttributesMax) {
     return findings.fault(path, `This collection should contain ${limits.customerAttributesMax} elements or less.`)
   }
   return isObject(value) ? readAttributeMap(findings, path, value) : readAttributeList(findings, path, value)
