@@ -21,7 +21,7 @@ export interface ServeOptions {
   readonly json?: true
   readonly host: string
   readonly port: number
-  readonly rateLimit: number | undefined
+  readonly rateLimit: number | 'off'
   readonly errorStyle: HttpSettings['errorStyle']
   readonly putMode: HttpSettings['putMode']
   readonly emptySearch: HttpSettings['emptySearchStatus']
@@ -43,7 +43,7 @@ export function serveOptions(): Option[] {
     option('--port <number>', 'CLIENTELE_PORT', 'port to listen on; 0 picks a free one')
       .argParser((value) => parseWholeNumber(value, { min: 0, max: 65_535 })).default(3000),
     option('--rate-limit <limit>', 'CLIENTELE_RATE_LIMIT', 'requests a minute for each organization, as 120/min, or off')
-      .argParser(parseRateLimit).default(undefined, 'off'),
+      .argParser(parseRateLimit).default('off'),
     choice('--error-style <style>', 'CLIENTELE_ERROR_STYLE', 'shape and codes of errors', { current: 'current', legacy: 'legacy' }),
     choice('--put-mode <mode>', 'CLIENTELE_PUT_MODE', 'whether PUT replaces a customer or merges into it', { replace: 'replace', merge: 'merge' }),
     choice('--empty-search <status>', 'CLIENTELE_EMPTY_SEARCH', 'status of a search that finds nobody', { 200: 200, 404: 404 }),
@@ -68,7 +68,7 @@ export function serveConfig(options: ServeOptions): ServeConfig {
       strictAttributes: http.strictAttributes,
       trustProxy: http.trustProxy,
       emptySearchStatus: emptySearch,
-      ...(rateLimit === undefined ? {} : { rateLimitPerMinute: rateLimit }),
+      ...(rateLimit === 'off' ? {} : { rateLimitPerMinute: rateLimit }),
       ...(metricsHost === undefined ? {} : { metricsHost })
     }
   }
@@ -107,7 +107,9 @@ function choice(flags: string, variable: string, description: string, values: Re
 }
 
 function nearest(value: string, names: readonly string[]): string {
-  return closest(value.toLowerCase(), names)
+  // By their letters "true" and "yes" are nearer to off than to on.
+  const meant = /^(?:true|yes|1|enabled?)$/i.test(value) ? 'on' : value.toLowerCase()
+  return closest(meant, names)
 }
 
 function parseDatabase(value: string): string {
@@ -124,8 +126,9 @@ function parseWholeNumber(value: string, { min, max }: { min: number; max: numbe
   throw new InvalidArgumentError(`It should be a whole number from ${min} to ${max}.${hint}`)
 }
 
-function parseRateLimit(value: string): number | undefined {
-  if (value === 'off') return undefined
+/** `off` stays a word: commander turns a parsed undefined into empty text. */
+function parseRateLimit(value: string): number | 'off' {
+  if (value === 'off') return value
   const perMinute = /^(\d{1,9})\/min$/.exec(value)?.[1]
   if (perMinute !== undefined) return parseWholeNumber(perMinute, { min: 1, max: limits.rateLimitPerMinuteMax })
   const number = /\d+/.exec(value)?.[0]
