@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+// Plain JavaScript: it must start even on a Node that is too old for the sources.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const nodeMajorMin = 24
+const sources = new URL('../src/cli/main.ts', import.meta.url)
+const built = new URL('../dist/cli/main.js', import.meta.url)
+// The npm package `node`, a development dependency: `npm ci` in a checkout brings it.
+const pinnedNode = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url))
+
+if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
+  // A published package has no sources: Node strips no types below node_modules.
+  await import(existsSync(sources) || !existsSync(built) ? sources.href : built.href)
+} else if (existsSync(pinnedNode)) {
+  runWith(pinnedNode)
+} else {
+  console.error(
+    `clientele needs Node ${nodeMajorMin} or later and this is Node ${process.versions.node}: ` +
+    `install Node ${nodeMajorMin}, or in a checkout run npm ci, which brings it.`
+  )
+  process.exitCode = 1
+}
+
+/** @param {string} node */
+function runWith(node) {
+  const script = fileURLToPath(import.meta.url)
+  const args = [...process.execArgv, script, ...process.argv.slice(2)]
+  const child = spawn(node, args, { stdio: 'inherit' })
+
+  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  process.on('SIGINT', () => {
+    // Ctrl-C in a terminal reaches the child by itself; a second one would cut its shutdown short.
+    if (!process.stdin.isTTY) child.kill('SIGINT')
+  })
+
+  child.on('error', (error) => {
+    console.error(`clientele could not start ${node}: ${error.message}`)
+    process.exitCode = 1
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) {
+      process.exitCode = code ?? 1
+      return
+    }
+    // Dying of the same signal tells the caller what happened.
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
