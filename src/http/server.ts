@@ -10,6 +10,7 @@ import { requireKey } from './auth.ts'
 import { sendJson } from './customer-answer.ts'
 import { customerEventRoutes } from './customer-events.ts'
 import { customerRoutes } from './customers.ts'
+import { drainOnClose } from './drain.ts'
 import { errorBody, statusByCode, toApiError } from './error-response.ts'
 import { healthRoutes } from './health.ts'
 import { takeAnyBody } from './json-body.ts'
@@ -61,6 +62,7 @@ export async function createServer({ store, settings, log, metrics, version }: S
   server.setSerializerCompiler(() => (value) => JSON.stringify(value))
 
   server.decorateRequest('caller', null)
+  drainOnClose(server)
   logRequests(server, { log, metrics })
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('X-Request-Id', request.id)
