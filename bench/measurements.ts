@@ -20,6 +20,8 @@ export class Measurements {
   readonly getBesideWriters: Driven[] = []
   readonly writersBesideGet: Driven[] = []
   readonly pauseP999Milliseconds: number[] = []
+  /** The same of a process that did nothing meanwhile. */
+  readonly idlePauseP999Milliseconds: number[] = []
   readonly residentMebibytes: number[] = []
 
   add(cell: Cell, driven: Driven): void {

@@ -1,7 +1,7 @@
 import { constants, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { performance } from 'node:perf_hooks'
+import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import type { Child } from './child.ts'
 import { endAll, startChild } from './child.ts'
@@ -142,10 +142,15 @@ async function bench({ customers, seconds, folder }: { customers: number; second
   async function driveBoth(): Promise<void> {
     // Resets the server's record of pauses, so that the next scrape tells of this stretch alone.
     await server.scrape()
+    // This process only waits, so its own pauses are what the machine does to anyone.
+    const idlePauses = monitorEventLoopDelay({ resolution: 10 })
+    idlePauses.enable()
     const [writers, readers] = await Promise.all([
       driveWith(generator, 'clientele', 'create', 64),
       driveWith(besideGenerator, 'clientele', 'get', readConnectionsBesideWriters)
     ])
+    idlePauses.disable()
+    measurements.idlePauseP999Milliseconds.push(idlePauses.percentile(99.9) / 1e6)
     measurements.pauseP999Milliseconds.push((await server.scrape()).eventLoopP999Milliseconds)
     measurements.writersBesideGet.push(writers)
     measurements.getBesideWriters.push(readers)
