@@ -62,8 +62,9 @@ test('when too many are held the next is refused at once', async () => {
 
 test('remembers so many addresses and forgets the one that was quiet the longest', async () => {
   const brake = openBrake()
-  sendWrongKeys(brake, { address: 'quiet', count: many, nowMs: 0 })
   sendWrongKeys(brake, { address: 'busy', count: many, nowMs: 0 })
+  sendWrongKeys(brake, { address: 'quiet', count: many, nowMs: 0 })
+  sendWrongKeys(brake, { address: 'busy', count: 1, nowMs: 0 })
   for (let index = 0; index < limits.wrongKeyAddressesMax - 1; index += 1) void brake.hold(`address ${index}`, 0)
 
   expect(await isHeld(brake.hold('busy', 0))).toBe(true)
