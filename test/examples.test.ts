@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -42,11 +43,14 @@ test('examples/create-or-update.ts updates the customer whom another client crea
 
 /** Stands between a client and the service, and is the other client. Answers the base URL to use. */
 async function createRightAfterEachSearch(server: RunningCli): Promise<string> {
-  const between = createServer(async (request, response) => {
+  const pass = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { method = '', url: path = '' } = request
     const answer = await server.call(method, path, JSON.parse(await text(request)) as unknown)
     if (path === '/v1/customers/search') await server.call('POST', '/v1/customers', { userId: 'u-1' })
     response.writeHead(answer.status, { 'Content-Type': 'application/json' }).end(JSON.stringify(answer.body))
+  }
+  const between = createServer((request, response) => {
+    pass(request, response).catch((error: unknown) => { response.destroy(error as Error) })
   }).listen(0, '127.0.0.1')
   onTestFinished(() => { between.close() })
   await once(between, 'listening')

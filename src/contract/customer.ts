@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { limits } from '../limits.ts'
 import { NullableInteger, NullableString } from './nullable.ts'
-import { Tag } from './tag.ts'
+import type { Tag } from './tag.ts'
 
 const UnixSecondsText = (description: string) =>
   Type.Unsafe<string | null>({

@@ -9,7 +9,7 @@ export const searchFieldNames = [
 ] as const
 export type SearchFieldName = (typeof searchFieldNames)[number]
 
-export const searchOperators = ['=', '!=', '>', '<', '>=', '<=', '~', '!~'] as const
+const searchOperators = ['=', '!=', '>', '<', '>=', '<=', '~', '!~'] as const
 export type SearchOperator = (typeof searchOperators)[number]
 
 const SortName = Type.Unsafe<string>({

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import { ApiError } from '../errors.ts'
+import type { ApiError } from '../errors.ts'
 import { callerIfKnown } from './auth.ts'
 import type { Metrics } from './metrics.ts'
 

@@ -29,8 +29,9 @@ export const bodyFailures = [400, 413, 415] as const
 export function responses(
   status: number, schema: string | TSchema, ownFailures: readonly (400 | 404 | 413 | 415)[]
 ): Record<number, TSchema> {
-  const failed = ([...ownFailures, 401, 429, 500, 503] as const).map((code) => [code, { ...ref('ErrorBody'), ...failures[code] }])
-  return { [status]: typeof schema === 'string' ? describedRef(schema) : schema, ...Object.fromEntries(failed) }
+  const answers: Record<number, TSchema> = { [status]: typeof schema === 'string' ? describedRef(schema) : schema }
+  for (const code of [...ownFailures, 401, 429, 500, 503] as const) answers[code] = { ...ref('ErrorBody'), ...failures[code] }
+  return answers
 }
 
 function describedRef(name: string): TSchema {
