@@ -1,0 +1,159 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { Compile } from 'typebox/schema'
+import { expect, test } from 'vitest'
+import type { Answer } from '../start-server.ts'
+import type { WireServer } from './expected.ts'
+import { startWire } from './expected.ts'
+
+interface Described {
+  readonly openapi: string
+  readonly paths: Record<string, Record<string, { readonly operationId: string; readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: object }> }> }>>
+  readonly components: object
+}
+
+async function describe({ call }: WireServer): Promise<Described> {
+  return (await call('GET', '/openapi.json', undefined, { authorization: '' })).body as Described
+}
+
+test('GET /openapi.json 200: is an OpenAPI 3.1 description, open to everybody', async () => {
+  const { call } = await startWire()
+  const { status, body, headers } = await call('GET', '/openapi.json', undefined, { authorization: '' })
+  expect({ status, contentType: headers['content-type'], openapi: (body as Described).openapi })
+    .toEqual({ status: 200, contentType: 'application/json; charset=utf-8', openapi: '3.1.0' })
+  expect(await new Validator().validate(body as Record<string, unknown>)).toEqual({ valid: true })
+})
+
+test('GET /openapi.json 200: describes the ten operations', async () => {
+  const { paths } = await describe(await startWire())
+  const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`))
+  expect(operations.filter((operation) => operation.includes(' /v1/')).toSorted()).toEqual([
+    'DELETE /v1/customers/{id}', 'DELETE /v1/customers/{id}/tags', 'GET /v1/customers', 'GET /v1/customers/{id}', 'PATCH /v1/customers/{id}', 'POST /v1/customers',
+    'POST /v1/customers/search', 'POST /v1/events', 'PUT /v1/customers/batch', 'PUT /v1/customers/{id}', 'PUT /v1/customers/{id}/tags'
+  ])
+})
+
+// The reference
+
+const assetLinks = /(?:src|href)="([^"]*)"/g
+
+test.for(['/docs', '/docs/'])('GET %s 200: every asset the page names comes from this server', async (path) => {
+  const { call } = await startWire()
+  const { status, body, headers } = await call('GET', path, undefined, { authorization: '' })
+  expect(status).toBe(200)
+  expect(headers['content-type']).toBe('text/html; charset=utf-8')
+  const page = new URL(path, 'http://server.test')
+  const links = [...String(body).matchAll(assetLinks)].map(([, link = '']) => new URL(link, page))
+  expect(links.length).toBeGreaterThan(3)
+  for (const link of links) {
+    expect(link.origin).toBe(page.origin)
+    const asset = await call('GET', link.pathname, undefined, { authorization: '' })
+    expect({ link: link.pathname, status: asset.status, isEmpty: String(asset.body) === '' }).toEqual({ link: link.pathname, status: 200, isEmpty: false })
+  }
+})
+
+test('GET /docs 200: its style sheets and its start load nothing from elsewhere', async () => {
+  const { call } = await startWire()
+  const { body } = await call('GET', '/docs/')
+  const links = [...String(body).matchAll(assetLinks)].map(([, link = '']) => new URL(link, 'http://server.test/docs/').pathname)
+  for (const link of links.filter((path) => path.endsWith('.css'))) {
+    const { body: css } = await call('GET', link)
+    const loaded = [...String(css).matchAll(/(?:url\(|@import)\s*["']?([^"')\s]+)/g)].map(([, url = '']) => url)
+    expect({ link, foreign: loaded.filter((url) => !url.startsWith('data:') && !url.startsWith('#')) }).toEqual({ link, foreign: [] })
+  }
+  const { body: start } = await call('GET', '/docs/static/swagger-initializer.js')
+  expect(start).toContain('"validatorUrl":null')
+  expect(start).toContain("resolveUrl('./json')")
+  expect((await call('GET', '/docs/json')).body).toEqual((await call('GET', '/openapi.json')).body)
+})
+
+test('GET /docs 200: its policy lets a browser load from this server only, by http too', async () => {
+  const { call } = await startWire()
+  const { headers } = await call('GET', '/docs')
+  const policy = Object.fromEntries(String(headers['content-security-policy']).split(';').map((directive) => {
+    const [name = '', ...sources] = directive.trim().split(/\s+/)
+    return [name, sources]
+  }))
+  expect(policy).not.toHaveProperty('upgrade-insecure-requests')
+  expect(Object.keys(policy)).toContain('default-src')
+  const foreign = Object.values(policy).flat().filter((source) => !["'self'", "'none'", 'data:'].includes(source))
+  expect(foreign).toEqual([])
+})
+
+// What is answered is what is described
+
+type Request = Parameters<WireServer['call']>
+interface Documented { readonly method: string; readonly path: string; readonly status: number; readonly request: Request }
+const bodied = { oversize: ' '.repeat(1_048_577), gzip: { 'content-encoding': 'gzip' }, stranger: { authorization: '' } } as const
+
+/** One request for each answer that one server can be brought to give. */
+const documented: Documented[] = [
+  answer(201, 'POST', '/v1/customers', { userId: 'new', email: 'a@example.com', device: {}, location: { city: 'x' }, tags: ['a'], customData: { plan: 'x', seats: 1.5, active: true } }),
+  answer(201, 'POST', '/v1/customers', { firstSeen: null, lastSeen: null }),
+  answer(200, 'GET', '/v1/customers/{id}'),
+  answer(200, 'GET', '/v1/customers?limit=2'),
+  answer(200, 'GET', '/v1/customers?offset=99'),
+  answer(200, 'POST', '/v1/customers/search', {}),
+  answer(200, 'PUT', '/v1/customers/{id}', { userId: 'taken', device: { platform: 'mobile', ip: '::1' } }),
+  answer(200, 'PATCH', '/v1/customers/{id}', { lastSeen: 253402300799 }),
+  answer(200, 'PUT', '/v1/customers/batch', [{ customer: 1, name: 'x' }, { customer: 2 }]),
+  answer(200, 'PUT', '/v1/customers/{id}/tags', { tags: ['b'] }),
+  answer(200, 'DELETE', '/v1/customers/{id}/tags', { tags: ['b'] }),
+  answer(200, 'POST', '/v1/events', { name: 'e', customer: 1, data: { a: [1] } }),
+  answer(200, 'DELETE', '/v1/customers/{id}', undefined, { id: '2' }),
+  answer(400, 'GET', '/v1/customers?limit=0'),
+  answer(400, 'POST', '/v1/customers', { userId: 'taken' }),
+  answer(400, 'PUT', '/v1/customers/batch', [{ customer: 3, userId: 'taken' }]),
+  ...(['POST /v1/customers', 'POST /v1/customers/search', 'PUT /v1/customers/{id}', 'PATCH /v1/customers/{id}', 'PUT /v1/customers/batch',
+    'PUT /v1/customers/{id}/tags', 'DELETE /v1/customers/{id}/tags', 'POST /v1/events'] as const).flatMap((operation) => {
+    const [method, path] = operation.split(' ') as [Request[0], string]
+    return [
+      answer(400, method, path, 'no JSON'), answer(401, method, path, {}, { headers: bodied.stranger }),
+      answer(413, method, path, bodied.oversize), answer(415, method, path, '{}', { headers: bodied.gzip })
+    ]
+  }),
+  ...(['GET', 'DELETE'] as const).flatMap((method) => [answer(401, method, '/v1/customers/{id}', undefined, { headers: bodied.stranger }), answer(404, method, '/v1/customers/{id}', undefined, { id: '99' })]),
+  answer(401, 'GET', '/v1/customers', undefined, { headers: bodied.stranger }),
+  answer(404, 'PUT', '/v1/customers/{id}', {}, { id: '99' }),
+  answer(404, 'PATCH', '/v1/customers/{id}', {}, { id: '99' }),
+  answer(404, 'PUT', '/v1/customers/batch', [{ customer: 99 }]),
+  answer(404, 'PUT', '/v1/customers/{id}/tags', { tags: [] }, { id: '99' }),
+  answer(404, 'DELETE', '/v1/customers/{id}/tags', { tags: [] }, { id: '99' }),
+  answer(404, 'POST', '/v1/events', { name: 'e', customer: 99 })
+]
+
+function answer(status: number, method: Request[0], path: string, body?: unknown, { id = '1', headers = {} } = {}): Documented {
+  return { status, method: method.toLowerCase(), path: path.replace(/\?.*/, ''), request: [method, path.replace('{id}', id), body, headers] }
+}
+
+/** What is wrong with an answer, by its description. */
+function faultsOf({ paths, components }: Described, { method, path }: Documented, { status, body }: Answer): unknown {
+  const schema = paths[path]?.[method]?.responses[String(status)]?.content?.['application/json']?.schema
+  if (schema === undefined) return `${method} ${path} ${status} is not described`
+  const [conforms, errors] = Compile({ ...schema, components }).Errors(body)
+  return conforms ? [] : errors
+}
+
+test('every documented operation: answers bodies of the documented shape', async () => {
+  const server = await startWire()
+  const described = await describe(server)
+  await server.create({ userId: 'taken' })
+  await server.create()
+  for (const exchange of documented) {
+    const answered = await server.call(...exchange.request)
+    const name = `${exchange.method} ${exchange.path}`
+    expect({ name, status: answered.status, faults: faultsOf(described, exchange, answered) }).toEqual({ name, status: exchange.status, faults: [] })
+  }
+})
+
+test('every documented operation: the checks above cover each answer but 429, 500 and 503, and see a wrong body', async () => {
+  const described = await describe(await startWire())
+  const answers = Object.entries(described.paths).filter(([path]) => path.startsWith('/v1/')).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, { responses }]) => Object.keys(responses).map((status) => `${method} ${path} ${status}`)))
+  const covered = new Set(documented.map(({ method, path, status }) => `${method} ${path} ${status}`))
+  expect(answers.filter((name) => !covered.has(name) && !/ (429|500|503)$/.test(name))).toEqual([])
+  for (const exchange of documented) {
+    const { status } = exchange
+    const wrong = faultsOf(described, exchange, { status, body: { id: 'x' }, headers: {} })
+    expect(wrong).not.toEqual([])
+  }
+})
