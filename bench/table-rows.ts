@@ -8,5 +8,5 @@ export function countRows(db: Database): Map<string, number> {
 
 export function rowsAdded(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): Record<string, number> {
   const added = [...after].map(([table, rows]) => [table, rows - (before.get(table) ?? 0)] as const)
-  return Object.fromEntries(added.filter(([, rows]) => rows !== 0).toSorted())
+  return Object.fromEntries(added.filter(([, rows]) => rows !== 0).toSorted(([one], [other]) => (one < other ? -1 : 1)))
 }

@@ -1,8 +1,6 @@
 import type { Customer } from './contract/customer.ts'
 import type { Tag } from './contract/tag.ts'
 
-export type ChangeKind = 'customer.created' | 'customer.updated' | 'customer.deleted' | 'event.recorded' | 'tag.updated'
-
 /** Fields of a customer as changes record them: tags by name, since their colors belong to the organization. */
 export type RecordedFields = { [field in keyof Customer]?: field extends 'tags' ? string[] : Customer[field] }
 

@@ -51,7 +51,7 @@ export function commandCustomerIds(command: Command): number[] {
     case 'create': return []
     case 'batch': return [...new Set(command.items.map(({ id }) => id))]
     case 'recordEvent': return [command.customerId]
-    default: return [command.id]
+    case 'patch': case 'replace': case 'tag': case 'untag': case 'delete': return [command.id]
   }
 }
 
@@ -61,7 +61,7 @@ export function commandUserIds(command: Command): string[] {
     case 'create': return [command.draft.userId ?? []].flat()
     case 'patch': case 'replace': return [command.patch.userId ?? []].flat()
     case 'batch': return command.items.flatMap(({ patch }) => patch.userId ?? [])
-    default: return []
+    case 'tag': case 'untag': case 'delete': case 'recordEvent': return []
   }
 }
 

@@ -5,8 +5,7 @@ import type { Findings } from './untrusted.ts'
 import { isObject, join, numberFault, readName, textFault } from './untrusted.ts'
 
 /** An attribute keeps the type of its first value. */
-export const attributeTypes = ['text', 'number', 'boolean'] as const
-export type AttributeType = (typeof attributeTypes)[number]
+export type AttributeType = 'text' | 'number' | 'boolean'
 
 export function attributeType(value: AttributeValue): AttributeType {
   if (typeof value === 'string') return 'text'

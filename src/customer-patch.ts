@@ -99,7 +99,7 @@ function readTextField(
 ): string | null | undefined {
   if (value === null) return null
   // HelpCrunch: a userId may be sent as an integer; "" stands for none.
-  if (field === 'userId' && Number.isSafeInteger(value)) return String(value)
+  if (field === 'userId' && typeof value === 'number' && Number.isSafeInteger(value)) return String(value)
   if ((field === 'userId' || field === 'email') && value === '') return null
   const text = readText(findings, path, value, charactersMax)
   if (text === undefined) return undefined

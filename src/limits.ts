@@ -57,6 +57,8 @@ export const limits = {
   /** How long a write waits for another process's lock before it is answered 503. */
   lockWaitSeconds: 5,
   retryAfterSeconds: 1,
+  /** How long a commit of another process, such as a key revoked, may go unnoticed. */
+  foreignCommitNoticeMs: 100,
 
   changeDaysDefault: 90,
   changeDaysMax: 36_500,

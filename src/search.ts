@@ -36,8 +36,8 @@ const searchFields = {
 } as const satisfies Record<SearchFieldName, Field>
 
 export type FieldName = SearchFieldName
-export type NumberField = { [name in FieldName]: (typeof searchFields)[name]['type'] extends 'integer' | 'date' ? name : never }[FieldName]
-export type TextField = { [name in FieldName]: (typeof searchFields)[name]['type'] extends 'text' ? name : never }[FieldName]
+type NumberField = { [name in FieldName]: (typeof searchFields)[name]['type'] extends 'integer' | 'date' ? name : never }[FieldName]
+type TextField = { [name in FieldName]: (typeof searchFields)[name]['type'] extends 'text' ? name : never }[FieldName]
 
 export const operatorsOf = {
   integer: ['=', '!=', '>', '<', '>=', '<='],
@@ -55,11 +55,11 @@ export type Filter =
   /** The customer has all the tags named. */
   | { readonly type: 'tags'; readonly names: readonly string[] }
 
-export const sortFields = ['firstSeen', 'lastSeen'] as const
+const sortFields = ['firstSeen', 'lastSeen'] as const
 export type SortField = (typeof sortFields)[number]
 
 /** Customers without the sort field come last in both orders; ties are broken by id in the same order. */
-export interface Paging {
+interface Paging {
   readonly sort: SortField
   readonly order: 'asc' | 'desc'
   readonly limit: number

@@ -39,6 +39,8 @@ const importTable: Readonly<Record<string, Room>> = {
   webhooks: { rooms: ['domain', 'contract'], packages: [], node: 'all' },
   transfer: { rooms: ['domain', 'contract'], packages: [], node: 'all' }
 }
+// The bounds import nothing themselves, and the contract shows them: written once, they cannot differ.
+const leaves = ['src/limits.ts']
 const unrestricted = ['cli', 'test', 'bench', 'bin']
 const testPackages = ['vitest', 'fast-check']
 
@@ -96,8 +98,9 @@ function misplacedImports(files: Files): string[] {
         `${path} imports ${specifier}: the only ${kind} ${room} may import: ${list.join(', ') || 'none'}`
 
       if (specifier.startsWith('.')) {
-        const target = roomOf(resolveFrom(path, specifier))
-        return target === room || allowed.rooms.includes(target) ? [] : complaint('rooms', allowed.rooms)
+        const file = resolveFrom(path, specifier)
+        const target = roomOf(file)
+        return target === room || leaves.includes(file) || allowed.rooms.includes(target) ? [] : complaint('rooms', allowed.rooms)
       }
       if (isBuiltin(specifier)) {
         const [module = ''] = specifier.split('/')

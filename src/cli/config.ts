@@ -5,7 +5,7 @@ import { parseNetworks } from '../http/metrics.ts'
 import { limits } from '../limits.ts'
 
 /** Where the database is, when nobody says. */
-export const defaultDatabase = 'sqlite:./data/clientele.db'
+const defaultDatabase = 'sqlite:./data/clientele.db'
 
 export interface ServeConfig {
   readonly database: string

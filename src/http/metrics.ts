@@ -20,6 +20,7 @@ export class Metrics {
     buckets: requestSecondsBuckets,
     registers: [this.registry]
   })
+  readonly #requestsByLabels = new Map<string, ReturnType<Histogram['labels']>>()
   readonly #commitCommands = new Histogram({
     name: 'clientele_commit_commands', help: 'Commands that shared a commit.', buckets: commitCommandsBuckets, registers: [this.registry]
   })
@@ -50,7 +51,12 @@ export class Metrics {
   }
 
   observeRequest({ method, route, status, seconds }: { method: string; route: string; status: number; seconds: number }): void {
-    this.#requests.observe({ method, route, status }, seconds)
+    // Looking labels up costs more than the rest of an observation, and there are few combinations.
+    const key = `${method} ${route} ${status}`
+    const kept = this.#requestsByLabels.get(key)
+    const labeled = kept ?? this.#requests.labels({ method, route, status })
+    if (kept === undefined) this.#requestsByLabels.set(key, labeled)
+    labeled.observe(seconds)
   }
 
   /** Reads the store's figures at each scrape. */

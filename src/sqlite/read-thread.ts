@@ -33,6 +33,7 @@ port.on('message', (message: ReadJob | 'close') => {
 
 function answer({ organizationId, search }: ReadJob): ReadResult {
   try {
+    reader.refresh()
     return { value: reader.search(organizationId, search) }
   } catch (error) {
     return { error: packError(toStorageError(error) ?? error) }

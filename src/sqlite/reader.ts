@@ -34,14 +34,17 @@ export class Reader {
       `select count(*) from (select 1 from customer_tags where tag_id = ? limit ${taggedCountMax})`).pluck()
   }
 
-  find(organizationId: number, id: number): CustomerJson | undefined {
+  /** Catches up with tags and attributes that others have committed. */
+  refresh(): void {
     this.#catalog.refresh()
+  }
+
+  find(organizationId: number, id: number): CustomerJson | undefined {
     const row = this.#find.get(id, organizationId)
     return row && this.#catalog.render(row)
   }
 
   attributeTypes(organizationId: number): ReadonlyMap<string, AttributeType> {
-    this.#catalog.refresh()
     return this.#catalog.of(organizationId).attributeTypes
   }
 
@@ -66,7 +69,6 @@ export class Reader {
   }
 
   #plan(organizationId: number, search: CustomerSearch): SearchPlan {
-    this.#catalog.refresh()
     return planSearch(search, {
       organizationId,
       tagIds: this.#catalog.of(organizationId).tagIds,

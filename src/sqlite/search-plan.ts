@@ -8,7 +8,7 @@ import { columns, searchWhere } from '../sql/search-where.ts'
  * How a page is found: by walking the index of the sort, or driven from the index that answers the
  * most selective filter, whose hits are then sorted.
  */
-export type PlanName = 'walk' | 'by id' | 'by userId' | 'by email' | 'by tag' | 'by any index'
+type PlanName = 'walk' | 'by id' | 'by userId' | 'by email' | 'by tag' | 'by any index'
 
 export interface SearchPlan {
   readonly name: PlanName

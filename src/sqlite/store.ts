@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import type { Database, Statement } from 'better-sqlite3'
 import SqliteDatabase from 'better-sqlite3'
 import type { ApiKey, Caller } from '../api-key.ts'
@@ -34,13 +35,17 @@ export class SqliteStore implements Store {
   readonly #findKey: Statement<[Buffer], ApiKey>
   readonly #dataVersion: Statement<[], number>
   readonly #keysByHash = new Map<string, ApiKey | undefined>()
-  #keysDataVersion = -1
+  #dataVersionSeen = -1
+  #lookedAtMs = -Infinity
 
   private constructor({ path, onCommit }: SqliteOptions) {
     this.#path = path
     this.#db = openReader(path)
     this.#reader = new Reader(this.#db)
-    this.#writes = new WriteQueue(path, onCommit ?? (() => undefined))
+    this.#writes = new WriteQueue(path, (commit) => {
+      this.#lookedAtMs = -Infinity
+      onCommit?.(commit)
+    })
     this.#reads = new ReadPool(path, { threadsMax: Math.min(4, availableParallelism()) })
     this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
     this.#dataVersion = this.#db.prepare<[], number>('pragma data_version').pluck()
@@ -96,10 +101,7 @@ export class SqliteStore implements Store {
 
   async findKey(secretHash: Buffer): Promise<ApiKey | undefined> {
     return this.#read(() => {
-      // Any commit may have revoked a key, so what is remembered holds until the next one.
-      const dataVersion = this.#dataVersion.get() ?? 0
-      if (dataVersion !== this.#keysDataVersion || this.#keysByHash.size >= limits.keyCacheMax) this.#keysByHash.clear()
-      this.#keysDataVersion = dataVersion
+      if (this.#keysByHash.size >= limits.keyCacheMax) this.#keysByHash.clear()
       const hash = secretHash.toString('latin1')
       if (!this.#keysByHash.has(hash)) this.#keysByHash.set(hash, this.#findKey.get(secretHash))
       return this.#keysByHash.get(hash)
@@ -162,8 +164,24 @@ export class SqliteStore implements Store {
     this.#db.close()
   }
 
+  /**
+   * Forgets what a commit may have changed: keys, tags, attributes. Commits of this process are
+   * noticed before they are answered, those of others a little later.
+   */
+  #noticeCommits(): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#lookedAtMs < limits.foreignCommitNoticeMs) return
+    this.#lookedAtMs = nowMs
+    const dataVersion = this.#dataVersion.get() ?? 0
+    if (dataVersion === this.#dataVersionSeen) return
+    this.#dataVersionSeen = dataVersion
+    this.#keysByHash.clear()
+    this.#reader.refresh()
+  }
+
   #read<Answer>(read: () => Answer): Answer {
     try {
+      this.#noticeCommits()
       return read()
     } catch (error) {
       throw error instanceof ApiError ? error : toStorageError(error) ?? error

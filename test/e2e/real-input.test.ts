@@ -136,7 +136,7 @@ const questions: Record<string, Question> = {
   },
   'whose userId has VEG in it': {
     ask: (server) => userIds(server, [['userId', '~', 'VEG']]),
-    count: () => telco.flatMap(({ customerID = '' }) => (customerID.includes('VEG') ? customerID : [])).toSorted(),
+    count: () => telco.flatMap(({ customerID = '' }) => (customerID.includes('VEG') ? customerID : [])).toSorted((one, other) => (one < other ? -1 : 1)),
     pinned: ['6500-JVEGC', '7590-VHVEG']
   },
   'which of those pay by the month': {
@@ -369,7 +369,7 @@ interface ListedCustomer {
   readonly name: string | null
   readonly userId: string | null
   readonly tags: readonly { readonly name: string }[]
-  readonly customData: Record<string, unknown>
+  readonly customData: Record<string, string | number | boolean>
 }
 
 interface Page {
@@ -400,8 +400,8 @@ async function names(server: RunningCli, filters: readonly FilterRow[]): Promise
   return (await search(server, { filter: filters.map(filter) })).data.map(({ name }) => name)
 }
 
-async function userIds(server: RunningCli, filters: readonly FilterRow[]): Promise<unknown[]> {
-  return (await search(server, { filter: filters.map(filter) })).data.map(({ userId }) => userId).toSorted()
+async function userIds(server: RunningCli, filters: readonly FilterRow[]): Promise<string[]> {
+  return (await search(server, { filter: filters.map(filter) })).data.map(({ userId }) => String(userId)).toSorted((one, other) => (one < other ? -1 : 1))
 }
 
 async function page(server: RunningCli, body: object): Promise<unknown[]> {
@@ -491,8 +491,8 @@ function seconds(utc: string): number {
   return Date.parse(`${utc.replace(' ', 'T')}Z`) / 1000
 }
 
-function cents(amount: unknown): number {
-  return amount === undefined || String(amount).trim() === '' ? 0 : Math.round(Number(amount) * 100)
+function cents(amount: string | number | boolean | undefined): number {
+  return typeof amount !== 'number' && typeof amount !== 'string' || String(amount).trim() === '' ? 0 : Math.round(Number(amount) * 100)
 }
 
 function sum(numbers: readonly number[]): number {

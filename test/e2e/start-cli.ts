@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
@@ -38,11 +37,9 @@ interface RunOptions {
 }
 
 export const root = fileURLToPath(new URL('../../', import.meta.url))
-const bin = join(root, 'bin/clientele.js')
-const source = join(root, 'src/cli/main.ts')
-
 /** The file that Node runs as `clientele`. */
-export const entry = existsSync(bin) ? bin : source
+export const entry = join(root, 'bin/clientele.js')
+
 
 /** Runs a command of the real CLI to its end. */
 export async function runCli(args: readonly string[], options: RunOptions = {}): Promise<Ended> {

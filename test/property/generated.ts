@@ -24,7 +24,7 @@ export const text = fc.oneof(
 )
 const maybeText = fc.option(text, { freq: 4 })
 
-export const email = fc.tuple(text, text).map((parts) => parts.map((part) => part.replace(/[@\p{White_Space}\p{Cc}]/gu, '').slice(0, 150).toWellFormed()))
+const email = fc.tuple(text, text).map((parts) => parts.map((part) => part.replace(/[@\p{White_Space}\p{Cc}]/gu, '').slice(0, 150).toWellFormed()))
   .filter((parts) => parts.every((part) => part !== '')).map((parts) => parts.join('@'))
 
 const date = fc.oneof(fc.constantFrom(0, 1, 2, 3, 10, 100, 253_402_300_799), fc.integer({ min: 0, max: 253_402_300_799 }))
@@ -49,7 +49,7 @@ const customData = fc.record({
   toString: fc.option(text), '10': fc.option(fc.constantFrom(0, 1)), '%': fc.option(fc.boolean())
 }, { requiredKeys: [] })
 
-export const locationDraft = fc.record({ city: maybeText, countryCode: maybeText, regionCode: maybeText }, { requiredKeys: [] })
+const locationDraft = fc.record({ city: maybeText, countryCode: maybeText, regionCode: maybeText }, { requiredKeys: [] })
 
 /** What may be sent to create or change a customer; userIds come from few, so that they are fought over. */
 export const draft = fc.record({

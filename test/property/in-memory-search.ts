@@ -46,12 +46,13 @@ const channels: Record<string, string> = {
 }
 
 function matchesFilter({ customer, createdAt }: Kept, { field, operator, value }: FilterBody): boolean {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
   const name = field.replace('customers.', '')
   const channel = channels[name]
   if (channel !== undefined) {
     const { createdFrom, integrationId } = customer
     const isFromThere = createdFrom === channel || createdFrom?.startsWith(`${channel}_`) === true
-    return matchesExact(isFromThere ? integrationId : null, { operator, value: String(value) })
+    return matchesExact(isFromThere ? integrationId : null, { operator, value: text })
   }
   switch (name) {
     case 'id': return matchesNumber(customer.id, { operator, value: Number(value) })
@@ -60,9 +61,9 @@ function matchesFilter({ customer, createdAt }: Kept, { field, operator, value }
       const date = customer[name]
       return matchesNumber(date === null ? null : Number(date), { operator, value: Math.floor(Number(value)) })
     }
-    case 'userId': return matchesExact(customer.userId, { operator, value: String(value) })
-    case 'countryCode': case 'city': case 'regionCode': return matchesText(customer.location[name], { operator, value: String(value) })
-    case 'name': case 'email': case 'company': case 'phone': return matchesText(customer[name], { operator, value: String(value) })
+    case 'userId': return matchesExact(customer.userId, { operator, value: text })
+    case 'countryCode': case 'city': case 'regionCode': return matchesText(customer.location[name], { operator, value: text })
+    case 'name': case 'email': case 'company': case 'phone': return matchesText(customer[name], { operator, value: text })
     case 'tagsData': {
       const names = (value as readonly (string | { readonly name: string })[]).map((tag) => (typeof tag === 'string' ? tag : tag.name))
       return names.every((wanted) => customer.tags.some((tag) => tag.name === wanted))

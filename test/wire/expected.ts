@@ -88,7 +88,7 @@ export const unauthorized = refusal(401, 'unauthorized', 'Unauthorized')
 export const customerNotFound = refusal(404, 'not_found', 'Customer not found')
 export const routeNotFound = refusal(404, 'not_found', 'Not found')
 export const tooLarge = refusal(413, 'too_large', 'The body is over 1048576 bytes')
-const tooManyRequests = refusal(429, 'too_many_requests', 'Too many requests')
+export const tooManyRequests = refusal(429, 'too_many_requests', 'Too many requests')
 export const unsupportedEncoding = refusal(
   415, 'unsupported_media_type', 'A body with a Content-Encoding is not taken. Send plain JSON.')
 
