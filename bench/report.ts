@@ -69,7 +69,14 @@ interface Target {
 export function describeTargets(measurements: Measurements): string {
   const targets = allTargets(measurements)
   const lines = targets.map(({ claim, measured, isMet, gap }) => `${isMet ? 'met   ' : 'MISSED'}  ${claim}: ${measured}${isMet ? '' : `, ${gap}`}`)
-  return [...lines, `${targets.filter(({ isMet }) => isMet).length} of ${targets.length} targets met`].join('\n')
+  const createdAlone = medianOf(
+    measurements.of({ subject: 'clientele', workload: 'create', connections: 1 }), ({ perSecond }) => perSecond)
+  const insertedAlone = medianOf(measurements.directSingles, ({ customersPerSecond }) => customersPerSecond)
+  return [
+    ...lines,
+    `${targets.filter(({ isMet }) => isMet).length} of ${targets.length} targets met`,
+    `without a target: POST create alone ${whole(createdAlone)}/s, one a commit straight into SQLite ${whole(insertedAlone)}/s`
+  ].join('\n')
 }
 
 function allTargets(measurements: Measurements): Target[] {
@@ -79,7 +86,6 @@ function allTargets(measurements: Measurements): Target[] {
   const cpuRatio = (workload: WorkloadName): number =>
     cpu({ subject: 'clientele', workload, connections: 32 }) / cpu({ subject: 'fastify', workload, connections: 32 })
   const direct = medianOf(measurements.directGroups, ({ customersPerSecond }) => customersPerSecond)
-  const directSingle = medianOf(measurements.directSingles, ({ customersPerSecond }) => customersPerSecond)
   const perCommitAlone = Math.max(...measurements.aloneCommits.map(({ commits, commands }) => Math.max(commits / commands, commands / commits)))
   const p99Alone = medianOf(measurements.getAlone, ({ p99Milliseconds }) => p99Milliseconds)
   const p99Beside = medianOf(measurements.getBesideWriters, ({ p99Milliseconds }) => p99Milliseconds)
@@ -102,12 +108,7 @@ function allTargets(measurements: Measurements): Target[] {
       median(measurements.pauseP999Milliseconds), 20, (value) => `${fine(value)} ms`),
     atMost(
       `Memory after the last round, at most 1.1 × after the first (MiB: ${measurements.residentMebibytes.map(whole).join(', ')})`,
-      lastResident / firstResident, 1.1, times),
-    // No target: what a lone writer waits for beyond its fsync.
-    {
-      claim: 'POST create alone against one a commit straight into SQLite (no target)',
-      measured: `${whole(rate('create', 1))}/s of ${whole(directSingle)}/s`, isMet: true, gap: ''
-    }
+      lastResident / firstResident, 1.1, times)
   ]
 }
 
