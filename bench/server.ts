@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { keep } from './child.ts'
@@ -32,7 +32,7 @@ export async function startServer({ database, logPath }: { database: string; log
   keep(server)
   const { pid, stdout } = server
   if (pid === undefined || stdout === null) throw new Error('The server did not start')
-  const lost = once(server, 'exit').then(() => { throw new Error('The server ended before it listened') })
+  const lost = once(server, 'exit').then(() => { throw new Error(`The server ended before it listened: ${readFileSync(logPath, 'utf8')}`) })
   const [line] = await Promise.race([once(createInterface(stdout), 'line'), lost]) as [string]
   lost.catch(() => undefined)
   const { url } = JSON.parse(line) as { url: string }
