@@ -43,8 +43,9 @@ export type CommitListener = (commit: { readonly commands: number; readonly seco
 
 /**
  * What a storage engine promises. Everything is scoped by organization; nothing of another one is
- * ever seen. Reads see every write already answered. HelpCrunch: clients search, then create. Fails with an ApiError: those of `decide`,
- * or `unavailable` when the database cannot be read or written, and then nothing was acknowledged.
+ * ever seen. Reads see every write that this process has answered (HelpCrunch: clients search,
+ * then create); keys and tag colors that another process changed are seen within a second.
+ * Fails with an ApiError: those of `decide`, or `unavailable` when the database cannot be read or written, and then nothing was acknowledged.
  */
 export interface Store {
   /** One transaction: loads what the command names, decides, keeps the result and appends the changes. */

@@ -13,11 +13,12 @@ import { version } from './version.ts'
 
 const secondsADay = 86_400
 const logFlushMs = 200
+const logBufferBytes = 16_000
 
 /** Starts the service and resolves when it listens. It ends by SIGTERM or SIGINT. */
 export async function serve(config: ServeConfig, options: { json?: true }): Promise<void> {
   // Written in the background and several lines at a time: a write for each would cost as much as the request.
-  const destination = pino.destination({ fd: 2, sync: false, minLength: 4096, periodicFlush: logFlushMs })
+  const destination = pino.destination({ fd: 2, sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs })
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const metrics = new Metrics()
   const store = openStore(config.database, { onCommit: metrics.onCommit })

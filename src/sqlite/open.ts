@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, fstatSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
@@ -38,17 +39,21 @@ export function openWriter(path: string): Database.Database {
  */
 export function prepareDatabase(path: string): string[] {
   if (!existsSync(path)) createDatabase(path)
-  checkFile(path)
-  const migrations = readMigrations(new URL('./migrations/', import.meta.url))
+  const migrations = readMigrations(migrationsFolder)
+  checkFile(path, { schemaVersionMax: migrations.length })
   const schemaVersion = readSchemaVersion(path)
-  if (schemaVersion > migrations.length) {
-    throw new OperatorError(
-      `${path} was written by a newer version of Clientele (schema ${schemaVersion}; this version knows up to ${migrations.length}). ` +
-      'Start the newer version, or restore a backup made before the upgrade.'
-    )
-  }
-  if (schemaVersion === migrations.length) return []
-  return migrate(path)
+  refuseNewer(path, { schemaVersion, schemaVersionMax: migrations.length })
+  return schemaVersion === migrations.length ? [] : migrate(path)
+}
+
+const migrationsFolder = new URL('./migrations/', import.meta.url)
+
+function refuseNewer(path: string, { schemaVersion, schemaVersionMax }: { schemaVersion: number; schemaVersionMax: number }): void {
+  if (schemaVersion <= schemaVersionMax) return
+  throw new OperatorError(
+    `${path} was written by a newer version of Clientele (schema ${schemaVersion}; this version knows up to ${schemaVersionMax}). ` +
+    'Start the newer version, or restore a backup made before the upgrade.'
+  )
 }
 
 function migrate(path: string): string[] {
@@ -57,7 +62,7 @@ function migrate(path: string): string[] {
     const ran: string[] = []
     // IMMEDIATE takes the write lock first, so of two processes one waits and then finds nothing to do.
     db.transaction(() => {
-      for (const { version, name, sql } of readMigrations(new URL('./migrations/', import.meta.url))) {
+      for (const { version, name, sql } of readMigrations(migrationsFolder)) {
         if (version <= Number(db.pragma('user_version', { simple: true }))) continue
         db.exec(sql)
         db.pragma(`user_version = ${version}`)
@@ -75,7 +80,7 @@ function migrate(path: string): string[] {
  * always a sign of damage and two processes that start together cannot meet half of one.
  */
 function createDatabase(path: string): void {
-  const draft = `${path}.${process.pid}.new`
+  const draft = `${path}.${randomUUID()}.new`
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     closeSync(openSync(draft, 'wx', 0o600))
@@ -89,7 +94,7 @@ function createDatabase(path: string): void {
     if (isErrorWithCode(error, 'EEXIST') && existsSync(path)) return
     throw new OperatorError(`Cannot create the database ${path}: ${reason(error)}. Check the folder, its permissions and the room on the disk.`, { cause: error })
   } finally {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(draft + suffix, { force: true })
+    for (const file of [draft, ...sideFiles(draft)]) rmSync(file, { force: true })
   }
 }
 
@@ -98,7 +103,7 @@ const walHeaderBytes = 32
 const frameHeaderBytes = 24
 
 /** Reads the header by hand, since opening a database may already write to it. */
-function checkFile(path: string): void {
+function checkFile(path: string, { schemaVersionMax }: { schemaVersionMax: number }): void {
   const refuse = (why: string, options?: ErrorOptions): never => {
     throw new OperatorError(`${path} ${why}. Nothing was changed. Restore a backup, or name another file with --database.`, options)
   }
@@ -112,6 +117,7 @@ function checkFile(path: string): void {
       if (readSync(file, header, 0, headerBytes, 0) < headerBytes) refuse('is too short to be a database: it was truncated')
       if (header.toString('latin1', 0, 16) !== 'SQLite format 3\0') refuse('is not an SQLite database')
       if (header.readUInt32BE(68) !== applicationId) refuse('is an SQLite database, but not one of Clientele')
+      refuseNewer(path, { schemaVersion: header.readUInt32BE(60), schemaVersionMax })
       const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16)
       const pages = header.readUInt32BE(28)
       const pagesThere = Math.floor(bytes / pageBytes)
@@ -147,6 +153,7 @@ function hasPagesInWal(path: string, { pageBytes, first, last }: { pageBytes: nu
 }
 
 function readSchemaVersion(path: string): number {
+  const wasThere = new Set(sideFiles(path).filter(existsSync))
   try {
     const db = new Database(path, { readonly: true, timeout: limits.lockWaitSeconds * 1000 })
     try {
@@ -157,8 +164,14 @@ function readSchemaVersion(path: string): number {
       db.close()
     }
   } catch (error) {
+    for (const file of sideFiles(path)) if (!wasThere.has(file)) rmSync(file, { force: true })
     throw new OperatorError(`${path} cannot be opened: ${reason(error)}. Nothing was changed. Restore a backup, or name another file with --database.`, { cause: error })
   }
+}
+
+/** The write-ahead log and its index, which SQLite makes beside a database as it opens it. */
+function sideFiles(path: string): string[] {
+  return [`${path}-wal`, `${path}-shm`]
 }
 
 function isErrorWithCode(error: unknown, code: string): boolean {

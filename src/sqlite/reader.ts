@@ -7,8 +7,8 @@ import type { CustomerSearch } from '../search.ts'
 import type { FoundPage } from '../store.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
-import type { SearchPlan } from './search-plan.ts'
-import { planSearch, sortTerms } from './search-plan.ts'
+import type { PlanOptions, SearchPlan } from './search-plan.ts'
+import { planCount, planPage, sortTerms } from './search-plan.ts'
 
 /** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
 const statementsKept = 200
@@ -51,29 +51,30 @@ export class Reader {
   /** Page and total of one moment. HelpCrunch: clients take a short page for the last, and read the total with a limit of 1. */
   search(organizationId: number, search: CustomerSearch): FoundPage {
     return this.#db.transaction(() => {
-      const plan = this.#plan(organizationId, search)
+      const options = this.#planOptions(organizationId)
       const total = search.filters.length === 0
         ? this.#customerCount.get(organizationId) ?? 0
-        : this.#count(plan)
-      const customers = search.offset >= total ? [] : this.#page(plan, search)
+        : this.#count(planCount(search, options))
+      const customers = search.offset >= total ? [] : this.#page(planPage(search, { ...options, total }), search)
       return { customers, total }
     })()
   }
 
-  /** The plan of a search's first page, and SQLite's own words for it. */
+  /** The plan of a search's page, and SQLite's own words for it. */
   explainSearch(organizationId: number, search: CustomerSearch): { plan: SearchPlan['name']; steps: string[] } {
-    const plan = this.#plan(organizationId, search)
+    const options = this.#planOptions(organizationId)
+    const plan = planPage(search, { ...options, total: this.#count(planCount(search, options)) })
     const { sql: text, values } = pageQuery(plan, search, { isNull: false, offset: search.offset })
     const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
     return { plan: plan.name, steps: steps.map(({ detail }) => detail) }
   }
 
-  #plan(organizationId: number, search: CustomerSearch): SearchPlan {
-    return planSearch(search, {
+  #planOptions(organizationId: number): PlanOptions {
+    return {
       organizationId,
       tagIds: this.#catalog.of(organizationId).tagIds,
       countTagged: (tagId) => this.#taggedCount.get(tagId) ?? 0
-    })
+    }
   }
 
   #count({ source, where }: SearchPlan): number {
@@ -86,7 +87,7 @@ export class Reader {
     const dated = this.#part(plan, search, { isNull: false, offset: search.offset })
     const missing = search.limit - dated.length
     if (missing === 0) return dated
-    const { column } = sortTerms(search)
+    const { column } = sortTerms(search, plan)
     const datedTotal = dated.length > 0 || search.offset === 0
       ? search.offset + dated.length
       : this.#count({ ...plan, where: sql`${plan.where} and ${column} is not null` })
@@ -111,7 +112,7 @@ export class Reader {
 }
 
 function pageQuery(plan: SearchPlan, search: CustomerSearch, { isNull, offset }: { isNull: boolean; offset: number }): Sql {
-  const { column, direction } = sortTerms(search)
+  const { column, direction } = sortTerms(search, plan)
   const order = isNull ? sql`customers.id ${direction}` : sql`${column} ${direction}, customers.id ${direction}`
   const tail = sql`from ${plan.source} where ${plan.where} and ${column} is ${isNull ? sql`null` : sql`not null`}
     order by ${order} limit ${search.limit} offset ${offset}`

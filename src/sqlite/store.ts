@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
@@ -142,7 +143,7 @@ export class SqliteStore implements Store {
   /** VACUUM INTO reads one snapshot and, unlike the backup interface, never starts over because of a writer. */
   async backup(path: string): Promise<Backup> {
     if (existsSync(path)) throw new OperatorError(`${path} exists already. Name a new file, or remove it first.`)
-    const draft = `${path}.${process.pid}.part`
+    const draft = `${path}.${randomUUID()}.part`
     try {
       closeSync(openSync(draft, 'wx', 0o600))
       this.#db.prepare('vacuum into ?').run(draft)

@@ -73,8 +73,8 @@ export function prepareWriterStatements(db: Database) {
     revokeKey: db.prepare<[number, number]>('update api_keys set revoked_at = ? where id = ? and revoked_at is null'),
     findKey: db.prepare<[number], ApiKey>(`${selectKeys} where api_keys.id = ?`),
 
-    oldestChanges: db.prepare<[number], { id: number; kind: string; at: number; customerId: number | null }>(
-      'select id, kind, at, customer_id as customerId from changes order by id limit ?'),
+    changesBefore: db.prepare<[number, number], { id: number; kind: string; customerId: number | null }>(
+      'select id, kind, customer_id as customerId from changes where at < ? limit ?'),
     deleteChange: db.prepare<[number]>('delete from changes where id = ?'),
     deleteOrphanEvents: db.prepare<[{ customerId: number }]>(`
       delete from events where customer_id = :customerId

@@ -147,7 +147,7 @@ export class Writer {
   }
 
   #purgeChanges({ before, max }: { before: UnixSeconds; max: number }): number {
-    const old = this.#sql.oldestChanges.all(max).filter(({ at }) => at < before)
+    const old = this.#sql.changesBefore.all(before, max)
     for (const { id, kind, customerId } of old) {
       // Until now the deletion could be undone; its customer's events go with that chance.
       if (kind === 'customer.deleted' && customerId !== null) this.#sql.deleteOrphanEvents.run({ customerId })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parseSearch } from '../../src/search.ts'
-import { planSearch } from '../../src/sqlite/search-plan.ts'
+import { planPage } from '../../src/sqlite/search-plan.ts'
 import { text } from './generated.ts'
 
 /** Text that would show itself if it ever became SQL. */
@@ -33,8 +33,8 @@ const twins = fc.record({ comparison: fc.constantFrom('AND', 'OR'), sort: fc.con
 
 function plan(body: object): { text: string; values: unknown[] } {
   const { search } = parseSearch(body)
-  const { source, where } = planSearch(search, {
-    organizationId: 1, tagIds: new Map(knownTags.map((name, index) => [name, index + 1])), countTagged: () => 1
+  const { source, where } = planPage(search, {
+    organizationId: 1, tagIds: new Map(knownTags.map((name, index) => [name, index + 1])), countTagged: () => 1, total: 1
   })
   return { text: `select ${source.sql} where ${where.sql}`, values: [...source.values, ...where.values] }
 }

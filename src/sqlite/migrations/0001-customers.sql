@@ -106,6 +106,9 @@ create table changes (
   after text
 ) strict;
 
+-- Purging what is older than it is kept.
+create index changes_by_time on changes (at);
+
 -- One row that readiness probes rewrite.
 create table probes (
   id integer primary key check (id = 1),
