@@ -113,7 +113,10 @@ function readLocation(
 ): Partial<Location> {
   const inside = body.location
   const insidePath = join(path, 'location')
-  if (inside === null && !creates) return { regionCode: null, countryCode: null, city: null }
+  if (inside === null && !creates) {
+    findings.ignored.push(...locationParts.filter((part) => body[part] !== undefined).map((part) => join(path, part)))
+    return { regionCode: null, countryCode: null, city: null }
+  }
   if (isObject(inside)) findings.ignoreUnknown(inside, locationKeys, insidePath)
   else if (inside !== undefined && inside !== null) findings.fault(insidePath, 'This value should be of type object.')
 

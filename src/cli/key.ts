@@ -2,6 +2,7 @@ import { generateSecret, hashSecret } from '../api-key.ts'
 import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Organization, Store } from '../store.ts'
+import { textFault } from '../untrusted.ts'
 import { withExistingStore, withStore } from './open-store.ts'
 import { isoTime, report, table } from './output.ts'
 
@@ -58,5 +59,6 @@ function chooseOrganization(organizations: readonly Organization[], name: string
 
 export function checkName(name: string, what: string): void {
   if (name.trim() === '') throw new OperatorError(`The name of ${what} should not be blank`)
-  if (name.length > limits.nameCharactersMax) throw new OperatorError(`The name of ${what} should have ${limits.nameCharactersMax} characters or less`)
+  const fault = textFault(name, limits.nameCharactersMax)
+  if (fault !== undefined) throw new OperatorError(`The name of ${what} cannot be taken. ${fault}`)
 }

@@ -161,8 +161,9 @@ export class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#reads.close()
-    await this.#writes.close()
     this.#db.close()
+    // Last, since only a connection that can write folds the write-ahead log back as it leaves.
+    await this.#writes.close()
   }
 
   /**
