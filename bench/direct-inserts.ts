@@ -114,10 +114,9 @@ function rowsFrom(database: Database): (sample: number, id: number) => CustomerR
     const [decision] = decide(command, new Map(), { now, newId: id, userIdHolders: new Map(), tagColors, attributeTypes: new Map() })
     if (decision === undefined || !('after' in decision) || decision.after === null) throw new Error('A create made no customer')
     const customer = decision.after
-    const { text, tagsOffset } = renderCustomer(customer)
     const itsTagIds = customer.tags.map(({ name }) => known(tagIds, name))
     return {
-      customer: [id, organizationId, ...Object.values(columnValues(customer)), now, now, itsTagIds.join(), tagsOffset, text],
+      customer: [id, organizationId, ...Object.values(columnValues(customer)), now, now, itsTagIds.join(), renderCustomer(customer)],
       tags: itsTagIds.map((tagId) => [tagId, id] as const),
       attributes: Object.entries(customer.customData).map(([name, value]) => [known(attributeIds, name), indexedValue(value), id] as const),
       change: [organizationId, id, 'customer.created', now, keyId, randomUUID(), null, null]
@@ -135,13 +134,16 @@ function groupInserter(database: Database): (group: readonly CustomerRows[]) => 
   const insertCustomer = database.prepare(`
     insert into customers (
       id, organization_id, user_id, email, name, company, phone, country_code, city, region_code,
-      created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tags_offset, rendering
-    ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+      created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, rendering
+    ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const insertTag = database.prepare('insert into customer_tags (tag_id, customer_id) values (?, ?)')
   const insertAttribute = database.prepare('insert into customer_attributes (attribute_id, value, customer_id) values (?, ?, ?)')
   const insertChange = database.prepare(
     'insert into changes (organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?)')
   const addCustomers = database.prepare('update organizations set customer_count = customer_count + ? where id = ?')
+  const countInOrder = database.prepare(`
+    update order_buckets set customers = customers + ?
+    where organization_id = ? and (sort, low_seconds) in (select sort, max(low_seconds) from order_buckets group by sort)`)
   const begin = database.prepare('begin immediate')
   const commit = database.prepare('commit')
 
@@ -154,6 +156,7 @@ function groupInserter(database: Database): (group: readonly CustomerRows[]) => 
       insertChange.run(...change)
     }
     addCustomers.run(group.length, organizationId)
+    countInOrder.run(group.length, organizationId)
     commit.run()
   }
 }

@@ -16,12 +16,15 @@ export type Change =
   | { readonly kind: 'event.recorded'; readonly customerId: number; readonly before: null; readonly after: { readonly event: number } }
   | { readonly kind: 'tag.updated'; readonly customerId: null; readonly before: Tag; readonly after: Tag }
 
+/** A change that leaves a customer there. */
+export type KeptChange = Extract<Change, { kind: 'customer.created' | 'customer.updated' }>
+
 export function recordFields(customer: Customer): RecordedFields {
   return { ...customer, tags: customer.tags.map(({ name }) => name) }
 }
 
 /** The change from one customer to the other, or null when they are the same. Colors are no difference. */
-export function changeBetween(before: Customer, after: Customer): Change | null {
+export function changeBetween(before: Customer, after: Customer): KeptChange | null {
   const old = recordFields(before)
   const now = recordFields(after)
   const changed = (Object.keys(now) as (keyof Customer)[]).filter((field) => !isSame(old[field], now[field]))

@@ -123,6 +123,7 @@ function readLocation(
   const location: Partial<Location> = {}
   for (const part of locationParts) {
     const isInside = isObject(inside) && inside[part] !== undefined
+    if (isInside && body[part] !== undefined) findings.ignored.push(join(path, part))
     const value = isInside ? inside[part] : body[part]
     if (value === undefined || (creates && value === null)) continue
     const text = value === null ? null : readText(findings, join(isInside ? insidePath : path, part), value, limits.textCharactersMax)

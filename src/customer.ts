@@ -5,30 +5,30 @@ import type { Tag } from './contract/tag.ts'
 export type CustomerJson = string
 
 /**
- * A customer as JSON text with an empty list of tags, and where in it (in UTF-16 units) the tags go.
- * Kept so that recoloring a tag costs one row, not one for each customer that has it.
+ * A customer as JSON text with an empty list of tags. Kept in this form, so that recoloring a tag
+ * costs one row and not one for each customer that has it; `tagsMarker` is where the tags go.
  */
-export interface Rendering {
-  readonly text: string
-  readonly tagsOffset: number
-}
+export type Rendering = string
 
-const emptyTail = '],"customData":{}}'
+/** Stands once in a rendering: inside text values its quotes would be escaped, and custom data has no lists. */
+export const tagsMarker = ',"tags":[],"customData":'
+
+/** How much of the marker comes before the tags. */
+export const tagsMarkerLead = ',"tags":['.length
 
 export function renderCustomer(customer: Customer): Rendering {
-  // Tags and customData come last, so the text up to them is that of a customer who has neither.
-  const bare = JSON.stringify({ ...customer, tags: [], customData: {} })
-  const tagsOffset = bare.length - emptyTail.length
-  return { text: `${bare.slice(0, tagsOffset)}],"customData":${JSON.stringify(customer.customData)}}`, tagsOffset }
+  return JSON.stringify({ ...customer, tags: [] })
 }
 
-export function spliceTags({ text, tagsOffset }: Rendering, tags: readonly Tag[]): CustomerJson {
-  if (tags.length === 0) return text
-  return text.slice(0, tagsOffset) + tags.map(renderTag).join() + text.slice(tagsOffset)
+export function spliceTags(rendering: Rendering, tagsJson: string): CustomerJson {
+  if (tagsJson === '') return rendering
+  const offset = rendering.indexOf(tagsMarker) + tagsMarkerLead
+  return rendering.slice(0, offset) + tagsJson + rendering.slice(offset)
 }
 
-export function renderTag({ name, color }: Tag): string {
-  return JSON.stringify({ name, color })
+/** Tags as the elements of a JSON array. */
+export function renderTags(tags: readonly Tag[]): string {
+  return tags.map(({ name, color }) => JSON.stringify({ name, color })).join()
 }
 
 /** A customer of whom nothing is known yet. Key order is that of every answer. */

@@ -1,4 +1,4 @@
-import type { Change } from './change.ts'
+import type { Change, KeptChange } from './change.ts'
 import { changeBetween, recordFields } from './change.ts'
 import type { UnixSeconds } from './clock.ts'
 import type { BatchItem, Command, RecordEventCommand } from './command.ts'
@@ -32,11 +32,9 @@ export interface DecisionContext {
  * One consequence of a command. `after` is the customer as it is then, null where the consequence is
  * not one for a single customer or the customer is gone; `change` is null when nothing changed.
  */
-export interface Decision {
-  readonly after: Customer | null
-  readonly change: Change | null
-  readonly event?: CustomerEvent
-}
+export type Decision =
+  | { readonly after: Customer; readonly change: KeptChange | null; readonly event?: never }
+  | { readonly after: null; readonly change: Exclude<Change, KeptChange>; readonly event?: CustomerEvent }
 
 /**
  * The rules: what a command does to the customers it names, given in `before` by id. Pure; throws an

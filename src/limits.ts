@@ -52,8 +52,6 @@ export const limits = {
   writeQueueMax: 10_000,
   /** Searches waiting for a read worker; beyond it 503. */
   readQueueMax: 1_000,
-  /** A list page that skips no more rows than this is read on the main thread. */
-  inlineOffsetMax: 10_000,
   /** How long a write waits for another process's lock before it is answered 503. */
   lockWaitSeconds: 5,
   retryAfterSeconds: 1,

@@ -20,7 +20,8 @@ export interface Written {
 }
 
 export interface FoundPage {
-  readonly customers: readonly CustomerJson[]
+  /** As the elements of a JSON array, comma-separated, in UTF-8. */
+  readonly customers: Uint8Array
   /** All matches, exactly. */
   readonly total: number
 }

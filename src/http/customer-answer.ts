@@ -4,18 +4,24 @@ import { limits } from '../limits.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** Sends text that is JSON already. */
-export function sendJson(reply: FastifyReply, json: string): FastifyReply {
+export function sendJson(reply: FastifyReply, json: string | Buffer): FastifyReply {
   return reply.type('application/json; charset=utf-8').send(json)
 }
 
-// No text value can hold this, since quotes inside one are escaped.
-const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),/
+// No text value can hold this, since quotes inside one are escaped; so it stands once in each customer.
+const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),/g
 
 /** HelpCrunch: older clients expect the dates as numbers. */
 export function presentCustomer(customer: CustomerJson, timestamps: HttpSettings['timestamps']): CustomerJson {
   if (timestamps === 'string') return customer
   return customer.replace(datesAsText, (_match, firstSeen: string | undefined, lastSeen: string | undefined) =>
     `,"firstSeen":${firstSeen ?? 'null'},"lastSeen":${lastSeen ?? 'null'},`)
+}
+
+/** The same for several customers in one text. */
+export function presentCustomers(customers: Uint8Array, timestamps: HttpSettings['timestamps']): Uint8Array {
+  if (timestamps === 'string') return customers
+  return Buffer.from(presentCustomer(Buffer.from(customers.buffer, customers.byteOffset, customers.byteLength).toString(), timestamps))
 }
 
 /** Names the parts of a request that meant nothing, so that a misspelling can be found. */

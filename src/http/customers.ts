@@ -9,7 +9,7 @@ import type { ParsedSearch } from '../search.ts'
 import { parseList, parseSearch } from '../search.ts'
 import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
-import { presentCustomer, reportIgnored, sendJson } from './customer-answer.ts'
+import { presentCustomer, presentCustomers, reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
@@ -142,9 +142,12 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
 
   function sendPage(reply: FastifyReply, { search }: ParsedSearch, { customers, total }: FoundPage): FastifyReply {
     // HelpCrunch: sources differ on where the total stands.
-    return sendJson(reply, `{"data":[${customers.map(present).join()}],"total":${total},"meta":{"total":${total},"limit":${search.limit}}}`)
+    const tail = `],"total":${total},"meta":{"total":${total},"limit":${search.limit}}}`
+    return sendJson(reply, Buffer.concat([pageHead, presentCustomers(customers, settings.timestamps), Buffer.from(tail)]))
   }
 }
+
+const pageHead = Buffer.from('{"data":[')
 
 /** Stands for an id that cannot be one, so that faults of the body are named before the 404. */
 const noCustomer = 0

@@ -10,6 +10,8 @@ const requestSecondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 const commitSecondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 const commitCommandsBuckets = [1, 2, 4, 8, 16, 32, 64, 128]
 
+const eventLoopSampleMs = 10
+
 /** What Prometheus is told. Each server has its own, so that several fit in one process. */
 export class Metrics {
   readonly registry = new Registry()
@@ -28,7 +30,7 @@ export class Metrics {
     name: 'clientele_commit_duration_seconds', help: 'Time from the begin of a transaction until it was on disk.',
     buckets: commitSecondsBuckets, registers: [this.registry]
   })
-  readonly #eventLoopDelay = monitorEventLoopDelay({ resolution: 10 })
+  readonly #eventLoopDelay = monitorEventLoopDelay({ resolution: eventLoopSampleMs })
 
   constructor() {
     collectDefaultMetrics({ register: this.registry })
@@ -39,7 +41,8 @@ export class Metrics {
       help: '99.9 % of the pauses of the event loop since the last scrape were shorter.',
       registers: [this.registry],
       collect() {
-        this.set(eventLoopDelay.percentile(99.9) / 1e9)
+        // What is measured is the time from sample to sample, pause or not.
+        this.set(Math.max(0, eventLoopDelay.percentile(99.9) / 1e9 - eventLoopSampleMs / 1000))
         eventLoopDelay.reset()
       }
     })

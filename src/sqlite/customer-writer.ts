@@ -1,5 +1,5 @@
 import type { Caller } from '../api-key.ts'
-import type { Change } from '../change.ts'
+import type { Change, KeptChange } from '../change.ts'
 import type { UnixSeconds } from '../clock.ts'
 import type { Command } from '../command.ts'
 import { commandCustomerIds, commandUserIds } from '../command.ts'
@@ -7,11 +7,12 @@ import type { Customer } from '../contract/customer.ts'
 import type { CustomerEvent } from '../contract/event.ts'
 import { attributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
-import { renderCustomer, spliceTags } from '../customer.ts'
+import { renderCustomer, renderTags, spliceTags } from '../customer.ts'
 import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
 import { columnValues, indexedValue } from './customer-row.ts'
+import { OrderCounter } from './order-buckets.ts'
 import type { WriterStatements } from './writer-statements.ts'
 
 /**
@@ -22,6 +23,7 @@ import type { WriterStatements } from './writer-statements.ts'
 export class CustomerWriter {
   readonly #sql: WriterStatements
   readonly #catalog: Catalog
+  readonly #order: OrderCounter
   readonly #customersAdded = new Map<number, number>()
   #nextCustomerId = 0
   #nextEventId = 0
@@ -29,11 +31,12 @@ export class CustomerWriter {
   constructor(sql: WriterStatements, catalog: Catalog) {
     this.#sql = sql
     this.#catalog = catalog
+    this.#order = new OrderCounter(sql)
   }
 
   /** Catches up with what another process may have written since the last commit. */
   beginGroup(): void {
-    this.#catalog.refresh()
+    if (this.#catalog.refresh()) this.#order.forget()
     this.#nextCustomerId = (this.#sql.sequence.get('customers') ?? 0) + 1
     this.#nextEventId = (this.#sql.sequence.get('events') ?? 0) + 1
   }
@@ -42,6 +45,7 @@ export class CustomerWriter {
   endGroup(): void {
     for (const [organizationId, count] of this.#customersAdded) this.#sql.addCustomers.run(count, organizationId)
     this.#customersAdded.clear()
+    this.#order.flush()
   }
 
   /** Carries out one command. What it refuses, it refuses before its first write. */
@@ -69,8 +73,8 @@ export class CustomerWriter {
         events.push(event)
       }
       if (after !== null) customers.push(this.#keepCustomer(caller, { after, change, now }))
-      else if (change?.kind === 'customer.deleted') this.#deleteCustomer(organizationId, change)
-      else if (change?.kind === 'tag.updated') this.#recolorTag(organizationId, change.after)
+      else if (change.kind === 'customer.deleted') this.#deleteCustomer(organizationId, change)
+      else if (change.kind === 'tag.updated') this.#recolorTag(organizationId, change.after)
       if (change !== null) this.#appendChange(caller, change, now)
     }
     return { customers, events }
@@ -78,37 +82,37 @@ export class CustomerWriter {
 
   /** Stores a customer if it changed, and answers how it reads now. */
   #keepCustomer(
-    { organizationId }: Caller, { after, change, now }: { after: Customer; change: Change | null; now: UnixSeconds }
+    { organizationId }: Caller, { after, change, now }: { after: Customer; change: KeptChange | null; now: UnixSeconds }
   ): CustomerJson {
     const rendering = renderCustomer(after)
-    if (change === null) return spliceTags(rendering, after.tags)
+    const answer = spliceTags(rendering, renderTags(after.tags))
+    if (change === null) return answer
     const tagIds = this.#ensureTags(organizationId, after)
-    const row = { ...columnValues(after), tag_ids: tagIds.join(), rendering: rendering.text, tags_offset: rendering.tagsOffset, updated_at: now }
+    const row = { ...columnValues(after), tag_ids: tagIds.join(), rendering, updated_at: now }
     if (change.kind === 'customer.created') {
       this.#sql.insert.run({ ...row, id: after.id, organization_id: organizationId, created_at: now })
       this.#nextCustomerId = after.id + 1
       this.#addCustomers(organizationId, 1)
-    } else if (change.kind === 'customer.updated' && isIndexed(change.after)) {
+    } else if (isIndexed(change.after)) {
       this.#sql.update.run({ ...row, id: after.id })
     } else {
       this.#sql.updateUnindexed.run({ ...row, id: after.id })
     }
-    const { before: old, after: changed } = change
-    if (changed !== null && 'tags' in changed) {
-      const oldTags = old !== null && 'tags' in old ? old.tags ?? [] : []
-      this.#indexTags(organizationId, after.id, { before: oldTags, after: changed.tags ?? [] })
+    this.#order.move(organizationId, after.id, change)
+    if (change.after.tags !== undefined) {
+      this.#indexTags(organizationId, after.id, { before: change.before?.tags ?? [], after: change.after.tags })
     }
-    if (changed !== null && 'customData' in changed) {
-      const oldData = old !== null && 'customData' in old ? old.customData ?? {} : {}
-      this.#indexAttributes(organizationId, after.id, { before: oldData, after: changed.customData ?? {} })
+    if (change.after.customData !== undefined) {
+      this.#indexAttributes(organizationId, after.id, { before: change.before?.customData ?? {}, after: change.after.customData })
     }
-    return spliceTags(rendering, after.tags)
+    return answer
   }
 
   #deleteCustomer(organizationId: number, { customerId, before }: Extract<Change, { kind: 'customer.deleted' }>): void {
     this.#sql.delete.run(customerId)
     this.#indexTags(organizationId, customerId, { before: before.tags ?? [], after: [] })
     this.#indexAttributes(organizationId, customerId, { before: before.customData ?? {}, after: {} })
+    this.#order.move(organizationId, customerId, { before, after: null })
     this.#addCustomers(organizationId, -1)
   }
 

@@ -24,6 +24,7 @@ export class ReadPool {
   readonly #waiting: Pending[] = []
   readonly #threads = new Set<Reading>()
   #onIdle: (() => void) | undefined
+  #isClosing = false
 
   constructor(path: string, { threadsMax }: { threadsMax: number }) {
     this.#path = path
@@ -35,6 +36,7 @@ export class ReadPool {
   }
 
   search(job: ReadJob): Promise<FoundPage> {
+    if (this.#isClosing) return Promise.reject(unavailable('The server is stopping.'))
     if (this.#waiting.length >= limits.readQueueMax) {
       return Promise.reject(unavailable('Too many searches are waiting. Try again.'))
     }
@@ -44,7 +46,9 @@ export class ReadPool {
     })
   }
 
+  /** Finishes what was asked so far. */
   async close(): Promise<void> {
+    this.#isClosing = true
     if (this.length > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
     await Promise.all([...this.#threads].map(({ thread }) => new Promise<void>((resolve) => {
       thread.removeAllListeners('exit')

@@ -14,7 +14,12 @@ export interface ReadJob {
   readonly search: CustomerSearch
 }
 
-export type ReadResult = { readonly value: FoundPage } | { readonly error: ThreadError }
+/** A page on its way between threads: its bytes are handed over, not copied. */
+interface HandedPage extends FoundPage {
+  readonly customers: Uint8Array<ArrayBuffer>
+}
+
+export type ReadResult = { readonly value: HandedPage } | { readonly error: ThreadError }
 
 if (parentPort === null) throw new Error('read-thread.ts runs as a worker thread')
 const port = parentPort
@@ -28,13 +33,16 @@ port.on('message', (message: ReadJob | 'close') => {
     port.close()
     return
   }
-  port.postMessage(answer(message))
+  const result = answer(message)
+  port.postMessage(result, 'value' in result ? [result.value.customers.buffer] : [])
 })
 
 function answer({ organizationId, search }: ReadJob): ReadResult {
   try {
     reader.refresh()
-    return { value: reader.search(organizationId, search) }
+    const { customers, total } = reader.search(organizationId, search)
+    // Small buffers share their memory with others, which must stay here.
+    return { value: { customers: new Uint8Array(customers), total } }
   } catch (error) {
     return { error: packError(toStorageError(error) ?? error) }
   }

@@ -70,8 +70,7 @@ export class SqliteStore implements Store {
   }
 
   async search(organizationId: number, search: CustomerSearch): Promise<FoundPage> {
-    const isSmall = search.filters.length === 0 && search.offset <= limits.inlineOffsetMax
-    if (isSmall) return this.#read(() => this.#reader.search(organizationId, search))
+    if (search.filters.length === 0) return this.#read(() => this.#reader.search(organizationId, search))
     return await this.#reads.search({ organizationId, search })
   }
 

@@ -25,6 +25,7 @@ export class WriteQueue {
   #underWay: Pending[] = []
   #isScheduled = false
   #onIdle: (() => void) | undefined
+  #isClosing = false
 
   constructor(path: string, onCommit: CommitListener) {
     this.#path = path
@@ -36,6 +37,7 @@ export class WriteQueue {
   }
 
   push<Job extends WriteJob>(job: Job): Promise<WriteResults[Job['type']]> {
+    if (this.#isClosing) return Promise.reject(unavailable('The server is stopping. Nothing was changed.'))
     if (this.#waiting.length >= limits.writeQueueMax) {
       return Promise.reject(unavailable('Too many writes are waiting. Nothing was changed; try again.'))
     }
@@ -48,6 +50,7 @@ export class WriteQueue {
 
   /** Waits for everything pushed so far, then lets the thread close its connection. */
   async close(): Promise<void> {
+    this.#isClosing = true
     if (this.length > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
     const thread = this.#thread
     if (thread === undefined) return

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
+import type { SortField } from '../search.ts'
 import type { RenderingRow } from './catalog.ts'
 import { selectKeys } from './select-keys.ts'
 
@@ -18,16 +19,16 @@ export function prepareWriterStatements(db: Database) {
     sequence: db.prepare<[string], number>('select seq from sqlite_sequence where name = ?').pluck(),
 
     find: db.prepare<[number, number], RenderingRow>(
-      'select rendering, tags_offset, tag_ids from customers where id = ? and organization_id = ?'),
+      'select rendering, tag_ids from customers where id = ? and organization_id = ?'),
     findByUserId: db.prepare<[number, string], number>(
       'select id from customers where organization_id = ? and user_id = ?').pluck(),
     insert: db.prepare<[Row]>(`
       insert into customers (
         id, organization_id, user_id, email, name, company, phone, country_code, city, region_code,
-        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tags_offset, rendering
+        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, rendering
       ) values (
         :id, :organization_id, :user_id, :email, :name, :company, :phone, :country_code, :city, :region_code,
-        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :tags_offset, :rendering
+        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :rendering
       )`),
     update: db.prepare<[Row]>(`
       update customers set
@@ -35,14 +36,14 @@ export function prepareWriterStatements(db: Database) {
         country_code = :country_code, city = :city, region_code = :region_code,
         created_from = :created_from, integration_id = :integration_id,
         first_seen = :first_seen, last_seen = :last_seen, updated_at = :updated_at,
-        tag_ids = :tag_ids, tags_offset = :tags_offset, rendering = :rendering
+        tag_ids = :tag_ids, rendering = :rendering
       where id = :id`),
     updateUnindexed: db.prepare<[Row]>(`
       update customers set
         name = :name, company = :company, phone = :phone,
         country_code = :country_code, city = :city, region_code = :region_code,
         created_from = :created_from, integration_id = :integration_id, updated_at = :updated_at,
-        tag_ids = :tag_ids, tags_offset = :tags_offset, rendering = :rendering
+        tag_ids = :tag_ids, rendering = :rendering
       where id = :id`),
     delete: db.prepare<[number]>('delete from customers where id = ?'),
 
@@ -64,6 +65,21 @@ export function prepareWriterStatements(db: Database) {
     insertChange: db.prepare<[number, number | null, string, number, number, string, string | null, string | null]>(
       'insert into changes (organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?)'),
     addCustomers: db.prepare<[number, number]>('update organizations set customer_count = customer_count + ? where id = ?'),
+
+    orderBuckets: db.prepare<[number, SortField], [number, number, number]>(`
+      select low_seconds, low_id, customers from order_buckets
+      where organization_id = ? and sort = ? order by low_seconds, low_id`).raw(),
+    keepOrderBucket: db.prepare<[number, SortField, number, number, number]>(`
+      insert into order_buckets (organization_id, sort, low_seconds, low_id, customers) values (?, ?, ?, ?, ?)
+      on conflict (organization_id, sort, low_seconds, low_id) do update set customers = excluded.customers`),
+    nthInBucket: {
+      firstSeen: db.prepare<[number, number, number, number], [number, number]>(`
+        select first_seen, id from customers indexed by customers_by_first_seen
+        where organization_id = ? and (first_seen, id) >= (?, ?) order by first_seen, id limit 1 offset ?`).raw(),
+      lastSeen: db.prepare<[number, number, number, number], [number, number]>(`
+        select last_seen, id from customers indexed by customers_by_last_seen
+        where organization_id = ? and (last_seen, id) >= (?, ?) order by last_seen, id limit 1 offset ?`).raw()
+    },
 
     anyOrganization: db.prepare<[], number>('select id from organizations limit 1').pluck(),
     findOrganization: db.prepare<[string], number>('select id from organizations where name = ?').pluck(),

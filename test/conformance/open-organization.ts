@@ -59,9 +59,13 @@ export async function openOrganization(store: Store, name = 'default'): Promise<
     },
     async search(body = {}) {
       const { customers, total } = await store.search(caller.organizationId, parseSearch(body).search)
-      return { data: customers.map(parseCustomer), total }
+      return { data: parseCustomers(customers), total }
     }
   }
+}
+
+export function parseCustomers(elements: Uint8Array): Customer[] {
+  return JSON.parse(`[${Buffer.from(elements).toString()}]`) as Customer[]
 }
 
 function parseCustomer(json: string): Customer {

@@ -54,7 +54,6 @@ create table customers (
   updated_at integer not null,
   -- Ids of tags in order of attachment, comma-separated; customer_tags has the same for searches.
   tag_ids text not null,
-  tags_offset integer not null,
   rendering text not null
 ) strict;
 
@@ -80,6 +79,17 @@ create table customer_attributes (
   value any not null,
   customer_id integer not null,
   primary key (attribute_id, value, customer_id)
+) strict, without rowid;
+
+-- How many customers stand in each stretch of a sorted list, so that a page at any offset is found
+-- without counting through all before it. A stretch reaches from its lowest key to the next one's.
+create table order_buckets (
+  organization_id integer not null,
+  sort text not null,
+  low_seconds integer not null,
+  low_id integer not null,
+  customers integer not null,
+  primary key (organization_id, sort, low_seconds, low_id)
 ) strict, without rowid;
 
 create table events (
