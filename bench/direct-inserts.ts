@@ -116,7 +116,7 @@ function rowsFrom(database: Database): (sample: number, id: number) => CustomerR
     const customer = decision.after
     const itsTagIds = customer.tags.map(({ name }) => known(tagIds, name))
     return {
-      customer: [id, organizationId, ...Object.values(columnValues(customer)), now, now, itsTagIds.join(), renderCustomer(customer)],
+      customer: [id, organizationId, ...Object.values(columnValues(customer)), now, now, itsTagIds.join(), 0, renderCustomer(customer)],
       tags: itsTagIds.map((tagId) => [tagId, id] as const),
       attributes: Object.entries(customer.customData).map(([name, value]) => [known(attributeIds, name), indexedValue(value), id] as const),
       change: [organizationId, id, 'customer.created', now, keyId, randomUUID(), null, null]
@@ -134,8 +134,8 @@ function groupInserter(database: Database): (group: readonly CustomerRows[]) => 
   const insertCustomer = database.prepare(`
     insert into customers (
       id, organization_id, user_id, email, name, company, phone, country_code, city, region_code,
-      created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, rendering
-    ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+      created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tag_version, rendering
+    ) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
   const insertTag = database.prepare('insert into customer_tags (tag_id, customer_id) values (?, ?)')
   const insertAttribute = database.prepare('insert into customer_attributes (attribute_id, value, customer_id) values (?, ?, ?)')
   const insertChange = database.prepare(

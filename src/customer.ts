@@ -4,31 +4,20 @@ import type { Tag } from './contract/tag.ts'
 /** A customer as JSON text, byte for byte as it is answered. */
 export type CustomerJson = string
 
-/**
- * A customer as JSON text with an empty list of tags. Kept in this form, so that recoloring a tag
- * costs one row and not one for each customer that has it; `tagsMarker` is where the tags go.
- */
-export type Rendering = string
-
-/** Stands once in a rendering: inside text values its quotes would be escaped, and custom data has no lists. */
-export const tagsMarker = ',"tags":[],"customData":'
-
-/** How much of the marker comes before the tags. */
-export const tagsMarkerLead = ',"tags":['.length
-
-export function renderCustomer(customer: Customer): Rendering {
-  return JSON.stringify({ ...customer, tags: [] })
+/** Keys in the order that every customer is built in, which is that of the contract. */
+export function renderCustomer(customer: Customer): CustomerJson {
+  return JSON.stringify(customer)
 }
 
-export function spliceTags(rendering: Rendering, tagsJson: string): CustomerJson {
-  if (tagsJson === '') return rendering
-  const offset = rendering.indexOf(tagsMarker) + tagsMarkerLead
-  return rendering.slice(0, offset) + tagsJson + rendering.slice(offset)
-}
+// Both stand once in a rendering: quotes inside text are escaped, and custom data has no lists.
+const tagsStart = ',"tags":['
+const tagsEnd = '],"customData":{'
 
-/** Tags as the elements of a JSON array. */
-export function renderTags(tags: readonly Tag[]): string {
-  return tags.map(({ name, color }) => JSON.stringify({ name, color })).join()
+/** A rendering with the tags as they are now, since one of them was recolored after it was made. */
+export function replaceRenderedTags(rendering: CustomerJson, tags: readonly Tag[]): CustomerJson {
+  const from = rendering.indexOf(tagsStart) + tagsStart.length
+  const to = rendering.indexOf(tagsEnd, from - 1)
+  return rendering.slice(0, from) + tags.map(({ name, color }) => JSON.stringify({ name, color })).join() + rendering.slice(to)
 }
 
 /** A customer of whom nothing is known yet. Key order is that of every answer. */

@@ -59,7 +59,7 @@ const sortFields = ['firstSeen', 'lastSeen'] as const
 export type SortField = (typeof sortFields)[number]
 
 /** Customers without the sort field come last in both orders; ties are broken by id in the same order. */
-interface Paging {
+export interface Paging {
   readonly sort: SortField
   readonly order: 'asc' | 'desc'
   readonly limit: number

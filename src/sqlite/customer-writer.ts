@@ -7,7 +7,7 @@ import type { Customer } from '../contract/customer.ts'
 import type { CustomerEvent } from '../contract/event.ts'
 import { attributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
-import { renderCustomer, renderTags, spliceTags } from '../customer.ts'
+import { renderCustomer } from '../customer.ts'
 import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
@@ -55,7 +55,7 @@ export class CustomerWriter {
     const before = new Map<number, Customer>()
     for (const id of commandCustomerIds(command)) {
       const row = this.#sql.find.get(id, organizationId)
-      if (row !== undefined) before.set(id, JSON.parse(this.#catalog.render(row)) as Customer)
+      if (row !== undefined) before.set(id, JSON.parse(this.#catalog.render(organizationId, row)) as Customer)
     }
     const userIdHolders = new Map<string, number>()
     for (const userId of commandUserIds(command)) {
@@ -85,10 +85,9 @@ export class CustomerWriter {
     { organizationId }: Caller, { after, change, now }: { after: Customer; change: KeptChange | null; now: UnixSeconds }
   ): CustomerJson {
     const rendering = renderCustomer(after)
-    const answer = spliceTags(rendering, renderTags(after.tags))
-    if (change === null) return answer
+    if (change === null) return rendering
     const tagIds = this.#ensureTags(organizationId, after)
-    const row = { ...columnValues(after), tag_ids: tagIds.join(), rendering, updated_at: now }
+    const row = { ...columnValues(after), tag_ids: tagIds.join(), tag_version: this.#catalog.tagVersion, rendering, updated_at: now }
     if (change.kind === 'customer.created') {
       this.#sql.insert.run({ ...row, id: after.id, organization_id: organizationId, created_at: now })
       this.#nextCustomerId = after.id + 1
@@ -105,7 +104,7 @@ export class CustomerWriter {
     if (change.after.customData !== undefined) {
       this.#indexAttributes(organizationId, after.id, { before: change.before?.customData ?? {}, after: change.after.customData })
     }
-    return answer
+    return rendering
   }
 
   #deleteCustomer(organizationId: number, { customerId, before }: Extract<Change, { kind: 'customer.deleted' }>): void {
@@ -125,14 +124,14 @@ export class CustomerWriter {
     const { tagIds } = this.#catalog.of(organizationId)
     for (const { name, color } of tags) {
       if (tagIds.has(name)) continue
-      this.#sql.insertTag.run(organizationId, name, color, this.#catalog.nextTagVersion)
+      this.#sql.insertTag.run(organizationId, name, color, this.#catalog.tagVersion + 1)
       this.#catalog.load()
     }
     return tags.map(({ name }) => this.#idOf(tagIds, name))
   }
 
   #recolorTag(organizationId: number, { name, color }: { name: string; color: string }): void {
-    this.#sql.recolorTag.run(color, this.#catalog.nextTagVersion, this.#idOf(this.#catalog.of(organizationId).tagIds, name))
+    this.#sql.recolorTag.run(color, this.#catalog.tagVersion + 1, this.#idOf(this.#catalog.of(organizationId).tagIds, name))
     this.#catalog.load()
   }
 

@@ -4,12 +4,16 @@ import type { SortField } from '../search.ts'
 import type { WriterStatements } from './writer-statements.ts'
 
 /** Split beyond this. Smaller makes pages cheaper to find and the list of buckets longer to read. */
-const bucketCustomersMax = 2_048
+const bucketCustomersMax = 1_024
 
-/** A stretch of a list sorted by a date and then by id: from its lowest key up to the next bucket's. */
-interface Bucket {
+/** Where a customer stands in a list sorted by a date and then by id. */
+interface Key {
   readonly seconds: number
   readonly id: number
+}
+
+/** A stretch of such a list: from its lowest key up to the next bucket's. */
+interface Bucket extends Key {
   customers: number
 }
 
@@ -60,7 +64,8 @@ export class OrderCounter {
   }): void {
     if (seconds === null || seconds === undefined) return
     const order = this.#order(organizationId, sort)
-    const bucket = order.buckets[bucketIndex(order.buckets, { seconds: Number(seconds), id })]
+    const key = { seconds: Number(seconds), id }
+    const bucket = order.buckets[findBucket(order.buckets, (other) => isAboveKey(other, key))]
     if (bucket === undefined) throw new Error('A key is below every bucket')
     bucket.customers += count
     order.changed.add(bucket)
@@ -93,18 +98,26 @@ export class OrderCounter {
   }
 }
 
-/** Which bucket a key falls into: the last whose lowest key is not above it. */
-function bucketIndex(buckets: readonly Bucket[], key: { seconds: number; id: number }): number {
+/** The last of ascending buckets that is not above what is sought; the first never is. */
+function findBucket<Kind extends Bucket>(buckets: readonly Kind[], isAbove: (bucket: Kind) => boolean): number {
   let from = 0
   let to = buckets.length
   while (to - from > 1) {
     const middle = (from + to) >> 1
     const bucket = buckets[middle]
-    const isAbove = bucket !== undefined && (bucket.seconds > key.seconds || (bucket.seconds === key.seconds && bucket.id > key.id))
-    if (isAbove) to = middle
+    if (bucket !== undefined && isAbove(bucket)) to = middle
     else from = middle
   }
   return from
+}
+
+function isAboveKey(bucket: Key, { seconds, id }: Key): boolean {
+  return bucket.seconds > seconds || (bucket.seconds === seconds && bucket.id > id)
+}
+
+/** A bucket, and how many customers stand below it. */
+interface RankedBucket extends Bucket {
+  readonly before: number
 }
 
 /** Where a page of an unfiltered list begins. */
@@ -112,7 +125,7 @@ export interface ListPosition {
   /** Customers that have the date, who come before those without. */
   readonly dated: number
   /** The page lies at or above this key when ascending, below it when descending; null is no bound. */
-  readonly bound: { readonly seconds: number; readonly id: number } | null
+  readonly bound: Key | null
   /** How many customers within the bound come before the page. */
   readonly skip: number
 }
@@ -121,7 +134,7 @@ export interface ListPosition {
 export class OrderReader {
   readonly #buckets: Statement<[number, SortField], [number, number, number]>
   readonly #dataVersion: Statement<[], number>
-  readonly #orders = new Map<string, Bucket[]>()
+  readonly #orders = new Map<string, readonly RankedBucket[]>()
   #seenDataVersion = -1
 
   constructor(db: Database) {
@@ -133,31 +146,31 @@ export class OrderReader {
 
   locate(organizationId: number, { sort, order, offset }: { sort: SortField; order: 'asc' | 'desc'; offset: number }): ListPosition {
     const buckets = this.#read(organizationId, sort)
-    const dated = buckets.reduce((sum, { customers }) => sum + customers, 0)
+    const last = buckets.at(-1)
+    const dated = last === undefined ? 0 : last.before + last.customers
     if (offset >= dated) return { dated, bound: null, skip: 0 }
-    // Counted from the low end, the first customer of the page.
+    // The first customer of the page, counted from the low end.
     const rank = order === 'asc' ? offset : dated - 1 - offset
-    let below = 0
-    let index = 0
-    for (const { customers } of buckets) {
-      if (rank < below + customers) break
-      below += customers
-      index += 1
-    }
+    const index = findBucket(buckets, ({ before }) => before > rank)
     const bucket = buckets[index]
-    const next = buckets[index + 1]
-    if (order === 'asc') return { dated, bound: bucket ?? null, skip: rank - below }
-    return { dated, bound: next ?? null, skip: below + (bucket?.customers ?? 0) - 1 - rank }
+    if (bucket === undefined) throw new Error('A list has customers but no buckets')
+    return order === 'asc'
+      ? { dated, bound: bucket, skip: rank - bucket.before }
+      : { dated, bound: buckets[index + 1] ?? null, skip: bucket.before + bucket.customers - 1 - rank }
   }
 
-  #read(organizationId: number, sort: SortField): Bucket[] {
+  #read(organizationId: number, sort: SortField): readonly RankedBucket[] {
     const dataVersion = this.#dataVersion.get() ?? 0
     if (dataVersion !== this.#seenDataVersion) this.#orders.clear()
     this.#seenDataVersion = dataVersion
     const name = `${organizationId} ${sort}`
     const known = this.#orders.get(name)
     if (known !== undefined) return known
-    const buckets = this.#buckets.all(organizationId, sort).map(([seconds, id, customers]) => ({ seconds, id, customers }))
+    let before = 0
+    const buckets = this.#buckets.all(organizationId, sort).map(([seconds, id, customers]) => {
+      before += customers
+      return { seconds, id, customers, before: before - customers }
+    })
     this.#orders.set(name, buckets)
     return buckets
   }

@@ -26,6 +26,7 @@ const port = parentPort
 const { path } = workerData as { path: string }
 const db = openReader(path)
 const reader = new Reader(db)
+const inTransaction = db.transaction((read: () => FoundPage) => read())
 
 port.on('message', (message: ReadJob | 'close') => {
   if (message === 'close') {
@@ -39,8 +40,10 @@ port.on('message', (message: ReadJob | 'close') => {
 
 function answer({ organizationId, search }: ReadJob): ReadResult {
   try {
-    reader.refresh()
-    const { customers, total } = reader.search(organizationId, search)
+    const { customers, total } = inTransaction(() => {
+      reader.refresh()
+      return reader.search(organizationId, search)
+    })
     // Small buffers share their memory with others, which must stay here.
     return { value: { customers: new Uint8Array(customers), total } }
   } catch (error) {

@@ -1,13 +1,15 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Sql } from 'sql-template-tag'
-import sql from 'sql-template-tag'
+import sql, { raw } from 'sql-template-tag'
 import type { AttributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
-import type { CustomerSearch } from '../search.ts'
+import type { CustomerSearch, Paging } from '../search.ts'
 import type { FoundPage } from '../store.ts'
-import type { RenderingRow, RenderingRows } from './catalog.ts'
+import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
-import { OrderReader } from './order-buckets.ts'
+import { ListReader } from './list-reader.ts'
+import type { PagePart, WholeRow } from './page-part.ts'
+import { joinParts, readPart, selectRows, selectWhole } from './page-part.ts'
 import type { PlanOptions, SearchPlan } from './search-plan.ts'
 import { planCount, planPage, sortTerms } from './search-plan.ts'
 
@@ -17,21 +19,21 @@ const statementsKept = 200
 /** Tags with more customers than this are all the same to the plan. */
 const taggedCountMax = 20_000
 
-/** Answers questions on one reading connection. */
+/** Answers questions on one reading connection, inside a transaction of the caller's, so that all it reads is of one moment. */
 export class Reader {
   readonly #db: Database
   readonly #catalog: Catalog
   readonly #find: Statement<[number, number], RenderingRow>
   readonly #customerCount: Statement<[number], number>
   readonly #taggedCount: Statement<[number], number>
-  readonly #order: OrderReader
+  readonly #lists: ListReader
   readonly #statements = new Map<string, Statement<unknown[], unknown>>()
 
   constructor(db: Database) {
     this.#db = db
     this.#catalog = new Catalog(db)
-    this.#order = new OrderReader(db)
-    this.#find = db.prepare('select rendering, tag_ids from customers where id = ? and organization_id = ?')
+    this.#lists = new ListReader(db, this.#catalog)
+    this.#find = db.prepare(`${selectRows} from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
     this.#taggedCount = db.prepare<[number], number>(
       `select count(*) from (select 1 from customer_tags where tag_id = ? limit ${taggedCountMax})`).pluck()
@@ -44,7 +46,7 @@ export class Reader {
 
   find(organizationId: number, id: number): CustomerJson | undefined {
     const row = this.#find.get(id, organizationId)
-    return row && this.#catalog.render(row)
+    return row && this.#catalog.render(organizationId, row)
   }
 
   attributeTypes(organizationId: number): ReadonlyMap<string, AttributeType> {
@@ -53,14 +55,15 @@ export class Reader {
 
   /** Page and total of one moment. HelpCrunch: clients take a short page for the last, and read the total with a limit of 1. */
   search(organizationId: number, search: CustomerSearch): FoundPage {
-    return this.#db.transaction(() => (search.filters.length === 0 ? this.#list(organizationId, search) : this.#search(organizationId, search)))()
+    return search.filters.length === 0 ? this.#list(organizationId, search) : this.#search(organizationId, search)
   }
 
   /** The plan of a search's page, and SQLite's own words for it. */
   explainSearch(organizationId: number, search: CustomerSearch): { plan: SearchPlan['name']; steps: string[] } {
     const options = this.#planOptions(organizationId)
     const plan = planPage(search, { ...options, total: this.#count(planCount(search, options)) })
-    const { sql: text, values } = pageQuery(plan, search, { isDated: true, offset: search.offset })
+    const { column } = sortTerms(search, plan)
+    const { sql: text, values } = pageQuery({ ...plan, where: sql`${plan.where} and ${column} is not null` }, search)
     const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
     return { plan: plan.name, steps: steps.map(({ detail }) => detail) }
   }
@@ -81,44 +84,34 @@ export class Reader {
   #search(organizationId: number, search: CustomerSearch): FoundPage {
     const options = this.#planOptions(organizationId)
     const total = this.#count(planCount(search, options))
-    if (search.offset >= total) return { customers: noCustomers, total }
-    const plan = planPage(search, { ...options, total })
-    const dated = this.#part(plan, search, { isDated: true, offset: search.offset })
-    const missing = search.limit - dated.count
-    if (missing === 0) return { customers: dated.customers, total }
-    const { column } = sortTerms(search, plan)
-    const datedTotal = dated.count > 0 || search.offset === 0
-      ? search.offset + dated.count
-      : this.#count({ ...plan, where: sql`${plan.where} and ${column} is not null` })
-    const offset = Math.max(0, search.offset - datedTotal)
-    const undated = this.#part(plan, { ...search, limit: missing }, { isDated: false, offset })
-    return { customers: joinPages([dated, undated]), total }
+    const pages = search.offset >= total ? [] : this.#page(organizationId, planPage(search, { ...options, total }), search)
+    return { customers: joinParts(pages), total }
   }
 
-  /** Everyone, at any offset: counts kept beside the customers say where a page begins. */
-  #list(organizationId: number, search: CustomerSearch): FoundPage {
+  #list(organizationId: number, paging: Paging): FoundPage {
     const total = this.#customerCount.get(organizationId) ?? 0
-    if (search.offset >= total) return { customers: noCustomers, total }
-    const { dated, bound, skip } = this.#order.locate(organizationId, search)
-    const plan = planPage(search, { ...this.#planOptions(organizationId), total })
-    const { column } = sortTerms(search, plan)
-    const within = bound === null ? sql`` : search.order === 'asc'
-      ? sql`and (${column}, customers.id) >= (${bound.seconds}, ${bound.id})`
-      : sql`and (${column}, customers.id) < (${bound.seconds}, ${bound.id})`
-    const first = search.offset < dated
-      ? this.#part({ ...plan, where: sql`${plan.where} ${within}` }, search, { isDated: true, offset: skip })
-      : { customers: noCustomers, count: 0 }
-    const missing = search.limit - first.count
-    if (missing === 0) return { customers: first.customers, total }
-    const undated = this.#part(plan, { ...search, limit: missing }, { isDated: false, offset: Math.max(0, search.offset - dated) })
-    return { customers: joinPages([first, undated]), total }
+    const pages = paging.offset >= total ? [] : this.#lists.read(organizationId, paging)
+    return { customers: joinParts(pages), total }
   }
 
-  /** Customers without the sort's date come last in both orders, so they are a part of their own. */
-  #part(plan: SearchPlan, search: CustomerSearch, part: { isDated: boolean; offset: number }): PagePart {
-    const [rows] = this.#all<RenderingRows>(pageQuery(plan, search, part))
-    if (rows === undefined) throw new Error('An aggregate answered no row')
-    return { customers: this.#catalog.renderAll(rows), count: rows.count }
+  /** Customers without the sort's date come last in both orders, so they are a second query. */
+  #page(organizationId: number, plan: SearchPlan, search: CustomerSearch): PagePart[] {
+    const { column } = sortTerms(search, plan)
+    const dated = { ...plan, where: sql`${plan.where} and ${column} is not null` }
+    const first = this.#part(organizationId, dated, search)
+    const missing = search.limit - first.count
+    if (missing === 0) return [first]
+    const datedTotal = first.count > 0 || search.offset === 0 ? search.offset + first.count : this.#count(dated)
+    const undated = { ...plan, where: sql`${plan.where} and ${column} is null` }
+    return [first, this.#part(organizationId, undated, { ...search, limit: missing, offset: Math.max(0, search.offset - datedTotal) })]
+  }
+
+  #part(organizationId: number, plan: SearchPlan, search: CustomerSearch): PagePart {
+    const page = pageQuery(plan, search)
+    return readPart(this.#catalog, organizationId, {
+      whole: () => this.#all<WholeRow>(sql`${raw(selectWhole)} from (${page})`)[0],
+      rows: () => this.#all<RenderingRow>(page)
+    })
   }
 
   #all<Row>({ sql: text, values }: Sql): Row[] {
@@ -132,29 +125,13 @@ export class Reader {
   }
 }
 
-interface PagePart {
-  readonly customers: Buffer
-  readonly count: number
-}
-
-const noCustomers = Buffer.alloc(0)
-const comma = Buffer.from(',')
-
-function joinPages(parts: readonly PagePart[]): Buffer {
-  const filled = parts.filter(({ count }) => count > 0).map(({ customers }) => customers)
-  return Buffer.concat(filled.flatMap((customers, index) => (index === 0 ? [customers] : [comma, customers])))
-}
-
-/** One row that holds the whole page: a row for each customer costs as much again as reading it. */
-function pageQuery(plan: SearchPlan, search: CustomerSearch, { isDated, offset }: { isDated: boolean; offset: number }): Sql {
+function pageQuery(plan: SearchPlan, search: CustomerSearch): Sql {
   const { column, direction } = sortTerms(search, plan)
-  const order = isDated ? sql`${column} ${direction}, customers.id ${direction}` : sql`customers.id ${direction}`
-  const tail = sql`from ${plan.source} where ${plan.where} and ${column} is ${isDated ? sql`not null` : sql`null`}
-    order by ${order} limit ${search.limit} offset ${offset}`
+  const tail = sql`from ${plan.source} where ${plan.where}
+    order by ${column} ${direction}, customers.id ${direction} limit ${search.limit} offset ${search.offset}`
   // A walk yields the page in order. Hits that must be sorted are sorted by themselves, since
   // renderings would make the sort ten times as large.
-  const page = plan.name === 'walk'
-    ? sql`select rendering, tag_ids ${tail}`
-    : sql`select rendering, tag_ids from (select customers.id as hit ${tail}) cross join customers on customers.id = hit`
-  return sql`select count(*) as count, cast(group_concat(rendering, ',') as blob) as renderings, group_concat(tag_ids, ';') as tag_ids from (${page})`
+  return plan.name === 'walk'
+    ? sql`${raw(selectRows)} ${tail}`
+    : sql`${raw(selectRows)} from (select customers.id as hit ${tail}) cross join customers on customers.id = hit`
 }

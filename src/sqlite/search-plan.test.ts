@@ -42,8 +42,7 @@ beforeAll(() => {
   writing.close()
   db = openReader(path)
   reader = new Reader(db)
-  // Plans go by the tags that the reader knows, and it learns them as it renders.
-  reader.find(1, 1)
+  reader.refresh()
 })
 
 afterAll(() => {

@@ -35,6 +35,9 @@ export class SqliteStore implements Store {
   readonly #reads: ReadPool
   readonly #findKey: Statement<[Buffer], ApiKey>
   readonly #dataVersion: Statement<[], number>
+  readonly #begin: Statement
+  readonly #commit: Statement
+  #isInTurn = false
   readonly #keysByHash = new Map<string, ApiKey | undefined>()
   #dataVersionSeen = -1
   #lookedAtMs = -Infinity
@@ -45,10 +48,13 @@ export class SqliteStore implements Store {
     this.#reader = new Reader(this.#db)
     this.#writes = new WriteQueue(path, (commit) => {
       this.#lookedAtMs = -Infinity
+      this.#endTurn()
       onCommit?.(commit)
     })
     this.#reads = new ReadPool(path, { threadsMax: Math.min(4, availableParallelism()) })
     this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
+    this.#begin = this.#db.prepare('begin')
+    this.#commit = this.#db.prepare('commit')
     this.#dataVersion = this.#db.prepare<[], number>('pragma data_version').pluck()
   }
 
@@ -145,6 +151,7 @@ export class SqliteStore implements Store {
     const draft = `${path}.${randomUUID()}.part`
     try {
       closeSync(openSync(draft, 'wx', 0o600))
+      this.#endTurn()
       this.#db.prepare('vacuum into ?').run(draft)
       const customers = checkCopy(draft)
       fsyncPath(draft)
@@ -160,9 +167,28 @@ export class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.#reads.close()
+    this.#endTurn()
     this.#db.close()
     // Last, since only a connection that can write folds the write-ahead log back as it leaves.
     await this.#writes.close()
+  }
+
+  /**
+   * All reads of a turn of the event loop share a transaction, since taking and giving back the lock
+   * of one costs as much as a small read. A commit of ours ends it before it is answered.
+   */
+  #beginTurn(): void {
+    if (this.#isInTurn) return
+    this.#begin.run()
+    this.#isInTurn = true
+    setImmediate(this.#endTurn)
+    this.#noticeCommits()
+  }
+
+  readonly #endTurn = (): void => {
+    if (!this.#isInTurn) return
+    this.#isInTurn = false
+    this.#commit.run()
   }
 
   /**
@@ -182,7 +208,7 @@ export class SqliteStore implements Store {
 
   #read<Answer>(read: () => Answer): Answer {
     try {
-      this.#noticeCommits()
+      this.#beginTurn()
       return read()
     } catch (error) {
       throw error instanceof ApiError ? error : toStorageError(error) ?? error

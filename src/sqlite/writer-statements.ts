@@ -19,16 +19,16 @@ export function prepareWriterStatements(db: Database) {
     sequence: db.prepare<[string], number>('select seq from sqlite_sequence where name = ?').pluck(),
 
     find: db.prepare<[number, number], RenderingRow>(
-      'select rendering, tag_ids from customers where id = ? and organization_id = ?'),
+      'select rendering, tag_ids, tag_version from customers where id = ? and organization_id = ?'),
     findByUserId: db.prepare<[number, string], number>(
       'select id from customers where organization_id = ? and user_id = ?').pluck(),
     insert: db.prepare<[Row]>(`
       insert into customers (
         id, organization_id, user_id, email, name, company, phone, country_code, city, region_code,
-        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, rendering
+        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tag_version, rendering
       ) values (
         :id, :organization_id, :user_id, :email, :name, :company, :phone, :country_code, :city, :region_code,
-        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :rendering
+        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :tag_version, :rendering
       )`),
     update: db.prepare<[Row]>(`
       update customers set
@@ -36,20 +36,20 @@ export function prepareWriterStatements(db: Database) {
         country_code = :country_code, city = :city, region_code = :region_code,
         created_from = :created_from, integration_id = :integration_id,
         first_seen = :first_seen, last_seen = :last_seen, updated_at = :updated_at,
-        tag_ids = :tag_ids, rendering = :rendering
+        tag_ids = :tag_ids, tag_version = :tag_version, rendering = :rendering
       where id = :id`),
     updateUnindexed: db.prepare<[Row]>(`
       update customers set
         name = :name, company = :company, phone = :phone,
         country_code = :country_code, city = :city, region_code = :region_code,
         created_from = :created_from, integration_id = :integration_id, updated_at = :updated_at,
-        tag_ids = :tag_ids, rendering = :rendering
+        tag_ids = :tag_ids, tag_version = :tag_version, rendering = :rendering
       where id = :id`),
     delete: db.prepare<[number]>('delete from customers where id = ?'),
 
     insertTag: db.prepare<[number, string, string, number]>(
-      'insert into tags (organization_id, name, color, version) values (?, ?, ?, ?)'),
-    recolorTag: db.prepare<[string, number, number]>('update tags set color = ?, version = ? where id = ?'),
+      'insert into tags (organization_id, name, color, version, is_recolored) values (?, ?, ?, ?, 0)'),
+    recolorTag: db.prepare<[string, number, number]>('update tags set color = ?, version = ?, is_recolored = 1 where id = ?'),
     insertTagEntry: db.prepare<[number, number]>('insert into customer_tags (tag_id, customer_id) values (?, ?)'),
     deleteTagEntry: db.prepare<[number, number]>('delete from customer_tags where tag_id = ? and customer_id = ?'),
 

@@ -43,6 +43,14 @@ const damages: Damage[] = [
     why: (path) => `is truncated: it has ${statSync(path).size} of ${pagesOf(path) * pageBytes} bytes`
   },
   {
+    name: 'cut to half after a kill that left a log with more behind its end',
+    async make(path) {
+      await makeDatabase(path, 'SIGKILL', { customers: 600, checkpoint: 'wal_checkpoint(RESTART)' })
+      truncateSync(path, halfOf(path))
+    },
+    why: (path) => `is truncated: it has ${statSync(path).size} of ${pagesOf(path) * pageBytes} bytes`
+  },
+  {
     name: 'empty',
     async make(path) {
       await makeDatabase(path, 'SIGTERM')
@@ -121,14 +129,16 @@ test('a damaged schema is refused, with the path and the reason, and the file is
 })
 
 /** A database with some customers, checkpointed after all but the last of them, whose server ended by the signal. */
-async function makeDatabase(path: string, signal: NodeJS.Signals): Promise<void> {
+async function makeDatabase(
+  path: string, signal: NodeJS.Signals, { customers = 100, checkpoint = 'wal_checkpoint(TRUNCATE)' }: { customers?: number; checkpoint?: string } = {}
+): Promise<void> {
   const server = await startCli({ database: path })
   const load = startLoad(server, { connections: 16, prefix: 'kept' })
-  await vi.waitUntil(() => load.acknowledged.length >= 100, { timeout: 20_000, interval: 5 })
+  await vi.waitUntil(() => load.acknowledged.length >= customers, { timeout: 20_000, interval: 5 })
   load.stop()
   await load.ended
   const db = new Database(path)
-  db.pragma('wal_checkpoint(TRUNCATE)')
+  db.pragma(checkpoint)
   db.close()
   await server.call('POST', '/v1/customers', {})
   await server.end(signal)

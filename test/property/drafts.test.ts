@@ -6,7 +6,7 @@ import { parseBatch, parseCreate, parseEvent, parseTags, parseUpdate } from '../
 import { schemas } from '../../src/contract/schemas.ts'
 import type { Customer, CustomerDraft } from '../../src/contract/customer.ts'
 import type { TagDraft } from '../../src/contract/tag.ts'
-import { emptyCustomer, renderCustomer, renderTags, spliceTags } from '../../src/customer.ts'
+import { emptyCustomer, renderCustomer } from '../../src/customer.ts'
 import { decide } from '../../src/decide.ts'
 import { ApiError } from '../../src/errors.ts'
 import { limits } from '../../src/limits.ts'
@@ -35,7 +35,7 @@ function updated(type: 'patch' | 'replace', before: Customer, body: unknown): { 
 }
 
 function json(customer: Customer): string {
-  return spliceTags(renderCustomer(customer), renderTags(customer.tags))
+  return renderCustomer(customer)
 }
 
 describe('a draft', () => {

@@ -22,6 +22,8 @@ create table tags (
   color text not null,
   -- Grows with every tag made or recolored, so that readers fetch only what is new to them.
   version integer not null unique,
+  -- Whether that version is of a recoloring, before which renderings show another color.
+  is_recolored integer not null,
   unique (organization_id, name)
 ) strict;
 
@@ -54,6 +56,8 @@ create table customers (
   updated_at integer not null,
   -- Ids of tags in order of attachment, comma-separated; customer_tags has the same for searches.
   tag_ids text not null,
+  -- The newest version of a tag when the rendering was made.
+  tag_version integer not null,
   rendering text not null
 ) strict;
 
