@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { closest } from 'fastest-levenshtein'
 import { ApiError, OperatorError } from '../errors.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
@@ -67,11 +68,19 @@ function program(): Command {
     report(options, { json: { version, node: process.versions.node }, text: version })
   })
   command(clientele, 'help', 'print this').argument('[command...]').action((names: string[], options: { json?: true }) => {
-    const topic = names.reduce<Command>((parent, name) => parent.commands.find((child) => child.name() === name) ?? parent, clientele)
+    const topic = names.reduce<Command>(findCommand, clientele)
     const text = topic.helpInformation().trimEnd()
     report(options, { json: { help: text }, text })
   })
   return clientele
+}
+
+function findCommand(parent: Command, name: string): Command {
+  const known = parent.commands.map((child) => child.name())
+  const found = parent.commands[known.indexOf(name)]
+  if (found !== undefined) return found
+  const hint = known.length === 0 ? '' : `\n(Did you mean ${closest(name, known)}?)`
+  return parent.error(`error: unknown command '${name}'${hint}`)
 }
 
 function parseId(value: string): number {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { OperatorError } from '../errors.ts'
+import { ApiError, OperatorError } from '../errors.ts'
 import { SqliteStore } from '../sqlite/store.ts'
 import type { CommitListener, Store } from '../store.ts'
 import { sqlitePath } from './config.ts'
@@ -14,6 +14,8 @@ export async function withStore<Answer>(database: string, use: (store: Store) =>
   const store = openStore(database)
   try {
     return await use(store)
+  } catch (error) {
+    throw nameDatabase(error, database)
   } finally {
     await store.close()
   }
@@ -23,4 +25,10 @@ export async function withStore<Answer>(database: string, use: (store: Store) =>
 export async function withExistingStore<Answer>(database: string, use: (store: Store) => Promise<Answer>): Promise<Answer> {
   if (!existsSync(sqlitePath(database))) throw new OperatorError(`There is no database ${sqlitePath(database)}. Name it with --database.`)
   return await withStore(database, use)
+}
+
+/** What a client is told of a failing database does not name its file; who runs the server wants to know. */
+export function nameDatabase(error: unknown, database: string): unknown {
+  if (!(error instanceof ApiError) || error.code !== 'unavailable') return error
+  return new OperatorError(`${sqlitePath(database)}: ${error.message}`, { cause: error })
 }

@@ -8,7 +8,7 @@ import { createServer } from '../http/server.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
 import type { ServeConfig } from './config.ts'
-import { openStore } from './open-store.ts'
+import { nameDatabase, openStore } from './open-store.ts'
 import { version } from './version.ts'
 
 const secondsADay = 86_400
@@ -34,7 +34,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
     await server.close()
     await store.close()
     metrics.close()
-    throw listenError(error, config)
+    throw listenError(nameDatabase(error, config.database), config)
   }
   const { address, family, port } = server.server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`

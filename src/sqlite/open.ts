@@ -72,6 +72,8 @@ function migrate(path: string): string[] {
       }
     }).immediate()
     return ran
+  } catch (error) {
+    throw new OperatorError(`${path} cannot be brought up to date: ${reason(error)}. Nothing was changed; try again.`, { cause: error })
   } finally {
     db.close()
   }
