@@ -118,6 +118,8 @@ test('a command that only looks makes no database where there is none', async ()
 
 const wrongUsages: readonly { args: readonly string[]; env?: Record<string, string>; stderr: string }[] = [
   { args: ['srve'], stderr: "error: unknown command 'srve'\n(Did you mean serve?)\n" },
+  { args: ['help', 'srve'], stderr: "error: unknown command 'srve'\n(Did you mean serve?)\n" },
+  { args: ['help', 'key', 'revok'], stderr: "error: unknown command 'revok'\n(Did you mean revoke?)\n" },
   { args: ['key', 'creat'], stderr: "error: unknown command 'creat'\n(Did you mean create?)\n" },
   { args: ['key', 'revoke'], stderr: "error: missing required argument 'id'\n" },
   {

@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import Database from 'better-sqlite3'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { temporaryFolder } from '../engines.ts'
 import type { CliAnswer, RunningCli } from './start-cli.ts'
 import { entry, root, runCli, runProgram, startCli, startProgram } from './start-cli.ts'
@@ -209,3 +210,22 @@ function order(customer: unknown): number {
   const { firstSeen, id } = customer as { firstSeen: string; id: number }
   return Number(firstSeen) * 1000 + id
 }
+
+test('--change-days says how long changes are kept, and the server itself forgets older ones', async () => {
+  const database = join(temporaryFolder(), 'clientele.db')
+  const server = await startCli({ database })
+  await server.call('POST', '/v1/customers', { name: 'old' })
+  await server.end('SIGTERM')
+  const db = new Database(database)
+  onTestFinished(() => { db.close() })
+  db.exec('update changes set at = at - 3 * 86400')
+  const kept = db.prepare('select count(*) from changes').pluck()
+
+  const again = await startCli({ database, args: ['--change-days', '4'], ...(server.key === undefined ? {} : { key: server.key }) })
+  await again.call('POST', '/v1/customers', { name: 'new' })
+  await again.end('SIGTERM')
+  expect(kept.get()).toBe(2)
+
+  await startCli({ database, args: ['--change-days', '2'] })
+  await expect.poll(() => kept.get(), { timeout: 10_000 }).toBe(1)
+})

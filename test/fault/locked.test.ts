@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect, test, vi } from 'vitest'
-import { startCli } from '../e2e/start-cli.ts'
+import { runCli, startCli } from '../e2e/start-cli.ts'
 import { temporaryFolder } from '../engines.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -49,4 +49,21 @@ test('a write that only has to wait for another process is answered as if nothin
   holder.exec('rollback')
   holder.close()
   expect((await write).status).toBe(201)
+})
+
+test('a migration that waits in vain for the lock says which file is locked, and runs when it is free', async () => {
+  const path = join(temporaryFolder(), 'clientele.db')
+  const holder = new Database(path)
+  // The database as it is between its making and its first migration: "Cltl" in ASCII marks it as ours.
+  holder.pragma(`application_id = ${0x436c746c}`)
+  holder.pragma('journal_mode = WAL')
+  holder.exec('begin immediate')
+
+  expect(await runCli(['migrate', '--database', `sqlite:${path}`])).toEqual({
+    status: 1, stdout: '', stderr: `error: ${path} cannot be brought up to date: database is locked. Nothing was changed; try again.\n`
+  })
+
+  holder.exec('rollback')
+  holder.close()
+  expect((await runCli(['migrate', '--database', `sqlite:${path}`])).status).toBe(0)
 })

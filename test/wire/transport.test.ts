@@ -146,6 +146,8 @@ const ignored: { request: Parameters<Awaited<ReturnType<typeof startWire>>['call
   { request: ['POST', '/v1/customers', { ...draft, 'a,b': 1, 'new\r\nline': 2 }], names: 'a%2Cb,new%0D%0Aline' },
   { request: ['POST', '/v1/customers', { ...draft, '\uD800': 1 }], names: '%EF%BF%BD' },
   { request: ['POST', '/v1/customers', { ...draft, location: { zip: '1' }, device: { os: 'x' } }], names: 'location.zip,device.os' },
+  { request: ['POST', '/v1/customers', { ...draft, city: 'Ulm', location: { city: 'Bonn' } }], names: 'city' },
+  { request: ['PATCH', '/v1/customers/1', { city: 5, countryCode: 'DE', location: null }], names: 'countryCode,city' },
   { request: ['POST', '/v1/customers', { ...draft, tags: [{ name: 'a', id: 4 }] }], names: 'tags%5B0%5D.id' },
   { request: ['POST', '/v1/customers', { ...draft, customData: [{ property: 'p', value: 1, type: 'number' }] }], names: 'customData%5B0%5D.type' },
   { request: ['PATCH', '/v1/customers/1', { id: 2, createdAt: 5 }], names: 'id,createdAt' },
