@@ -16,9 +16,9 @@ export function generateSecret(): string {
   return `ck_${randomBytes(32).toString('base64url')}`
 }
 
-/** SHA-256 suffices for a secret of 256 random bits; a slow hash guards guessable ones. */
-export function hashSecret(secret: string): Buffer {
-  return hash('sha256', secret, 'buffer')
+/** In hexadecimal. SHA-256 suffices for a secret of 256 random bits; a slow hash guards guessable ones. */
+export function hashSecret(secret: string): string {
+  return hash('sha256', secret)
 }
 
 /** Who asks, recorded with every change. */

@@ -58,11 +58,11 @@ export interface Store {
   createOrganization(name: string): Promise<Organization>
   organizations(): Promise<Organization[]>
   /** The organization `default` with a first key, unless there is an organization already. */
-  createDefault(key: { readonly name: string; readonly secretHash: Buffer }): Promise<ApiKey | undefined>
-  createKey(key: { readonly organizationId: number; readonly name: string; readonly secretHash: Buffer }): Promise<ApiKey>
+  createDefault(key: { readonly name: string; readonly secretHash: string }): Promise<ApiKey | undefined>
+  createKey(key: { readonly organizationId: number; readonly name: string; readonly secretHash: string }): Promise<ApiKey>
   keys(): Promise<ApiKey[]>
   /** The key of this hash, unless it is revoked. */
-  findKey(secretHash: Buffer): Promise<ApiKey | undefined>
+  findKey(secretHash: string): Promise<ApiKey | undefined>
   revokeKey(id: number): Promise<ApiKey | undefined>
 
   /** Forgets changes made before `before`, and what deletions among them kept back. Answers how many. */

@@ -24,7 +24,7 @@ beforeAll(() => {
   prepareDatabase(path)
   const writing = openWriter(path)
   const writer = new Writer(writing, () => now)
-  const secretHash = Buffer.alloc(32)
+  const secretHash = 'hash'
   writer.runGroup([{ type: 'createDefault', name: 'first', secretHash }])
   const caller = { organizationId: 1, keyId: 1, requestId: 'test' }
   writer.runGroup(Array.from({ length: customers }, (_, index) => ({

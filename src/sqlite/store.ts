@@ -33,7 +33,7 @@ export class SqliteStore implements Store {
   readonly #reader: Reader
   readonly #writes: WriteQueue
   readonly #reads: ReadPool
-  readonly #findKey: Statement<[Buffer], ApiKey>
+  readonly #findKey: Statement<[string], ApiKey>
   readonly #dataVersion: Statement<[], number>
   readonly #begin: Statement
   readonly #commit: Statement
@@ -93,11 +93,11 @@ export class SqliteStore implements Store {
       'select id, name, created_at as createdAt, customer_count as customers from organizations order by id').all())
   }
 
-  async createDefault(key: { name: string; secretHash: Buffer }): Promise<ApiKey | undefined> {
+  async createDefault(key: { name: string; secretHash: string }): Promise<ApiKey | undefined> {
     return await this.#writes.push({ type: 'createDefault', ...key })
   }
 
-  async createKey(key: { organizationId: number; name: string; secretHash: Buffer }): Promise<ApiKey> {
+  async createKey(key: { organizationId: number; name: string; secretHash: string }): Promise<ApiKey> {
     return await this.#writes.push({ type: 'createKey', ...key })
   }
 
@@ -105,12 +105,11 @@ export class SqliteStore implements Store {
     return this.#read(() => this.#db.prepare<[], ApiKey>(`${selectKeys} order by api_keys.id`).all())
   }
 
-  async findKey(secretHash: Buffer): Promise<ApiKey | undefined> {
+  async findKey(secretHash: string): Promise<ApiKey | undefined> {
     return this.#read(() => {
       if (this.#keysByHash.size >= limits.keyCacheMax) this.#keysByHash.clear()
-      const hash = secretHash.toString('latin1')
-      if (!this.#keysByHash.has(hash)) this.#keysByHash.set(hash, this.#findKey.get(secretHash))
-      return this.#keysByHash.get(hash)
+      if (!this.#keysByHash.has(secretHash)) this.#keysByHash.set(secretHash, this.#findKey.get(secretHash))
+      return this.#keysByHash.get(secretHash)
     })
   }
 

@@ -84,7 +84,7 @@ export function prepareWriterStatements(db: Database) {
     anyOrganization: db.prepare<[], number>('select id from organizations limit 1').pluck(),
     findOrganization: db.prepare<[string], number>('select id from organizations where name = ?').pluck(),
     insertOrganization: db.prepare<[string, number]>('insert into organizations (name, created_at) values (?, ?)'),
-    insertKey: db.prepare<[number, string, Buffer, number]>(
+    insertKey: db.prepare<[number, string, string, number]>(
       'insert into api_keys (organization_id, name, secret_hash, created_at) values (?, ?, ?, ?)'),
     revokeKey: db.prepare<[number, number]>('update api_keys set revoked_at = ? where id = ? and revoked_at is null'),
     findKey: db.prepare<[number], ApiKey>(`${selectKeys} where api_keys.id = ?`),

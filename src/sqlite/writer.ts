@@ -15,8 +15,8 @@ import { prepareWriterStatements } from './writer-statements.ts'
 export type WriteJob =
   | { readonly type: 'command'; readonly caller: Caller; readonly command: Command }
   | { readonly type: 'createOrganization'; readonly name: string }
-  | { readonly type: 'createDefault'; readonly name: string; readonly secretHash: Uint8Array }
-  | { readonly type: 'createKey'; readonly organizationId: number; readonly name: string; readonly secretHash: Uint8Array }
+  | { readonly type: 'createDefault'; readonly name: string; readonly secretHash: string }
+  | { readonly type: 'createKey'; readonly organizationId: number; readonly name: string; readonly secretHash: string }
   | { readonly type: 'revokeKey'; readonly id: number }
   | { readonly type: 'purgeChanges'; readonly before: UnixSeconds; readonly max: number }
   | { readonly type: 'optimize' }
@@ -128,14 +128,14 @@ export class Writer {
     return { id, name, createdAt, customers: 0 }
   }
 
-  #createDefault(key: { name: string; secretHash: Uint8Array }): ApiKey | undefined {
+  #createDefault(key: { name: string; secretHash: string }): ApiKey | undefined {
     if (this.#sql.anyOrganization.get() !== undefined) return undefined
     const { id } = this.#createOrganization('default')
     return this.#createKey({ organizationId: id, ...key })
   }
 
-  #createKey({ organizationId, name, secretHash }: { organizationId: number; name: string; secretHash: Uint8Array }): ApiKey {
-    const { lastInsertRowid } = this.#sql.insertKey.run(organizationId, name, Buffer.from(secretHash), this.#clock())
+  #createKey({ organizationId, name, secretHash }: { organizationId: number; name: string; secretHash: string }): ApiKey {
+    const { lastInsertRowid } = this.#sql.insertKey.run(organizationId, name, secretHash, this.#clock())
     const key = this.#sql.findKey.get(Number(lastInsertRowid))
     if (key === undefined) throw new Error('The key just made cannot be read')
     return key

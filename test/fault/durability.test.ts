@@ -19,7 +19,7 @@ test('the connection that migrates, and the one that writes customers, wait for 
   const db = openWriter(path)
   onTestFinished(() => { db.close() })
   const writer = new Writer(db, systemClock)
-  const { outcomes } = writer.runGroup([{ type: 'createDefault', name: 'first', secretHash: Buffer.alloc(32) }])
+  const { outcomes } = writer.runGroup([{ type: 'createDefault', name: 'first', secretHash: 'hash' }])
   expect(outcomes).toEqual([{ value: expect.objectContaining({ organization: 'default', name: 'first' }) }])
   expect(db.pragma('synchronous', { simple: true })).toBe(full)
 })

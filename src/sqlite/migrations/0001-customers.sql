@@ -10,7 +10,7 @@ create table api_keys (
   id integer primary key autoincrement,
   organization_id integer not null references organizations,
   name text not null,
-  secret_hash blob not null unique,
+  secret_hash text not null unique,
   created_at integer not null,
   revoked_at integer
 ) strict;
