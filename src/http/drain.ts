@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 
 /** How often a closing server looks whether all is answered. */
@@ -8,22 +9,23 @@ const lookEveryMs = 20
  * connections that are owed nothing: kept alive after an answer, or open without a request.
  */
 export function drainOnClose(server: FastifyInstance): void {
-  let underWay = 0
+  const underWay = new Set<ServerResponse>()
   let looking: NodeJS.Timeout | undefined
 
+  function forget(this: ServerResponse): void {
+    underWay.delete(this)
+  }
+
   server.addHook('onRequest', (_request, reply, done) => {
-    underWay += 1
-    reply.raw.once('close', () => { underWay -= 1 })
-    done()
-  })
-  // Fastify says so to requests that arrive while it closes, and not to those already there.
-  server.addHook('onSend', (_request, reply, _payload, done) => {
-    if (looking !== undefined) void reply.header('Connection', 'close')
+    underWay.add(reply.raw)
+    reply.raw.on('close', forget)
     done()
   })
   server.addHook('preClose', (done) => {
+    // Fastify says so to requests that arrive while it closes, and not to those already there.
+    for (const response of underWay) if (!response.headersSent) response.setHeader('Connection', 'close')
     looking = setInterval(() => {
-      if (underWay === 0 && !server.server.listening) server.server.closeAllConnections()
+      if (underWay.size === 0 && !server.server.listening) server.server.closeAllConnections()
     }, lookEveryMs)
     done()
   })

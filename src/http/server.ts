@@ -79,7 +79,10 @@ export async function createServer({ store, settings, log, metrics, version }: S
   const refuse = refuseUnknownRoute(routes)
   server.setNotFoundHandler(refuse)
   // After the key and the rate limit, before a body that may be too large is read.
-  server.addHook('preParsing', async (request, reply) => { if (request.is404) refuse(request, reply) })
+  server.addHook('preParsing', (request, reply, _payload, done) => {
+    if (request.is404) refuse(request, reply)
+    done()
+  })
   takeAnyBody(server)
 
   await describeApi(server, { version })
