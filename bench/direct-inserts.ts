@@ -143,7 +143,7 @@ function groupInserter(database: Database): (group: readonly CustomerRows[]) => 
   const addCustomers = database.prepare('update organizations set customer_count = customer_count + ? where id = ?')
   const countInOrder = database.prepare(`
     update order_buckets set customers = customers + ?
-    where organization_id = ? and (sort, low_seconds) in (select sort, max(low_seconds) from order_buckets group by sort)`)
+    where organization_id = ? and (sequence, low_seconds) in (select sequence, max(low_seconds) from order_buckets group by sequence)`)
   const begin = database.prepare('begin immediate')
   const commit = database.prepare('commit')
 

@@ -237,6 +237,14 @@ describe('batch', () => {
       .toEqual([{ ...one, userId: 'new' }, { ...one, userId: 'u1' }, { ...two, userId: 'new' }])
   })
 
+  test('names every item that has too much, before any userId', () => {
+    const many = Array.from({ length: 600 }, (_, index) => ({ name: `t${index}` }))
+    const more = many.map(({ name }) => ({ name: `more ${name}` }))
+    const full = (id: number) => customer(id, { tags: red(...Array.from({ length: 1_000 }, (_, index) => `old${index}`)) })
+    expect(refusal(batch([2, { userId: 'u1' }], [3, { tags: [...many, ...more] }], [4, { tags: [...many, ...more] }]), byId(one, two, full(3), full(4)), { userIdHolders }))
+      .toEqual({ code: 'invalid_request', faults: ['[1]', '[2]'].map((item) => ({ path: `${item}.tags`, message: 'A customer can have 1000 tags or less.' })) })
+  })
+
   test('names the lowest item whose customer is nobody, before any userId', () => {
     expect(refusal(batch([2, { userId: 'u1' }], [8, {}], [9, {}]), byId(one, two), { userIdHolders }))
       .toEqual({ code: 'not_found', faults: [{ path: '[1].customer', message: 'Customer not found' }] })

@@ -65,7 +65,7 @@ function create(draft: CustomerPatch, context: DecisionContext & { strictAttribu
   const now = String(context.now)
   const blankCustomer = { ...emptyCustomer(context.newId), firstSeen: now, lastSeen: now }
   const customer = applyPatch(blankCustomer, draft, { colors: context.tagColors, replaces: false })
-  refuseOversize(customer, '')
+  refuseOversize([{ customer, path: '' }])
   refuseTakenUserId(customer, { path: '', holders: context.userIdHolders })
   return [
     ...recolorings(draft.tags ?? [], context.tagColors),
@@ -82,27 +82,29 @@ function update(
 
   // One customer may stand in a batch twice, so each item is applied to what the ones before it left.
   const customers = new Map(before)
-  const holders = new Map(context.userIdHolders)
   const colors = new Map(context.tagColors)
-  const decisions: Decision[] = []
-  for (const { id, patch, path } of items) {
-    const was = existing(customers, id, path)
-    decisions.push(...recolorings(patch.tags ?? [], colors))
+  const applied = items.map(({ id, patch, path }) => {
+    const was = recolor(existing(customers, id, path), colors)
+    const tagDecisions = recolorings(patch.tags ?? [], colors)
     for (const { name, color } of colorTags(patch.tags ?? [], colors)) colors.set(name, color)
     const after = applyPatch(recolor(was, colors), patch, { colors, replaces: context.replaces })
-    refuseOversize(after, path)
+    customers.set(id, after)
+    return { was, after, path, tagDecisions }
+  })
+  refuseOversize(applied.map(({ after, path }) => ({ customer: after, path })))
+
+  const holders = new Map(context.userIdHolders)
+  for (const { was, after, path } of applied) {
     refuseTakenUserId(after, { path, holders })
     if (was.userId !== null) holders.delete(was.userId)
-    if (after.userId !== null) holders.set(after.userId, id)
-    customers.set(id, after)
-    decisions.push({ after, change: changeBetween(was, after) })
+    if (after.userId !== null) holders.set(after.userId, after.id)
   }
-  return decisions
+  return applied.flatMap(({ was, after, tagDecisions }) => [...tagDecisions, { after, change: changeBetween(was, after) }])
 }
 
 function tag(customer: Customer, drafts: readonly TagDraft[], { tagColors }: DecisionContext): Decision[] {
   const after = { ...customer, tags: attachTags(customer.tags, colorTags(drafts, tagColors)) }
-  refuseOversize(after, '')
+  refuseOversize([{ customer: after, path: '' }])
   return [...recolorings(drafts, tagColors), { after, change: changeBetween(customer, after) }]
 }
 
@@ -167,13 +169,15 @@ function refuseUnfitAttributes(
   if (faults.length > 0) throw invalidRequest(faults)
 }
 
-function refuseOversize({ tags, customData }: Customer, path: string): void {
+function refuseOversize(customers: readonly { readonly customer: Customer; readonly path: string }[]): void {
   const faults: Fault[] = []
-  if (tags.length > limits.customerTagsMax) {
-    faults.push({ path: join(path, 'tags'), message: `A customer can have ${limits.customerTagsMax} tags or less.` })
-  }
-  if (Object.keys(customData).length > limits.customerAttributesMax) {
-    faults.push({ path: join(path, 'customData'), message: `A customer can have ${limits.customerAttributesMax} attributes or less.` })
+  for (const { customer: { tags, customData }, path } of customers) {
+    if (tags.length > limits.customerTagsMax) {
+      faults.push({ path: join(path, 'tags'), message: `A customer can have ${limits.customerTagsMax} tags or less.` })
+    }
+    if (Object.keys(customData).length > limits.customerAttributesMax) {
+      faults.push({ path: join(path, 'customData'), message: `A customer can have ${limits.customerAttributesMax} attributes or less.` })
+    }
   }
   if (faults.length > 0) throw invalidRequest(faults)
 }

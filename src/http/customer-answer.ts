@@ -8,14 +8,14 @@ export function sendJson(reply: FastifyReply, json: string | Buffer): FastifyRep
   return reply.type('application/json; charset=utf-8').send(json)
 }
 
-// No text value can hold this, since quotes inside one are escaped; so it stands once in each customer.
-const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),/g
+// Stands once in each customer: quotes inside text are escaped, and no attribute of custom data is an object.
+const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),"location":\{/g
 
 /** HelpCrunch: older clients expect the dates as numbers. */
 export function presentCustomer(customer: CustomerJson, timestamps: HttpSettings['timestamps']): CustomerJson {
   if (timestamps === 'string') return customer
   return customer.replace(datesAsText, (_match, firstSeen: string | undefined, lastSeen: string | undefined) =>
-    `,"firstSeen":${firstSeen ?? 'null'},"lastSeen":${lastSeen ?? 'null'},`)
+    `,"firstSeen":${firstSeen ?? 'null'},"lastSeen":${lastSeen ?? 'null'},"location":{`)
 }
 
 /** The same for several customers in one text. */

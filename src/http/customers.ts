@@ -47,7 +47,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     schema: {
       operationId: 'searchCustomers', summary: 'Search customers', tags,
       description: 'Sees every write already answered. Nobody found is 200 and an empty page, or 404 with `--empty-search 404`.',
-      body: ref('CustomerSearch'), response: responses(200, 'CustomerPage', bodyFailures)
+      body: ref('CustomerSearch'), response: responses(200, 'CustomerPage', [...bodyFailures, 404])
     }
   }, async (request, reply) => {
     const parsed = parseSearch(jsonBody(request))
@@ -114,7 +114,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   server.delete('/customers/:id', {
     schema: {
       operationId: 'deleteCustomer', summary: 'Delete a customer', tags, params,
-      response: responses(200, Type.Literal('Ok', { description: 'The customer is gone.' }), [404])
+      response: responses(200, Type.Literal('Ok', { description: 'The customer is gone.' }), [404, 413])
     }
   }, async (request, reply) => {
     ignoreQuery(request, reply)

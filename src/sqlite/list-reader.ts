@@ -10,7 +10,7 @@ const columns: Record<SortField, { column: string; index: string }> = {
   lastSeen: { column: 'last_seen', index: 'customers_by_last_seen' }
 }
 
-/** A stretch of a sorted list, read in its order after some are skipped. */
+/** A part of a sorted list, read in its order from an offset. */
 interface Range {
   /** These take the organization, the values, a limit and an offset. */
   readonly whole: Statement<number[], WholeRow>
@@ -19,7 +19,7 @@ interface Range {
   readonly count: Statement<number[], number>
 }
 
-/** The stretches of one sort and order. Those without the date come last in both orders. */
+/** The ranges of one sort and order. Those without the date come last in both orders. */
 interface Ranges {
   readonly dated: Range
   /** Of the bound's date, from its id on. */
@@ -27,6 +27,8 @@ interface Ranges {
   /** Past the bound's date. */
   readonly furtherDates: Range
   readonly undated: Range
+  /** Without the date, from the bound's id on. */
+  readonly undatedFrom: Range
 }
 
 /** Pages of everyone, sorted, at any offset for the same cost. Its statements are fixed, so they are prepared once. */
@@ -45,35 +47,38 @@ export class ListReader {
 
   /** The page in one part or several, one after the other. */
   read(organizationId: number, paging: Paging): PagePart[] {
-    const { dated, bound, skip } = this.#order.locate(organizationId, paging)
+    const { isDated, bound, offset } = this.#order.locate(organizationId, paging)
     const ranges = this.#ranges[paging.sort][paging.order]
-    const undated = { range: ranges.undated, values: [organizationId] }
-    if (paging.offset >= dated) return this.#readAcross(organizationId, [undated], { limit: paging.limit, skip: paging.offset - dated })
+    const all = [organizationId]
+    const undated = bound === null || isDated
+      ? { range: ranges.undated, values: all }
+      : { range: ranges.undatedFrom, values: [organizationId, bound.id] }
+    if (!isDated) return this.#readAcross(organizationId, [undated], { limit: paging.limit, offset })
     // Two ranges where `(date, id) >= (…)` would say it, since SQLite seeks by no more than the date of that.
-    const datedRanges = bound === null
-      ? [{ range: ranges.dated, values: [organizationId] }]
+    const dated = bound === null
+      ? [{ range: ranges.dated, values: all }]
       : [
           { range: ranges.sameDate, values: [organizationId, bound.seconds, bound.id] },
           { range: ranges.furtherDates, values: [organizationId, bound.seconds] }
         ]
-    return this.#readAcross(organizationId, [...datedRanges, undated], { limit: paging.limit, skip })
+    return this.#readAcross(organizationId, [...dated, undated], { limit: paging.limit, offset })
   }
 
   #readAcross(
-    organizationId: number, ranges: readonly { range: Range; values: readonly number[] }[], { limit, skip }: { limit: number; skip: number }
+    organizationId: number, ranges: readonly { range: Range; values: readonly number[] }[], { limit, offset }: { limit: number; offset: number }
   ): PagePart[] {
     const parts: PagePart[] = []
     let missing = limit
-    let toSkip = skip
+    let toPass = offset
     for (const { range, values } of ranges) {
       const part = readPart(this.#catalog, organizationId, {
-        whole: () => range.whole.get(...values, missing, toSkip),
-        rows: () => range.rows.all(...values, missing, toSkip)
+        whole: () => range.whole.get(...values, missing, toPass),
+        rows: () => range.rows.all(...values, missing, toPass)
       })
       parts.push(part)
       missing -= part.count
       if (missing === 0) break
-      toSkip = part.count > 0 || toSkip === 0 ? 0 : toSkip - (range.count.get(...values) ?? 0)
+      toPass = part.count > 0 || toPass === 0 ? 0 : toPass - (range.count.get(...values) ?? 0)
     }
     return parts
   }
@@ -93,6 +98,7 @@ function prepareRanges(db: Database, sort: SortField, order: Paging['order']): R
     dated: range(`${column} is not null`),
     sameDate: range(`${column} = ? and id ${order === 'asc' ? '>=' : '<'} ?`),
     furtherDates: range(`${column} ${order === 'asc' ? '>' : '<'} ?`),
-    undated: range(`${column} is null`)
+    undated: range(`${column} is null`),
+    undatedFrom: range(`${column} is null and id ${order === 'asc' ? '>=' : '<'} ?`)
   }
 }

@@ -37,7 +37,6 @@ export class SqliteStore implements Store {
   readonly #dataVersion: Statement<[], number>
   readonly #begin: Statement
   readonly #commit: Statement
-  #isInTurn = false
   readonly #keysByHash = new Map<string, ApiKey | undefined>()
   #dataVersionSeen = -1
   #lookedAtMs = -Infinity
@@ -177,17 +176,15 @@ export class SqliteStore implements Store {
    * of one costs as much as a small read. A commit of ours ends it before it is answered.
    */
   #beginTurn(): void {
-    if (this.#isInTurn) return
+    // A failing disk makes SQLite end a transaction by itself, so it is asked and not remembered.
+    if (this.#db.inTransaction) return
     this.#begin.run()
-    this.#isInTurn = true
     setImmediate(this.#endTurn)
     this.#noticeCommits()
   }
 
   readonly #endTurn = (): void => {
-    if (!this.#isInTurn) return
-    this.#isInTurn = false
-    this.#commit.run()
+    if (this.#db.inTransaction) this.#commit.run()
   }
 
   /**

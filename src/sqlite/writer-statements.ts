@@ -1,10 +1,18 @@
 import type { Database } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
-import type { SortField } from '../search.ts'
 import type { RenderingRow } from './catalog.ts'
+import type { Sequence } from './order-buckets.ts'
+import { selectBuckets } from './order-buckets.ts'
 import { selectKeys } from './select-keys.ts'
 
 type Row = Record<string, string | number | null>
+
+interface NthInBucket {
+  readonly organizationId: number
+  readonly seconds: number
+  readonly id: number
+  readonly nth: number
+}
 
 export type WriterStatements = ReturnType<typeof prepareWriterStatements>
 
@@ -66,19 +74,38 @@ export function prepareWriterStatements(db: Database) {
       'insert into changes (organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?)'),
     addCustomers: db.prepare<[number, number]>('update organizations set customer_count = customer_count + ? where id = ?'),
 
-    orderBuckets: db.prepare<[number, SortField], [number, number, number]>(`
-      select low_seconds, low_id, customers from order_buckets
-      where organization_id = ? and sort = ? order by low_seconds, low_id`).raw(),
-    keepOrderBucket: db.prepare<[number, SortField, number, number, number]>(`
-      insert into order_buckets (organization_id, sort, low_seconds, low_id, customers) values (?, ?, ?, ?, ?)
-      on conflict (organization_id, sort, low_seconds, low_id) do update set customers = excluded.customers`),
+    orderBuckets: db.prepare<[number, Sequence], [number, number, number]>(selectBuckets).raw(),
+    keepOrderBucket: db.prepare<[number, Sequence, number, number, number]>(`
+      insert into order_buckets (organization_id, sequence, low_seconds, low_id, customers) values (?, ?, ?, ?, ?)
+      on conflict (organization_id, sequence, low_seconds, low_id) do update set customers = excluded.customers`),
+    deleteOrderBucket: db.prepare<[number, Sequence, number, number]>(
+      'delete from order_buckets where organization_id = ? and sequence = ? and low_seconds = ? and low_id = ?'),
+    // In two halves, since SQLite seeks by no more than the date of `(date, id) >= (…)`.
     nthInBucket: {
-      firstSeen: db.prepare<[number, number, number, number], [number, number]>(`
-        select first_seen, id from customers indexed by customers_by_first_seen
-        where organization_id = ? and (first_seen, id) >= (?, ?) order by first_seen, id limit 1 offset ?`).raw(),
-      lastSeen: db.prepare<[number, number, number, number], [number, number]>(`
-        select last_seen, id from customers indexed by customers_by_last_seen
-        where organization_id = ? and (last_seen, id) >= (?, ?) order by last_seen, id limit 1 offset ?`).raw()
+      'firstSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
+        select seconds, id from (
+          select * from (
+            select first_seen as seconds, id from customers indexed by customers_by_first_seen
+            where organization_id = :organizationId and first_seen = :seconds and id >= :id order by id limit :nth + 1)
+          union all select * from (
+            select first_seen as seconds, id from customers indexed by customers_by_first_seen
+            where organization_id = :organizationId and first_seen > :seconds order by first_seen, id limit :nth + 1))
+        limit 1 offset :nth`),
+      'lastSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
+        select seconds, id from (
+          select * from (
+            select last_seen as seconds, id from customers indexed by customers_by_last_seen
+            where organization_id = :organizationId and last_seen = :seconds and id >= :id order by id limit :nth + 1)
+          union all select * from (
+            select last_seen as seconds, id from customers indexed by customers_by_last_seen
+            where organization_id = :organizationId and last_seen > :seconds order by last_seen, id limit :nth + 1))
+        limit 1 offset :nth`),
+      'no firstSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
+        select 0 as seconds, id from customers indexed by customers_by_first_seen
+        where organization_id = :organizationId and first_seen is null and id >= :id order by id limit 1 offset :nth`),
+      'no lastSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
+        select 0 as seconds, id from customers indexed by customers_by_last_seen
+        where organization_id = :organizationId and last_seen is null and id >= :id order by id limit 1 offset :nth`)
     },
 
     anyOrganization: db.prepare<[], number>('select id from organizations limit 1').pluck(),

@@ -161,3 +161,15 @@ function contents(folder: string): Record<string, string> {
   const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
   return Object.fromEntries(files.map(({ name }) => [name, readFileSync(join(folder, name), 'base64')]))
 }
+
+test('a server whose log is cut off under it answers 503 to each read of it, and goes on', async () => {
+  const path = join(temporaryFolder(), 'clientele.db')
+  const server = await startCli({ database: path })
+  for (let index = 0; index < 20; index += 1) await server.call('POST', '/v1/customers', { name: `n${index}` })
+  truncateSync(`${path}-wal`, pageBytes)
+
+  const statuses: number[] = []
+  for (let id = 1; id <= 20; id += 1) statuses.push((await server.call('GET', `/v1/customers/${id}`)).status)
+  expect(statuses).toEqual(statuses.map(() => 503))
+  expect((await server.call('GET', '/health/live')).status).toBe(200)
+})

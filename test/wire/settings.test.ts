@@ -67,8 +67,8 @@ test('--timestamps integer: every answer has its times as numbers, null as null'
   // Text that looks like the keys of a customer is left alone.
   const name = ',"firstSeen":"5","lastSeen":"6",'
   const shown = (fields: Record<string, unknown> = {}): Record<string, unknown> =>
-    ({ ...customer(1, { name, customData: { firstSeen: '7', lastSeen: '8' } }), firstSeen: 5, lastSeen: null, ...fields })
-  const draft = { name, firstSeen: '5', lastSeen: null, customData: { firstSeen: '7', lastSeen: '8' } }
+    ({ ...customer(1, { name, customData: { a: 1, firstSeen: '07', lastSeen: '8', b: 2 } }), firstSeen: 5, lastSeen: null, ...fields })
+  const draft = { name, firstSeen: '5', lastSeen: null, customData: { a: 1, firstSeen: '07', lastSeen: '8', b: 2 } }
   const paged = (body: unknown): Exchange => ok({ data: [body], total: 1, meta: { total: 1, limit: 100 } })
 
   expect(await ask('POST', '/v1/customers', draft)).toEqual({ status: 201, body: shown() })

@@ -89,11 +89,12 @@ create table customer_attributes (
 -- without counting through all before it. A stretch reaches from its lowest key to the next one's.
 create table order_buckets (
   organization_id integer not null,
-  sort text not null,
+  -- firstSeen or lastSeen, of those who have the date; `no firstSeen` or `no lastSeen`, of those who do not.
+  sequence text not null,
   low_seconds integer not null,
   low_id integer not null,
   customers integer not null,
-  primary key (organization_id, sort, low_seconds, low_id)
+  primary key (organization_id, sequence, low_seconds, low_id)
 ) strict, without rowid;
 
 create table events (
