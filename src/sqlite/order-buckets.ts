@@ -10,8 +10,7 @@ const bucketCustomersMax = 1_024
 const mergedCustomersMax = bucketCustomersMax / 2
 
 /** The sequences a list consists of: customers by date and id, then those without the date by id. */
-export const sequences = ['firstSeen', 'lastSeen', 'no firstSeen', 'no lastSeen'] as const
-export type Sequence = (typeof sequences)[number]
+export type Sequence = SortField | `no ${SortField}`
 
 function undated(sort: SortField): Sequence {
   return `no ${sort}`
