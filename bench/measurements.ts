@@ -22,7 +22,7 @@ export class Measurements {
   readonly pauseP999Milliseconds: number[] = []
   /** The same of a process that did nothing meanwhile. */
   readonly idlePauseP999Milliseconds: number[] = []
-  readonly residentMebibytes: number[] = []
+  readonly privateMebibytes: number[] = []
 
   add(cell: Cell, driven: Driven): void {
     const key = cellKey(cell)

@@ -89,8 +89,8 @@ function allTargets(measurements: Measurements): Target[] {
   const perCommitAlone = Math.max(...measurements.aloneCommits.map(({ commits, commands }) => Math.max(commits / commands, commands / commits)))
   const p99Alone = medianOf(measurements.getAlone, ({ p99Milliseconds }) => p99Milliseconds)
   const p99Beside = medianOf(measurements.getBesideWriters, ({ p99Milliseconds }) => p99Milliseconds)
-  const [firstResident = Number.NaN] = measurements.residentMebibytes
-  const lastResident = measurements.residentMebibytes.at(-1) ?? Number.NaN
+  const [firstPrivate = Number.NaN] = measurements.privateMebibytes
+  const lastPrivate = measurements.privateMebibytes.at(-1) ?? Number.NaN
 
   return [
     atMost('GET one, CPU at 32 connections, at most 1.6 × (b)', cpuRatio('get'), 1.6, times),
@@ -107,8 +107,8 @@ function allTargets(measurements: Measurements): Target[] {
       `of an idle process meanwhile: ${measurements.idlePauseP999Milliseconds.map(fine).join(', ')})`,
       median(measurements.pauseP999Milliseconds), 20, (value) => `${fine(value)} ms`),
     atMost(
-      `Memory after the last round, at most 1.1 × after the first (MiB: ${measurements.residentMebibytes.map(whole).join(', ')})`,
-      lastResident / firstResident, 1.1, times)
+      `Memory after the last round, at most 1.1 × after the first (MiB: ${measurements.privateMebibytes.map(whole).join(', ')})`,
+      lastPrivate / firstPrivate, 1.1, times)
   ]
 }
 

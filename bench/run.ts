@@ -11,7 +11,7 @@ import type { Drive, Driven } from './generator.ts'
 import type { Load, Loaded } from './load.ts'
 import type { Subject } from './measurements.ts'
 import { connectionCounts, Measurements } from './measurements.ts'
-import { machineTicks, residentMebibytes } from './proc.ts'
+import { machineTicks, privateMebibytes } from './proc.ts'
 import { describeCells, describeTargets } from './report.ts'
 import { startServer } from './server.ts'
 import type { WorkloadName } from './workload.ts'
@@ -121,7 +121,7 @@ async function bench({ customers, seconds, folder }: { customers: number; second
   for (const [subject, workload] of workloadsOf) await driveWith(generator, subject, workload, 32, 0.5)
   await insertDirectly(64, 0.5)
   await driveWith(besideGenerator, 'clientele', 'get', 8, 0.5)
-  say(`memory before the rounds: ${Math.round(residentMebibytes(server.pid))} MiB`)
+  say(`memory before the rounds: ${Math.round(privateMebibytes(server.pid))} MiB`)
 
   for (let round = 1; round <= rounds; round += 1) {
     for (const connections of connectionCounts) {
@@ -138,7 +138,7 @@ async function bench({ customers, seconds, folder }: { customers: number; second
     measurements.directSingles.push(await insertDirectly(1))
     measurements.getAlone.push(await driveWith(besideGenerator, 'clientele', 'get', readConnectionsBesideWriters))
     await driveBoth()
-    measurements.residentMebibytes.push(residentMebibytes(server.pid))
+    measurements.privateMebibytes.push(privateMebibytes(server.pid))
     say(`round ${round} of ${rounds} done after ${since(started)}`)
   }
 
