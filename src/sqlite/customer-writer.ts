@@ -12,7 +12,7 @@ import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
 import { columnValues, indexedValue } from './customer-row.ts'
-import { OrderCounter } from './order-buckets.ts'
+import { OrderCounter } from './order-counter.ts'
 import type { WriterStatements } from './writer-statements.ts'
 
 /**
