@@ -118,7 +118,7 @@ function rowsFrom(database: Database): (sample: number, id: number) => CustomerR
     return {
       customer: [id, organizationId, ...Object.values(columnValues(customer)), now, now, itsTagIds.join(), 0, renderCustomer(customer)],
       tags: itsTagIds.map((tagId) => [tagId, id] as const),
-      attributes: Object.entries(customer.customData).map(([name, value]) => [known(attributeIds, name), indexedValue(value), id] as const),
+      attributes: [...customer.customData].map(([name, value]) => [known(attributeIds, name), indexedValue(value), id] as const),
       change: [organizationId, id, 'customer.created', now, keyId, randomUUID(), null, null]
     }
   }

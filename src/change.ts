@@ -1,5 +1,5 @@
-import type { Customer } from './contract/customer.ts'
 import type { Tag } from './contract/tag.ts'
+import type { Customer } from './customer.ts'
 
 /** Fields of a customer as changes record them: tags by name, since their colors belong to the organization. */
 export type RecordedFields = { [field in keyof Customer]?: field extends 'tags' ? string[] : Customer[field] }
@@ -32,9 +32,13 @@ export function changeBetween(before: Customer, after: Customer): KeptChange | n
   return { kind: 'customer.updated', customerId: after.id, before: pick(old, changed), after: pick(now, changed) }
 }
 
-/** Values of a customer are plain JSON built in one key order, so equal text is equality. */
+/** Values of a customer are plain JSON built in one key order, or a Map of it, so equal text is equality. */
 function isSame(one: unknown, other: unknown): boolean {
-  return one === other || (typeof one === 'object' && JSON.stringify(one) === JSON.stringify(other))
+  return one === other || (typeof one === 'object' && textOf(one) === textOf(other))
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value instanceof Map ? [...value] : value)
 }
 
 function pick(fields: RecordedFields, names: readonly (keyof Customer)[]): RecordedFields {

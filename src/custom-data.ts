@@ -1,8 +1,20 @@
-import type { AttributeValue, Customer } from './contract/customer.ts'
+import type { AttributeValue } from './contract/customer.ts'
 import type { Fault } from './errors.ts'
 import { limits } from './limits.ts'
 import type { Findings } from './untrusted.ts'
 import { isObject, join, numberFault, readName, textFault } from './untrusted.ts'
+
+/** Attributes by name, in the order first set. Not an object, which would put names such as `2024` before all others. */
+export type CustomData = ReadonlyMap<string, AttributeValue>
+
+/** As JSON, in its order. */
+export function renderCustomData(customData: CustomData): string {
+  let attributes = ''
+  for (const [name, value] of customData) {
+    attributes += `${attributes === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`
+  }
+  return `{${attributes}}`
+}
 
 /** An attribute keeps the type of its first value. */
 export type AttributeType = 'text' | 'number' | 'boolean'
@@ -22,21 +34,33 @@ export interface AttributeEntry {
 
 /**
  * HelpCrunch: custom data arrives as an object, or as a list of property/value or of name/value.
+ * A Map stands for an object whose order an object would lose.
  * An attribute may stand in a list twice; every value is checked, and the last one stays.
  */
 export function readCustomData(findings: Findings, path: string, value: unknown): AttributeEntry[] | undefined {
-  if (!isObject(value) && !Array.isArray(value)) return findings.fault(path, 'This value should be of type object.')
-  // A customer can trade all its attributes for as many others, so what is set and what is removed count apart.
-  const items: unknown[] = Array.isArray(value) ? value.map((item: unknown) => (isObject(item) ? item.value : item)) : Object.values(value)
-  const removed = items.filter((item) => item === null).length
-  if (Math.max(removed, items.length - removed) > limits.customerAttributesMax) {
-    return findings.fault(path, `This collection should contain ${limits.customerAttributesMax} elements or less.`)
+  if (Array.isArray(value)) {
+    const fault = sizeFault(value.map((item: unknown) => (isObject(item) ? item.value : item)))
+    return fault === undefined ? readAttributeList(findings, path, value) : findings.fault(path, fault)
   }
-  return isObject(value) ? readAttributeMap(findings, path, value) : readAttributeList(findings, path, value)
+  if (!isObject(value)) return findings.fault(path, 'This value should be of type object.')
+  const entries = isMap(value) ? [...value] : Object.entries(value)
+  const fault = sizeFault(entries.map(([, item]) => item))
+  return fault === undefined ? readAttributeEntries(findings, path, entries) : findings.fault(path, fault)
 }
 
-function readAttributeMap(findings: Findings, path: string, map: Record<string, unknown>): AttributeEntry[] {
-  return Object.entries(map).flatMap(([key, value]) => {
+function isMap(value: unknown): value is ReadonlyMap<string, unknown> {
+  return value instanceof Map
+}
+
+/** A customer can trade all its attributes for as many others, so what is set and what is removed count apart. */
+function sizeFault(values: readonly unknown[]): string | undefined {
+  const removed = values.filter((value) => value === null).length
+  if (Math.max(removed, values.length - removed) <= limits.customerAttributesMax) return undefined
+  return `This collection should contain ${limits.customerAttributesMax} elements or less.`
+}
+
+function readAttributeEntries(findings: Findings, path: string, entries: readonly (readonly [key: string, value: unknown])[]): AttributeEntry[] {
+  return entries.flatMap(([key, value]) => {
     const itsPath = join(path, key)
     const name = readAttributeName(findings, itsPath, key)
     return name === undefined ? [] : readEntry(findings, { name, value, namePath: itsPath, valuePath: itsPath })
@@ -108,20 +132,19 @@ export function attributeFaults(
   return faults
 }
 
-type CustomData = Customer['customData']
-
 /** Attributes already set keep their place; null removes one. */
 export function mergeCustomData(before: CustomData, entries: readonly AttributeEntry[]): CustomData {
-  const merged = new Map(Object.entries(before))
+  if (entries.length === 0) return before
+  const merged = new Map(before)
   for (const { name, value } of entries) {
     if (value === null) merged.delete(name)
     else merged.set(name, value)
   }
-  return Object.fromEntries(merged)
+  return merged
 }
 
 export function replaceCustomData(before: CustomData, entries: readonly AttributeEntry[]): CustomData {
   const wanted = new Set(entries.map(({ name }) => name))
-  const kept = Object.fromEntries(Object.entries(before).filter(([name]) => wanted.has(name)))
+  const kept = new Map([...before].filter(([name]) => wanted.has(name)))
   return mergeCustomData(kept, entries)
 }

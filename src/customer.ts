@@ -1,12 +1,32 @@
-import type { Customer, Device } from './contract/customer.ts'
+import { orderedEntries } from './attribute-order.ts'
+import type { Device, Customer as RenderedCustomer } from './contract/customer.ts'
 import type { Tag } from './contract/tag.ts'
+import type { CustomData } from './custom-data.ts'
+import { renderCustomData } from './custom-data.ts'
+
+/** A customer as the rules know it: that of the contract, with its custom data in order. */
+export type Customer = Omit<RenderedCustomer, 'customData'> & { readonly customData: CustomData }
 
 /** A customer as JSON text, byte for byte as it is answered. */
 export type CustomerJson = string
 
 /** Keys in the order that every customer is built in, which is that of the contract. */
 export function renderCustomer(customer: Customer): CustomerJson {
-  return JSON.stringify(customer)
+  return renderFields(customer)
+}
+
+/** Fields of a customer as JSON, and of anything else. Custom data is the last of them. */
+export function renderFields({ customData, ...others }: object & { readonly customData?: CustomData }): string {
+  const json = JSON.stringify(others)
+  if (customData === undefined) return json
+  return `${json.slice(0, -1)}${json === '{}' ? '' : ','}"customData":${renderCustomData(customData)}}`
+}
+
+/** The customer of a rendering. */
+export function parseCustomer(rendering: CustomerJson): Customer {
+  const parsed = JSON.parse(rendering) as RenderedCustomer
+  const customDataText = (): string => rendering.slice(rendering.indexOf(tagsEnd) + tagsEnd.length - 1, -1)
+  return { ...parsed, customData: orderedEntries(parsed.customData, customDataText) }
 }
 
 // Both stand once in a rendering: quotes inside text are escaped, and custom data has no lists.
@@ -43,7 +63,7 @@ export function emptyCustomer(id: number): Customer {
     integrationId: null,
     notes: null,
     tags: [],
-    customData: {}
+    customData: new Map()
   }
 }
 

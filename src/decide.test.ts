@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Command } from './command.ts'
-import type { Customer } from './contract/customer.ts'
-import type { AttributeEntry } from './custom-data.ts'
+import type { AttributeEntry, CustomData } from './custom-data.ts'
+import type { Customer } from './customer.ts'
 import { emptyCustomer } from './customer.ts'
 import type { CustomerPatch } from './customer-patch.ts'
 import type { DecisionContext } from './decide.ts'
@@ -40,6 +40,11 @@ function batch(...items: readonly (readonly [id: number, given: CustomerPatch])[
 
 function set(name: string, value: AttributeEntry['value'], path = 'customData'): AttributeEntry {
   return { name, value, namePath: `${path}.${name}`, valuePath: `${path}.${name}` }
+}
+
+/** An object whose names are words, as custom data. */
+function ordered(attributes: Record<string, string | number | boolean>): CustomData {
+  return new Map(Object.entries(attributes))
 }
 
 function red(...names: readonly string[]): Customer['tags'] {
@@ -84,7 +89,7 @@ describe('create', () => {
       { device: { id: 0, ip: null, timezone: null, platform: 'mobile', userAgent: null } }],
     ['gives an unknown tag the default color and a known one its own', { tags: [{ name: 'new' }, { name: 'known' }, { name: 'blue', color: 'blue' }] },
       { tags: [{ name: 'new', color: defaultColor }, { name: 'known', color: 'gold' }, { name: 'blue', color: 'blue' }] }],
-    ['keeps 0, false and empty text as values', { customData: [set('zero', 0), set('no', false), set('none', '')] }, { customData: { zero: 0, no: false, none: '' } }],
+    ['keeps 0, false and empty text as values', { customData: [set('zero', 0), set('no', false), set('none', '')] }, { customData: ordered({ zero: 0, no: false, none: '' }) }],
     ['makes nothing of an attribute that is null', { customData: [set('gone', null)] }, {}]
   ])('%s', (_name, draft, fields) => {
     expect(after(create(draft), new Map(), { tagColors: new Map([['known', 'gold']]) }))
@@ -108,7 +113,7 @@ describe('patch', () => {
     name: 'A', email: 'a@b', userId: 'u1', company: 'C', phone: 'P', location: { regionCode: 'R', countryCode: 'UA', city: 'Lviv' },
     device: { id: 5, ip: 'i', timezone: 't', platform: 'desktop', userAgent: 'a' }, unsubscribed: true, blocked: true,
     source: 's', referer: 'r', lastPage: 'l', locale: 'uk', createdFrom: 'web', integrationId: '9', notes: 'n',
-    tags: red('one', 'two'), customData: { plan: 'pro', seats: 3 }
+    tags: red('one', 'two'), customData: ordered({ plan: 'pro', seats: 3 })
   })
 
   test.each<[string, CustomerPatch, Partial<Customer>]>([
@@ -122,19 +127,19 @@ describe('patch', () => {
     ['replaces the set of tags, where those attached before keep their place', { tags: [{ name: 'zero' }, { name: 'two' }] },
       { tags: [{ name: 'two', color: 'red' }, { name: 'zero', color: defaultColor }] }],
     ['empties the tags', { tags: [] }, { tags: [] }],
-    ['merges custom data, where null removes', { customData: [set('new', true), set('plan', null), set('seats', 4)] }, { customData: { seats: 4, new: true } }],
-    ['empties custom data', { customData: null }, { customData: {} }]
+    ['merges custom data, where null removes', { customData: [set('new', true), set('plan', null), set('seats', 4)] }, { customData: ordered({ seats: 4, new: true }) }],
+    ['empties custom data', { customData: null }, { customData: new Map() }]
   ])('%s', (_name, given, fields) => {
     expect(after(patch(1, given), byId(full), { tagColors: new Map([['two', 'red']]) })).toEqual([{ ...full, ...fields }])
   })
 
   test('records what the fields that changed held and what they hold', () => {
     expect(decide(patch(1, { name: 'B', phone: 'P', tags: [{ name: 'one' }], customData: [set('seats', 4)] }), byId(full), context)).toEqual([{
-      after: { ...full, name: 'B', tags: [{ name: 'one', color: defaultColor }], customData: { plan: 'pro', seats: 4 } },
+      after: { ...full, name: 'B', tags: [{ name: 'one', color: defaultColor }], customData: ordered({ plan: 'pro', seats: 4 }) },
       change: {
         kind: 'customer.updated', customerId: 1,
-        before: { name: 'A', tags: ['one', 'two'], customData: { plan: 'pro', seats: 3 } },
-        after: { name: 'B', tags: ['one'], customData: { plan: 'pro', seats: 4 } }
+        before: { name: 'A', tags: ['one', 'two'], customData: ordered({ plan: 'pro', seats: 3 }) },
+        after: { name: 'B', tags: ['one'], customData: ordered({ plan: 'pro', seats: 4 }) }
       }
     }])
   })
@@ -158,7 +163,7 @@ describe('patch', () => {
   test('put clears by omission what it replaces, and nothing else', () => {
     expect(after(replace(1, {}), byId(full))).toEqual([{
       ...full, name: null, email: null, userId: null, company: null, phone: null, source: null, referer: null, lastPage: null, locale: null, notes: null,
-      tags: [], customData: {}
+      tags: [], customData: new Map()
     }])
   })
 
@@ -168,7 +173,7 @@ describe('patch', () => {
     expect(after(replace(1, given), byId(full), { tagColors: new Map([['two', 'red']]) }).map((one) => JSON.stringify(one))).toEqual([JSON.stringify({
       ...full, name: 'B', email: null, userId: null, company: null, phone: null, source: null, referer: null, lastPage: null, locale: null, notes: null,
       blocked: false, location: { regionCode: 'R', countryCode: 'UA', city: 'Kyiv' },
-      tags: [{ name: 'two', color: 'red' }, { name: 'new', color: defaultColor }], customData: { seats: 3, new: 1 }
+      tags: [{ name: 'two', color: 'red' }, { name: 'new', color: defaultColor }], customData: ordered({ seats: 3, new: 1 })
     })])
   })
 })
@@ -272,7 +277,7 @@ describe('batch', () => {
 })
 
 describe('custom data', () => {
-  const one = customer(1, { customData: { plan: 'pro' } })
+  const one = customer(1, { customData: ordered({ plan: 'pro' }) })
   const attributeTypes = new Map([['plan', 'text'], ['seats', 'number'], ['trial', 'boolean']] as const)
 
   test('keeps an attribute to the type of its first value, and names every value that is of another', () => {
@@ -311,10 +316,24 @@ describe('custom data', () => {
   })
 })
 
+describe('the order of attributes', () => {
+  const one = customer(1, { customData: new Map<string, number>([['plan', 1], ['2024', 2], ['0', 3]]) })
+
+  test.each<[string, Command, (readonly [string, number])[]]>([
+    ['a creation', create({ customData: [set('b', 1), set('10', 2), set('9', 3)] }), [['b', 1], ['10', 2], ['9', 3]]],
+    ['a patch', patch(1, { customData: [set('1', 4), set('plan', 5), set('a', 6)] }), [['plan', 5], ['2024', 2], ['0', 3], ['1', 4], ['a', 6]]],
+    ['a patch that removes', patch(1, { customData: [set('2024', null)] }), [['plan', 1], ['0', 3]]],
+    ['a replacement', replace(1, { customData: [set('a', 4), set('0', 5), set('2024', 6)] }), [['2024', 6], ['0', 5], ['a', 4]]],
+    ['tags', { type: 'tag', id: 1, tags: [{ name: 'Lead' }] }, [['plan', 1], ['2024', 2], ['0', 3]]]
+  ])('is that in which they were first set, whatever their names: %s', (_what, command, expected) => {
+    expect(after(command, byId(one)).map((customerAfter) => [...customerAfter?.customData ?? []])).toEqual([expected])
+  })
+})
+
 describe('bounds', () => {
   const tagNames = range(limits.customerTagsMax).map((index) => `t${index}`)
   const attributes = range(limits.customerAttributesMax).map((index) => `a${index}`)
-  const full = customer(1, { tags: red(...tagNames), customData: Object.fromEntries(attributes.map((name) => [name, 1])) })
+  const full = customer(1, { tags: red(...tagNames), customData: new Map(attributes.map((name) => [name, 1])) })
   const tooManyTags = { code: 'invalid_request', faults: [{ path: 'tags', message: 'A customer can have 1000 tags or less.' }] }
   const tooManyAttributes = { code: 'invalid_request', faults: [{ path: 'customData', message: 'A customer can have 500 attributes or less.' }] }
 
@@ -322,7 +341,7 @@ describe('bounds', () => {
     const draft = { tags: tagNames.map((name) => ({ name })), customData: attributes.map((name) => set(name, 1)) }
     const [made] = after(create(draft))
 
-    expect([made?.tags.length, Object.keys(made?.customData ?? {}).length]).toEqual([1000, 500])
+    expect([made?.tags.length, made?.customData.size]).toEqual([1000, 500])
   })
 
   test('one more is refused', () => {
@@ -335,12 +354,12 @@ describe('bounds', () => {
   test('a full customer may change what it has, and swap one for another', () => {
     expect(after({ type: 'tag', id: 1, tags: [{ name: 't1' }] }, byId(full), { tagColors: new Map([['t1', 'red']]) })).toEqual([full])
     const [swapped] = after(patch(1, { customData: [set('more', 1), set('a0', null), set('a1', 2)] }), byId(full))
-    expect(Object.keys(swapped?.customData ?? {})).toEqual([...attributes.slice(1), 'more'])
+    expect([...swapped?.customData.keys() ?? []]).toEqual([...attributes.slice(1), 'more'])
   })
 })
 
 describe('delete and events', () => {
-  const one = customer(1, { name: 'A', tags: red('Lead'), customData: { plan: 'pro' } })
+  const one = customer(1, { name: 'A', tags: red('Lead'), customData: ordered({ plan: 'pro' }) })
 
   test('delete keeps the whole customer in the change, tags by name', () => {
     expect(decide({ type: 'delete', id: 1 }, byId(one), context)).toEqual([
@@ -364,7 +383,7 @@ describe('delete and events', () => {
 })
 
 test('decide leaves what it is given as it was', () => {
-  const before = byId(customer(1, { tags: red('Lead'), customData: { plan: 'pro' }, userId: 'u1' }))
+  const before = byId(customer(1, { tags: red('Lead'), customData: ordered({ plan: 'pro' }), userId: 'u1' }))
   const given = { ...context, userIdHolders: new Map([['u1', 1]]), tagColors: new Map([['Lead', 'red']]), attributeTypes: new Map([['plan', 'text']] as const) }
   const [beforeCopy, givenCopy] = structuredClone([before, given])
   decide(batch([1, { userId: 'u2', tags: [{ name: 'Lead', color: 'blue' }, { name: 'x' }], customData: [set('new', 1), set('plan', null)] }]), before, given)

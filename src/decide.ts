@@ -2,12 +2,12 @@ import type { Change, KeptChange } from './change.ts'
 import { changeBetween, recordFields } from './change.ts'
 import type { UnixSeconds } from './clock.ts'
 import type { BatchItem, Command, RecordEventCommand } from './command.ts'
-import type { Customer } from './contract/customer.ts'
 import type { CustomerEvent } from './contract/event.ts'
 import type { TagDraft } from './contract/tag.ts'
 import type { AttributeEntry, AttributeType } from './custom-data.ts'
 import { attributeFaults, mergeCustomData, replaceCustomData } from './custom-data.ts'
 import type { CustomerPatch } from './customer-patch.ts'
+import type { Customer } from './customer.ts'
 import { emptyCustomer, keepDevice } from './customer.ts'
 import type { Fault } from './errors.ts'
 import { customerNotFound, invalidRequest, userIdTaken } from './errors.ts'
@@ -175,7 +175,7 @@ function refuseOversize(customers: readonly { readonly customer: Customer; reado
     if (tags.length > limits.customerTagsMax) {
       faults.push({ path: join(path, 'tags'), message: `A customer can have ${limits.customerTagsMax} tags or less.` })
     }
-    if (Object.keys(customData).length > limits.customerAttributesMax) {
+    if (customData.size > limits.customerAttributesMax) {
       faults.push({ path: join(path, 'customData'), message: `A customer can have ${limits.customerAttributesMax} attributes or less.` })
     }
   }

@@ -12,6 +12,8 @@ export interface Answer {
   readonly status: number
   /** Parsed when it is JSON. */
   readonly body: unknown
+  /** The body as it came, for what a parsed one does not show. */
+  readonly text: string
   readonly headers: Record<string, string | string[] | number | undefined>
 }
 
@@ -63,7 +65,7 @@ export async function startServer(settings: Partial<HttpSettings> = {}, engine =
         ...(body === undefined ? {} : { payload: isRaw ? body : JSON.stringify(body) })
       })
       const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json')
-      return { status: answer.statusCode, body: isJson ? answer.json<unknown>() : answer.body, headers: answer.headers }
+      return { status: answer.statusCode, body: isJson ? answer.json<unknown>() : answer.body, text: answer.body, headers: answer.headers }
     },
     async createForeignKey(name = 'other') {
       const { id } = await store.createOrganization(name)

@@ -17,7 +17,7 @@ const importTable: Readonly<Record<string, Room>> = {
   contract: { rooms: [], packages: ['typebox'], node: [] },
   domain: {
     rooms: ['contract'],
-    packages: ['color-name', 'fastest-levenshtein'],
+    packages: ['color-name', 'fastest-levenshtein', 'jsonc-parser'],
     node: ['node:crypto', 'node:assert']
   },
   sql: { rooms: ['domain', 'contract'], packages: ['sql-template-tag'], node: ['node:fs'] },

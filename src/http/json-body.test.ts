@@ -63,6 +63,18 @@ test.each<[string, string | Buffer, string]>([
   expect(await read(payload)).toEqual(refused(message))
 })
 
+test('a customData whose order an object would lose is a Map, and nothing else is', async () => {
+  expect(await read('{"customData":{"b":1,"0":[],"b":2},"data":{"b":1,"0":1}}')).toEqual({
+    read: { customData: new Map<string, unknown>([['b', 2], ['0', []]]), data: { b: 1, 0: 1 } }
+  })
+  expect(await read('{"customData":{"b":1},"location":{"customData":{"b":1,"0":2}}}')).toEqual({
+    read: { customData: { b: 1 }, location: { customData: { b: 1, 0: 2 } } }
+  })
+  expect(await read('\uFEFF[null,{"customData":[{"0":1}]},{"customData":{"0":1}}]')).toEqual({
+    read: [null, { customData: [{ 0: 1 }] }, { customData: new Map([['0', 1]]) }]
+  })
+})
+
 test('a compressed body is refused, and identity is no compression', async () => {
   expect(await read('{}', { 'content-encoding': 'gzip' })).toEqual({
     code: 'unsupported_media_type', message: 'A body with a Content-Encoding is not taken. Send plain JSON.', faults: []

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { withOrderedCustomData } from '../attribute-order.ts'
 import { ApiError, invalidRequest } from '../errors.ts'
 import { limits } from '../limits.ts'
 
@@ -19,7 +20,7 @@ export function takeAnyBody(server: FastifyInstance): void {
   })
 }
 
-/** The body as JSON; undefined when it is empty. */
+/** The body as JSON; undefined when it is empty. A customData whose order an object would lose is a Map. */
 export function jsonBody(request: FastifyRequest): unknown {
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding.trim().toLowerCase() !== 'identity') {
@@ -28,11 +29,12 @@ export function jsonBody(request: FastifyRequest): unknown {
   const bytes = request.body
   if (!Buffer.isBuffer(bytes) || bytes.length === 0) return undefined
   if (!isUtf8(bytes)) throw invalidRequest([{ path: 'body', message: 'This value should be UTF-8.' }])
-  const value = parseJson(withoutByteOrderMark(bytes.toString('utf8')))
+  const text = withoutByteOrderMark(bytes.toString('utf8'))
+  const value = parseJson(text)
   if (hasMoreLevelsThan(value, limits.bodyLevelsMax)) {
     throw invalidRequest([{ path: 'body', message: `This value is nested deeper than ${limits.bodyLevelsMax} levels.` }])
   }
-  return value
+  return withOrderedCustomData(value, text)
 }
 
 function withoutByteOrderMark(text: string): string {

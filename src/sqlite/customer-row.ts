@@ -1,5 +1,6 @@
 import { foldCase } from '../case-folding.ts'
-import type { AttributeValue, Customer } from '../contract/customer.ts'
+import type { AttributeValue } from '../contract/customer.ts'
+import type { Customer } from '../customer.ts'
 
 /** The columns that searches read, as written: folded where letter case does not matter. */
 export function columnValues(customer: Customer): Record<string, string | number | null> {

@@ -3,11 +3,11 @@ import type { Change, KeptChange } from '../change.ts'
 import type { UnixSeconds } from '../clock.ts'
 import type { Command } from '../command.ts'
 import { commandCustomerIds, commandUserIds } from '../command.ts'
-import type { Customer } from '../contract/customer.ts'
 import type { CustomerEvent } from '../contract/event.ts'
+import type { CustomData } from '../custom-data.ts'
 import { attributeType } from '../custom-data.ts'
-import type { CustomerJson } from '../customer.ts'
-import { renderCustomer } from '../customer.ts'
+import type { Customer, CustomerJson } from '../customer.ts'
+import { parseCustomer, renderCustomer, renderFields } from '../customer.ts'
 import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
@@ -55,7 +55,7 @@ export class CustomerWriter {
     const before = new Map<number, Customer>()
     for (const id of commandCustomerIds(command)) {
       const row = this.#sql.find.get(id, organizationId)
-      if (row !== undefined) before.set(id, JSON.parse(this.#catalog.render(organizationId, row)) as Customer)
+      if (row !== undefined) before.set(id, parseCustomer(this.#catalog.render(organizationId, row)))
     }
     const userIdHolders = new Map<string, number>()
     for (const userId of commandUserIds(command)) {
@@ -102,7 +102,7 @@ export class CustomerWriter {
       this.#indexTags(organizationId, after.id, { before: change.before?.tags ?? [], after: change.after.tags })
     }
     if (change.after.customData !== undefined) {
-      this.#indexAttributes(organizationId, after.id, { before: change.before?.customData ?? {}, after: change.after.customData })
+      this.#indexAttributes(organizationId, after.id, { before: change.before?.customData ?? new Map(), after: change.after.customData })
     }
     return rendering
   }
@@ -110,7 +110,7 @@ export class CustomerWriter {
   #deleteCustomer(organizationId: number, { customerId, before }: Extract<Change, { kind: 'customer.deleted' }>): void {
     this.#sql.delete.run(customerId)
     this.#indexTags(organizationId, customerId, { before: before.tags ?? [], after: [] })
-    this.#indexAttributes(organizationId, customerId, { before: before.customData ?? {}, after: {} })
+    this.#indexAttributes(organizationId, customerId, { before: before.customData ?? new Map(), after: new Map() })
     this.#order.move(organizationId, customerId, { before, after: null })
     this.#addCustomers(organizationId, -1)
   }
@@ -142,15 +142,14 @@ export class CustomerWriter {
   }
 
   #indexAttributes(
-    organizationId: number, customerId: number,
-    { before, after }: { before: Customer['customData']; after: Customer['customData'] }
+    organizationId: number, customerId: number, { before, after }: { before: CustomData; after: CustomData }
   ): void {
     const { attributeIds } = this.#catalog.of(organizationId)
-    for (const [name, value] of Object.entries(before)) {
-      if (after[name] !== value) this.#sql.deleteAttributeEntry.run(this.#idOf(attributeIds, name), indexedValue(value), customerId)
+    for (const [name, value] of before) {
+      if (after.get(name) !== value) this.#sql.deleteAttributeEntry.run(this.#idOf(attributeIds, name), indexedValue(value), customerId)
     }
-    for (const [name, value] of Object.entries(after)) {
-      if (before[name] === value) continue
+    for (const [name, value] of after) {
+      if (before.get(name) === value) continue
       if (!attributeIds.has(name)) {
         this.#sql.insertAttribute.run(organizationId, name, attributeType(value))
         this.#catalog.load()
@@ -167,8 +166,8 @@ export class CustomerWriter {
 
   #appendChange({ organizationId, keyId, requestId }: Caller, { kind, customerId, before, after }: Change, now: UnixSeconds): void {
     // A creation's fields are in the customer's row, which halves what a customer takes on disk.
-    const keptAfter = kind === 'customer.created' || after === null ? null : JSON.stringify(after)
-    this.#sql.insertChange.run(organizationId, customerId, kind, now, keyId, requestId, before && JSON.stringify(before), keptAfter)
+    const keptAfter = kind === 'customer.created' || after === null ? null : renderFields(after)
+    this.#sql.insertChange.run(organizationId, customerId, kind, now, keyId, requestId, before && renderFields(before), keptAfter)
   }
 
   #addCustomers(organizationId: number, count: number): void {

@@ -19,7 +19,7 @@ import { openOrganization, parseCustomers } from './open-organization.ts'
 const seen = { firstSeen: 1_500_000_000, lastSeen: 1_600_000_000 }
 
 function customer(id: number, fields: Partial<Customer> = {}): Customer {
-  return { ...emptyCustomer(id), firstSeen: '1500000000', lastSeen: '1600000000', ...fields }
+  return { ...emptyCustomer(id), customData: {}, firstSeen: '1500000000', lastSeen: '1600000000', ...fields }
 }
 
 /** What an ApiError says, for comparing whole. */
@@ -155,6 +155,26 @@ describe.each(engines)('$name', (engine) => {
       await store.close()
 
       expect(JSON.parse(await database.openStore().find(caller.organizationId, 1) ?? '')).toEqual(created)
+    })
+
+    test('keeps the order of attributes whose names are array indices, also when the store is opened again', async () => {
+      const database = engine.createDatabase()
+      const store = database.openStore()
+      const { create, caller } = await openOrganization(store)
+      await create({ ...seen, customData: [{ property: 'plan', value: 'pro' }, { property: '2024', value: 1 }, { property: '0', value: 2 }] })
+      const written = '"customData":{"plan":"pro","2024":1,"0":2}}'
+      expect(await store.find(caller.organizationId, 1)).toMatch(written)
+      await store.close()
+
+      const reopened = database.openStore()
+      const { command } = parseUpdate({ customData: [{ property: '1', value: 3 }, { property: 'plan', value: 'free' }] }, {
+        attributes: new Map(), strictAttributes: false, type: 'patch', id: 1
+      })
+      const rewritten = '"customData":{"plan":"free","2024":1,"0":2,"1":3}}'
+
+      expect(await reopened.find(caller.organizationId, 1)).toMatch(written)
+      expect(await reopened.write(caller, command)).toEqual({ customers: [expect.stringContaining(rewritten)], events: [] })
+      expect(await reopened.find(caller.organizationId, 1)).toMatch(rewritten)
     })
 
     test('may hold any text as it came', async () => {
@@ -578,6 +598,23 @@ describe.each(engines)('$name', (engine) => {
       expect(rows).toEqual([{ organization_id: caller.organizationId, key_id: caller.keyId, request_id: caller.requestId, at }])
       expect(at).toBeGreaterThanOrEqual(from)
       expect(at).toBeLessThanOrEqual(systemClock())
+    })
+
+    test('holds attributes in the order in which they were first set, whatever their names', async () => {
+      const { create, patch, delete: remove, database } = await openWithTables()
+      await create({ customData: [{ property: 'plan', value: 'pro' }, { property: '2024', value: 1 }] })
+      await patch(1, { customData: [{ property: '0', value: true }] })
+      await remove(1)
+
+      expect(database.sql('select kind, before, after from changes order by id')).toEqual([
+        { kind: 'customer.created', before: null, after: null },
+        {
+          kind: 'customer.updated',
+          before: '{"customData":{"plan":"pro","2024":1}}',
+          after: '{"customData":{"plan":"pro","2024":1,"0":true}}'
+        },
+        { kind: 'customer.deleted', before: expect.stringMatching(/,"customData":\{"plan":"pro","2024":1,"0":true\}\}$/) as string, after: null }
+      ])
     })
 
     test('is not written where nothing changes', async () => {

@@ -44,10 +44,17 @@ const tag = fc.oneof(
 )
 
 /** Each attribute has one type, since an organization's attributes do. */
-const customData = fc.record({
+const attributes = fc.record({
   plan: fc.option(text), seats: fc.option(fc.constantFrom(0, -1, 1.5, 9_007_199_254_740_991)), trial: fc.option(fc.boolean()),
-  toString: fc.option(text), '10': fc.option(fc.constantFrom(0, 1)), '%': fc.option(fc.boolean())
+  toString: fc.option(text), '10': fc.option(fc.constantFrom(0, 1)), '%': fc.option(fc.boolean()),
+  '0': fc.option(fc.boolean()), '2024': fc.option(text)
 }, { requiredKeys: [] })
+
+/** As a list too, since an object of ours has names such as `2024` before all others. */
+const customData = fc.oneof(attributes, attributes.chain((given) => {
+  const list = Object.entries(given).map(([property, value]) => ({ property, value }))
+  return fc.shuffledSubarray(list, { minLength: list.length })
+}))
 
 const locationDraft = fc.record({ city: maybeText, countryCode: maybeText, regionCode: maybeText }, { requiredKeys: [] })
 
