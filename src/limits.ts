@@ -55,6 +55,8 @@ export const limits = {
   /** How long a write waits for another process's lock before it is answered 503. */
   lockWaitSeconds: 5,
   retryAfterSeconds: 1,
+  /** Between attempts to open a database anew that could not be written. */
+  reopenIntervalSeconds: 1,
   /** How long a commit of another process, such as a key revoked, may go unnoticed. */
   foreignCommitNoticeMs: 100,
 

@@ -24,6 +24,7 @@ export class ReadPool {
   readonly #waiting: Pending[] = []
   readonly #threads = new Set<Reading>()
   #onIdle: (() => void) | undefined
+  #isPaused = false
   #isClosing = false
 
   constructor(path: string, { threadsMax }: { threadsMax: number }) {
@@ -32,7 +33,7 @@ export class ReadPool {
   }
 
   get length(): number {
-    return this.#waiting.length + [...this.#threads].filter(({ pending }) => pending !== undefined).length
+    return this.#waiting.length + this.#reading
   }
 
   search(job: ReadJob): Promise<FoundPage> {
@@ -50,6 +51,27 @@ export class ReadPool {
   async close(): Promise<void> {
     this.#isClosing = true
     if (this.length > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+    await this.#closeThreads()
+  }
+
+  /** Runs the task while no thread has a connection. What is under way is finished before, what waits goes on after. */
+  async whileClosed(task: () => void): Promise<void> {
+    this.#isPaused = true
+    if (this.#reading > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+    await this.#closeThreads()
+    try {
+      task()
+    } finally {
+      this.#isPaused = false
+      this.#dispatch()
+    }
+  }
+
+  get #reading(): number {
+    return [...this.#threads].filter(({ pending }) => pending !== undefined).length
+  }
+
+  async #closeThreads(): Promise<void> {
     await Promise.all([...this.#threads].map(({ thread }) => new Promise<void>((resolve) => {
       thread.removeAllListeners('exit')
       thread.once('exit', () => { resolve() })
@@ -59,7 +81,7 @@ export class ReadPool {
   }
 
   #dispatch(): void {
-    while (this.#waiting.length > 0) {
+    while (!this.#isPaused && this.#waiting.length > 0) {
       const idle = [...this.#threads].find(({ pending }) => pending === undefined) ?? this.#grow()
       if (idle === undefined) return
       const next = this.#waiting.shift()
@@ -67,7 +89,7 @@ export class ReadPool {
       idle.pending = next
       idle.thread.postMessage(next.job)
     }
-    if (this.length === 0) this.#onIdle?.()
+    if (this.#reading === 0) this.#onIdle?.()
   }
 
   #grow(): Reading | undefined {

@@ -1,6 +1,5 @@
 import { SqliteError } from 'better-sqlite3'
-import type { ApiError } from '../errors.ts'
-import { unavailable } from '../errors.ts'
+import { ApiError, unavailable } from '../errors.ts'
 
 /** Failures of the disk or of a lock, by the start of SQLite's code, and what to say of them. */
 const messages = [
@@ -21,4 +20,9 @@ export function toStorageError(error: unknown): ApiError | undefined {
   if (!(error instanceof SqliteError)) return undefined
   const message = messages.find(([code]) => error.code.startsWith(code))?.[1]
   return message === undefined ? undefined : unavailable(`${message}. Nothing was changed; try again.`, { cause: error })
+}
+
+/** Whether the database itself failed, by `toStorageError`, because it is read-only. */
+export function isReadOnlyError(error: unknown): boolean {
+  return error instanceof ApiError && error.cause instanceof SqliteError && error.cause.code.startsWith('SQLITE_READONLY')
 }

@@ -1,20 +1,33 @@
+import { SqliteError } from 'better-sqlite3'
 import { ApiError } from '../errors.ts'
 
 /** An error on its way between threads; structured clones lose the class and its fields. */
 export interface ThreadError {
   readonly api?: Pick<ApiError, 'code' | 'message' | 'faults' | 'existingId' | 'path' | 'retryAfterSeconds'>
   readonly cause: unknown
+  /** When the cause is SQLite's. */
+  readonly sqliteCode?: string
 }
 
 export function packError(error: unknown): ThreadError {
-  if (!(error instanceof ApiError)) return { cause: error }
+  if (!(error instanceof ApiError)) return packCause(error)
   const { code, message, faults, existingId, path, retryAfterSeconds, cause } = error
-  return { api: { code, message, faults, existingId, path, retryAfterSeconds }, cause }
+  return { api: { code, message, faults, existingId, path, retryAfterSeconds }, ...packCause(cause) }
 }
 
-export function unpackError({ api, cause }: ThreadError): unknown {
+function packCause(cause: unknown): Pick<ThreadError, 'cause' | 'sqliteCode'> {
+  return cause instanceof SqliteError ? { cause, sqliteCode: cause.code } : { cause }
+}
+
+export function unpackError({ api, ...packed }: ThreadError): unknown {
+  const cause = unpackCause(packed)
   if (api === undefined) return cause
   const { code, message, ...rest } = api
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
   return new ApiError(code, message, { ...given, cause })
+}
+
+function unpackCause({ cause, sqliteCode }: Pick<ThreadError, 'cause' | 'sqliteCode'>): unknown {
+  if (sqliteCode === undefined || !(cause instanceof Error)) return cause
+  return Object.assign(new SqliteError(cause.message, sqliteCode), { stack: cause.stack })
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
@@ -98,4 +98,22 @@ test('closing waits for what was pushed, and a queue never used closes at once',
   expect(groups.reduce((sum, commands) => sum + commands)).toBe(200)
   expect((await pushed).length).toBe(200)
   await openQueue().queue.close()
+})
+
+test('a task runs while the thread has no connection: after what is under way, before what waits', async () => {
+  const { queue, path, groups } = openQueue()
+  const pushed = [createOrganizations(queue, 1, 'under way')]
+  await turn()
+  pushed.push(createOrganizations(queue, 1, 'waiting'))
+  let during: unknown
+  await queue.whileClosed(async () => {
+    pushed.push(createOrganizations(queue, 1, 'late'))
+    await turn()
+    // The last connection to leave removes the log.
+    during = { groups: [...groups], waiting: queue.length, isOpen: existsSync(`${path}-wal`) }
+  })
+
+  expect(during).toEqual({ groups: [1], waiting: 2, isOpen: false })
+  expect((await Promise.all(pushed)).flat().map(({ name }) => name)).toEqual(['under way0', 'waiting0', 'late0'])
+  expect(groups).toEqual([1, 2])
 })

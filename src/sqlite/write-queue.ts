@@ -25,6 +25,7 @@ export class WriteQueue {
   #underWay: Pending[] = []
   #isScheduled = false
   #onIdle: (() => void) | undefined
+  #isPaused = false
   #isClosing = false
 
   constructor(path: string, onCommit: CommitListener) {
@@ -52,6 +53,23 @@ export class WriteQueue {
   async close(): Promise<void> {
     this.#isClosing = true
     if (this.length > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+    await this.#closeThread()
+  }
+
+  /** Runs the task while the thread has no connection. What is under way is finished before, what waits goes on after. */
+  async whileClosed(task: () => Promise<void>): Promise<void> {
+    this.#isPaused = true
+    if (this.#underWay.length > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+    await this.#closeThread()
+    try {
+      await task()
+    } finally {
+      this.#isPaused = false
+      this.#send()
+    }
+  }
+
+  async #closeThread(): Promise<void> {
     const thread = this.#thread
     if (thread === undefined) return
     this.#thread = undefined
@@ -73,7 +91,7 @@ export class WriteQueue {
   }
 
   #send(): void {
-    if (this.#underWay.length > 0 || this.#waiting.length === 0) return
+    if (this.#isPaused || this.#underWay.length > 0 || this.#waiting.length === 0) return
     this.#underWay = this.#waiting.splice(0, limits.groupCommandsMax)
     this.#thread ??= this.#startThread()
     this.#thread.postMessage({ jobs: this.#underWay.map(({ job }) => job) } satisfies WriteGroup)
@@ -113,6 +131,6 @@ export class WriteQueue {
 
   #goOn(): void {
     this.#send()
-    if (this.length === 0) this.#onIdle?.()
+    if (this.#underWay.length === 0) this.#onIdle?.()
   }
 }

@@ -1,0 +1,122 @@
+import { performance } from 'node:perf_hooks'
+import type { Database, Statement } from 'better-sqlite3'
+import type { ApiKey } from '../api-key.ts'
+import type { AttributeType } from '../custom-data.ts'
+import type { CustomerJson } from '../customer.ts'
+import { limits } from '../limits.ts'
+import type { CustomerSearch } from '../search.ts'
+import type { FoundPage, Organization } from '../store.ts'
+import { openReader } from './open.ts'
+import { Reader } from './reader.ts'
+import { selectKeys } from './select-keys.ts'
+
+/**
+ * The reading connection of the main thread, and what is remembered of it. All reads of a turn of the
+ * event loop share a transaction, since taking and giving back the lock of one costs as much as a small read.
+ */
+export class TurnReader {
+  readonly #db: Database
+  readonly #reader: Reader
+  readonly #findKey: Statement<[string], ApiKey>
+  readonly #dataVersion: Statement<[], number>
+  readonly #begin: Statement
+  readonly #commit: Statement
+  readonly #keysByHash = new Map<string, ApiKey | undefined>()
+  #dataVersionSeen = -1
+  #lookedAtMs = -Infinity
+
+  constructor(path: string) {
+    this.#db = openReader(path)
+    this.#reader = new Reader(this.#db)
+    this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
+    this.#begin = this.#db.prepare('begin')
+    this.#commit = this.#db.prepare('commit')
+    this.#dataVersion = this.#db.prepare<[], number>('pragma data_version').pluck()
+  }
+
+  find(organizationId: number, id: number): CustomerJson | undefined {
+    this.#beginTurn()
+    return this.#reader.find(organizationId, id)
+  }
+
+  search(organizationId: number, search: CustomerSearch): FoundPage {
+    this.#beginTurn()
+    return this.#reader.search(organizationId, search)
+  }
+
+  attributes(organizationId: number): ReadonlyMap<string, AttributeType> {
+    this.#beginTurn()
+    return this.#reader.attributeTypes(organizationId)
+  }
+
+  organizations(): Organization[] {
+    this.#beginTurn()
+    return this.#db.prepare<[], Organization>(
+      'select id, name, created_at as createdAt, customer_count as customers from organizations order by id').all()
+  }
+
+  keys(): ApiKey[] {
+    this.#beginTurn()
+    return this.#db.prepare<[], ApiKey>(`${selectKeys} order by api_keys.id`).all()
+  }
+
+  findKey(secretHash: string): ApiKey | undefined {
+    this.#beginTurn()
+    if (this.#keysByHash.size >= limits.keyCacheMax) this.#keysByHash.clear()
+    if (!this.#keysByHash.has(secretHash)) this.#keysByHash.set(secretHash, this.#findKey.get(secretHash))
+    return this.#keysByHash.get(secretHash)
+  }
+
+  customers(): number {
+    this.#beginTurn()
+    return this.#db.prepare<[], number>('select total(customer_count) from organizations').pluck().get() ?? 0
+  }
+
+  probe(): void {
+    this.#beginTurn()
+    this.#db.prepare('select at from probes').get()
+  }
+
+  /** VACUUM INTO reads one snapshot and, unlike the backup interface, never starts over because of a writer. */
+  copyTo(path: string): void {
+    this.#endTurn()
+    this.#db.prepare('vacuum into ?').run(path)
+  }
+
+  /** To be called before a commit of ours is answered: the next read sees it. */
+  noticeCommit(): void {
+    this.#lookedAtMs = -Infinity
+    this.#endTurn()
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #beginTurn(): void {
+    // A failing disk makes SQLite end a transaction by itself, so it is asked and not remembered.
+    if (this.#db.inTransaction) return
+    this.#begin.run()
+    setImmediate(this.#endTurn)
+    this.#lookForCommits()
+  }
+
+  readonly #endTurn = (): void => {
+    if (this.#db.inTransaction) this.#commit.run()
+  }
+
+  /**
+   * Forgets what a commit may have changed: keys, tags, attributes. Commits of this process are
+   * noticed before they are answered, those of others a little later.
+   */
+  #lookForCommits(): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#lookedAtMs < limits.foreignCommitNoticeMs) return
+    this.#lookedAtMs = nowMs
+    const dataVersion = this.#dataVersion.get() ?? 0
+    if (dataVersion === this.#dataVersionSeen) return
+    this.#dataVersionSeen = dataVersion
+    this.#keysByHash.clear()
+    this.#reader.refresh()
+  }
+}
