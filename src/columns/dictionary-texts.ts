@@ -1,0 +1,118 @@
+import { type Bits, grownLength } from './bits.ts'
+import type { EncodedText } from './encoded-text.ts'
+import type { RowMapping } from './row-mapping.ts'
+import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
+import type { TextForm } from './text-form.ts'
+import type { TextProbe } from './text-probe.ts'
+import { accepts } from './text-probe.ts'
+
+type Codes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
+
+/** Stands for no text. */
+const none = 0
+
+/** Texts that repeat: each is kept, and tested, once, and a row has its code. */
+export class DictionaryTexts implements TextForm {
+  #codes: Codes = new Uint8Array(0)
+  /** Text and number of rows of each code; a code that no row has any more is given to the next new text. */
+  readonly #texts: EncodedText[] = ['']
+  readonly #uses: number[] = [0]
+  readonly #free: number[] = []
+  readonly #codeOf = new Map<EncodedText, number>()
+  #characters = 0
+
+  get distinct(): number {
+    return this.#codeOf.size
+  }
+
+  get bytes(): number {
+    return this.#codes.byteLength + this.#texts.length * (mapEntryBytes + stringBytes + 16) + this.#characters
+  }
+
+  get entriesVisited(): number {
+    return this.#codes.length
+  }
+
+  get(row: number): EncodedText | null {
+    const code = row < this.#codes.length ? this.#codes[row] ?? none : none
+    return code === none ? null : this.#texts[code] ?? null
+  }
+
+  set(row: number, text: EncodedText | null): void {
+    if (row >= this.#codes.length) {
+      if (text === null) return
+      this.#resize(this.#codes, grownLength(row + 1, this.#codes.length))
+    }
+    const before = this.#codes[row] ?? none
+    const code = text === null ? none : this.#take(text)
+    this.#codes[row] = code
+    if (before !== none) this.#release(before)
+  }
+
+  select(probe: TextProbe, found: Bits): void {
+    const isAccepted = new Uint8Array(this.#texts.length)
+    for (const [text, code] of this.#codeOf) if (accepts(probe, text)) isAccepted[code] = 1
+    const codes = this.#codes
+    const { length } = codes
+    for (let row = 0; row < length; row += 1) if (isAccepted[codes[row] ?? none] === 1) found.add(row)
+  }
+
+  * entries(): Iterable<readonly [number, EncodedText]> {
+    for (let row = 0; row < this.#codes.length; row += 1) {
+      const text = this.get(row)
+      if (text !== null) yield [row, text]
+    }
+  }
+
+  remap(mapping: RowMapping): void {
+    const before = this.#codes
+    this.#codes = before.slice(0, 0)
+    this.#resize(this.#codes, mapping.rows)
+    for (let row = 0; row < before.length; row += 1) {
+      const code = before[row] ?? none
+      if (code === none) continue
+      const target = mapping.target(row)
+      if (target >= 0) this.#codes[target] = code
+      else this.#release(code)
+    }
+  }
+
+  #take(text: EncodedText): number {
+    const known = this.#codeOf.get(text)
+    if (known !== undefined) {
+      this.#uses[known] = (this.#uses[known] ?? 0) + 1
+      return known
+    }
+    const code = this.#free.pop() ?? this.#texts.length
+    this.#texts[code] = text
+    this.#uses[code] = 1
+    this.#codeOf.set(text, code)
+    this.#characters += text.length
+    const codesMax = 2 ** (this.#codes.BYTES_PER_ELEMENT * 8)
+    if (code >= codesMax) this.#widen()
+    return code
+  }
+
+  #release(code: number): void {
+    const uses = (this.#uses[code] ?? 0) - 1
+    this.#uses[code] = uses
+    if (uses > 0) return
+    const text = this.#texts[code] ?? ''
+    this.#codeOf.delete(text)
+    this.#characters -= text.length
+    this.#texts[code] = ''
+    this.#free.push(code)
+  }
+
+  #widen(): void {
+    const before = this.#codes
+    this.#codes = before instanceof Uint8Array ? new Uint16Array(before.length) : new Uint32Array(before.length)
+    this.#codes.set(before)
+  }
+
+  #resize(codes: Codes, length: number): void {
+    const resized = codes instanceof Uint8Array ? new Uint8Array(length) : codes instanceof Uint16Array ? new Uint16Array(length) : new Uint32Array(length)
+    resized.set(codes)
+    this.#codes = resized
+  }
+}

@@ -1,0 +1,106 @@
+import type { Bits } from './bits.ts'
+import { DictionaryTexts } from './dictionary-texts.ts'
+import type { EncodedText } from './encoded-text.ts'
+import type { RowMapping } from './row-mapping.ts'
+import type { RowOrder } from './row-order.ts'
+import { SegmentedTexts } from './segmented-texts.ts'
+import { SparseTexts } from './sparse-texts.ts'
+import type { TextForm } from './text-form.ts'
+import type { TextProbe } from './text-probe.ts'
+
+/** An entry of a Map takes about what 16 rows of a column of codes or numbers do: fewer rows with a value are kept in a Map. */
+export const rowsPerSparseValue = 16
+/** So few are kept in a Map whatever they are. */
+export const sparseValuesMax = 64
+
+/**
+ * Beyond so many different texts a dictionary is given up if fewer than 8 rows share a text on
+ * average: an entry of it takes about what segments take for 8 rows' worth of saved copies.
+ */
+const distinctMin = 16_384
+const rowsPerText = 8
+
+/** What can be asked about a text of each row. */
+export interface TextSource {
+  get(row: number): EncodedText | null
+  select(probe: TextProbe, found: Bits): void
+  /** How many steps a select takes. */
+  readonly entriesVisited: number
+  /** Whether a select reads every text rather than every different one. */
+  readonly isSlow: boolean
+  /** Keeps the order up to date from now on. */
+  follow(order: RowOrder): void
+  unfollow(order: RowOrder): void
+}
+
+/** A text, or none, for each row, in the form that suits what it holds: a Map, a dictionary, or segments to scan. */
+export class TextColumn implements TextSource {
+  #form: TextForm = new SparseTexts()
+  #rows = 0
+  #filled = 0
+  readonly #orders = new Set<RowOrder>()
+
+  get bytes(): number {
+    return this.#form.bytes
+  }
+
+  /** How many rows have a text. */
+  get filled(): number {
+    return this.#filled
+  }
+
+  get entriesVisited(): number {
+    return this.#form.entriesVisited
+  }
+
+  get isSlow(): boolean {
+    return this.#form instanceof SegmentedTexts
+  }
+
+  get(row: number): EncodedText | null {
+    return row < this.#rows ? this.#form.get(row) : null
+  }
+
+  set(row: number, text: EncodedText | null): void {
+    const before = this.get(row)
+    if (before === text) return
+    for (const order of this.#orders) order.delete(row)
+    this.#form.set(row, text)
+    this.#rows = Math.max(this.#rows, row + 1)
+    if (before === null) this.#filled += 1
+    if (text === null) this.#filled -= 1
+    for (const order of this.#orders) order.add(row)
+    this.#suitForm()
+  }
+
+  select(probe: TextProbe, found: Bits): void {
+    this.#form.select(probe, found)
+  }
+
+  follow(order: RowOrder): void {
+    this.#orders.add(order)
+  }
+
+  unfollow(order: RowOrder): void {
+    this.#orders.delete(order)
+  }
+
+  /** Orders must be forgotten before. */
+  remap(mapping: RowMapping): void {
+    this.#form.remap(mapping)
+    this.#rows = mapping.rows
+    // Rows that are dropped have had their values taken already, so `filled` stays.
+  }
+
+  #suitForm(): void {
+    if (this.#form instanceof SparseTexts) {
+      if (this.#filled <= sparseValuesMax || this.#filled * rowsPerSparseValue <= this.#rows) return
+      const dictionary = new DictionaryTexts()
+      for (const [row, text] of this.#form.entries()) dictionary.set(row, text)
+      this.#form = dictionary
+    } else if (this.#form instanceof DictionaryTexts) {
+      if (this.#form.distinct <= distinctMin || this.#form.distinct * rowsPerText <= this.#filled) return
+      this.#form = SegmentedTexts.from(this.#form.entries())
+    }
+  }
+}

@@ -1,0 +1,18 @@
+import type { Bits } from './bits.ts'
+import type { EncodedText } from './encoded-text.ts'
+import type { RowMapping } from './row-mapping.ts'
+import type { TextProbe } from './text-probe.ts'
+
+/** One way of keeping the texts of a column. */
+export interface TextForm {
+  get(row: number): EncodedText | null
+  set(row: number, text: EncodedText | null): void
+  /** Adds the rows whose text the probe accepts. */
+  select(probe: TextProbe, found: Bits): void
+  /** The texts there are, in any order. */
+  entries(): Iterable<readonly [row: number, text: EncodedText]>
+  remap(mapping: RowMapping): void
+  /** How many steps a select takes. */
+  readonly entriesVisited: number
+  readonly bytes: number
+}

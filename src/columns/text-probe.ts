@@ -1,0 +1,48 @@
+import type { TextTest } from '../search.ts'
+import { digitsOf } from '../search.ts'
+import type { EncodedText } from './encoded-text.ts'
+import { encodeText } from './encoded-text.ts'
+
+/** How a needle lies in a text. */
+export type Lying = 'whole' | 'start' | 'end' | 'inside'
+
+/** What is asked of an encoded text that is there; null passes none of them. */
+export type TextProbe =
+  | { readonly kind: 'filled' }
+  | { readonly kind: 'present' }
+  | { readonly kind: 'lies'; readonly how: Lying; readonly needle: EncodedText }
+  | { readonly kind: 'digits'; readonly how: Exclude<Lying, 'end'>; readonly digits: string }
+  | { readonly kind: 'in'; readonly values: ReadonlySet<EncodedText> }
+
+const lyings = { '=': 'whole', '^': 'start', '$': 'end', '~': 'inside' } as const
+
+/** `empty` becomes its opposite, `filled`: null passes no probe. */
+export function textProbe(test: TextTest): TextProbe {
+  if (test.operator === 'empty') return { kind: 'filled' }
+  if (test.operator === 'in') return { kind: 'in', values: new Set(test.values.map(encodeText)) }
+  return needleProbe(test.value, lyings[test.operator])
+}
+
+export function needleProbe(needle: string, how: Lying): TextProbe {
+  if (needle === '' && how !== 'whole') return { kind: 'present' }
+  return { kind: 'lies', how, needle: encodeText(needle) }
+}
+
+export function accepts(probe: TextProbe, text: EncodedText): boolean {
+  switch (probe.kind) {
+    case 'filled': return text !== ''
+    case 'present': return true
+    case 'lies': return lies(text, probe.needle, probe.how)
+    case 'digits': return lies(digitsOf(text), probe.digits, probe.how)
+    case 'in': return probe.values.has(text)
+  }
+}
+
+function lies(text: string, needle: string, how: Lying): boolean {
+  switch (how) {
+    case 'whole': return text === needle
+    case 'start': return text.startsWith(needle)
+    case 'end': return text.endsWith(needle)
+    case 'inside': return text.includes(needle)
+  }
+}

@@ -1,0 +1,165 @@
+import type { Bits } from './bits.ts'
+import type { EncodedText } from './encoded-text.ts'
+import { compactText } from './encoded-text.ts'
+import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
+import type { Lying, TextProbe } from './text-probe.ts'
+import { haveDigits } from './phone-digits.ts'
+import { hashOf, TextHashes } from './text-hashes.ts'
+import { accepts } from './text-probe.ts'
+
+/**
+ * Rows of a segment: 64 bytes a row still have offsets of two bytes, and writing a segment anew takes
+ * less than a tenth of a millisecond. It also bounds a segment of the longest texts there may be
+ * (65,535 characters of four bytes) to half of what V8 takes as one string.
+ */
+export const segmentRows = 1_024
+
+/** Changed rows that a segment holds apart before it is written anew: a sixteenth, so that a change costs the writing of 16 rows. */
+const changedRowsMax = segmentRows / 16
+
+/** Neither byte occurs in UTF-8. */
+const separator = '\xff'
+const nullText = '\xfe'
+const nullCode = 0xfe
+
+/** The texts of neighboring rows as one string: a separator, then each text with a separator behind it. */
+export class TextSegment {
+  #text = separator
+  /** Where the text of each row starts, and where that of a row behind the last would. */
+  #starts: Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer> = new Uint16Array([1])
+  /** Rows changed since the string was made. */
+  #changed: Map<number, EncodedText | null> | null = null
+  #changedCharacters = 0
+
+  get bytes(): number {
+    // The object, its array of offsets and its string, as V8 counts them.
+    const own = 250
+    return own + this.#text.length + this.#starts.byteLength + (this.#changed?.size ?? 0) * (mapEntryBytes + stringBytes) + this.#changedCharacters
+  }
+
+  get(row: number): EncodedText | null {
+    const changed = this.#changed?.get(row)
+    return changed === undefined ? this.#settled(row) : changed
+  }
+
+  set(row: number, text: EncodedText | null): void {
+    this.#changed ??= new Map()
+    this.#changedCharacters += (text?.length ?? 0) - (this.#changed.get(row)?.length ?? 0)
+    this.#changed.set(row, text)
+    if (this.#changed.size >= changedRowsMax) this.#settle()
+  }
+
+  /** Replaces all texts. */
+  fill(texts: readonly (EncodedText | null)[]): void {
+    const text = compactText(`${separator}${texts.map((one) => one ?? nullText).join(separator)}${separator}`)
+    const starts = text.length > 0xffff ? new Uint32Array(texts.length + 1) : new Uint16Array(texts.length + 1)
+    let start = 1
+    texts.forEach((one, row) => {
+      starts[row] = start
+      start += (one ?? nullText).length + 1
+    })
+    starts[texts.length] = start
+    this.#text = texts.length === 0 ? separator : text
+    this.#starts = starts
+    this.#changed = null
+    this.#changedCharacters = 0
+  }
+
+  /** Adds the rows whose text the probe accepts; the first row of this segment has the number `first`. */
+  select(probe: TextProbe, found: Bits, first: number): void {
+    switch (probe.kind) {
+      case 'filled':
+      case 'present':
+        this.#selectPresent(found, first, probe.kind === 'filled')
+        break
+      case 'in':
+        this.#selectIn(TextHashes.of(probe.values), found, first)
+        break
+      case 'digits':
+        this.#selectDigits(probe.digits, probe.how, found, first)
+        break
+      case 'lies':
+        if (probe.how === 'inside') this.#selectInside(probe.needle, found, first)
+        else this.#selectAtEnds(probe.needle, probe.how, found, first)
+    }
+    if (this.#changed === null) return
+    for (const [row, text] of this.#changed) found.assign(first + row, text !== null && accepts(probe, text))
+  }
+
+  #settled(row: number): EncodedText | null {
+    if (row >= this.#starts.length - 1) return null
+    const start = this.#starts[row] ?? 0
+    const end = (this.#starts[row + 1] ?? 0) - 1
+    if (end === start + 1 && this.#text.charCodeAt(start) === nullCode) return null
+    return this.#text.slice(start, end)
+  }
+
+  #settle(): void {
+    const changed = this.#changed
+    if (changed === null) return
+    let rows = this.#starts.length - 1
+    for (const row of changed.keys()) rows = Math.max(rows, row + 1)
+    this.fill(Array.from({ length: rows }, (_, row) => this.get(row)))
+  }
+
+  #selectPresent(found: Bits, first: number, isFilled: boolean): void {
+    const starts = this.#starts
+    const rows = starts.length - 1
+    for (let row = 0; row < rows; row += 1) {
+      const start = starts[row] ?? 0
+      const length = (starts[row + 1] ?? 0) - start - 1
+      if (length === 0 ? !isFilled : length > 1 || this.#text.charCodeAt(start) !== nullCode) found.add(first + row)
+    }
+  }
+
+  #selectInside(needle: EncodedText, found: Bits, first: number): void {
+    const text = this.#text
+    const starts = this.#starts
+    let row = 0
+    let at = text.indexOf(needle)
+    while (at >= 0) {
+      while ((starts[row + 1] ?? 0) <= at) row += 1
+      found.add(first + row)
+      at = text.indexOf(needle, starts[row + 1] ?? 0)
+    }
+  }
+
+  /** Row by row, since a search for the separator before the needle would stop at every row, and more slowly. */
+  #selectAtEnds(needle: EncodedText, how: Exclude<Lying, 'inside'>, found: Bits, first: number): void {
+    const text = this.#text
+    const starts = this.#starts
+    const rows = starts.length - 1
+    const { length } = needle
+    // Before an empty needle, which only an empty text equals, comes the separator behind the text.
+    const code = `${needle}${separator}`.charCodeAt(0)
+    for (let row = 0; row < rows; row += 1) {
+      const start = starts[row] ?? 0
+      const end = (starts[row + 1] ?? 0) - 1
+      if (end - start < length || (how === 'whole' && end - start !== length)) continue
+      const at = how === 'end' ? end - length : start
+      if (text.charCodeAt(at) === code && text.startsWith(needle, at)) found.add(first + row)
+    }
+  }
+
+  #selectIn(hashes: TextHashes, found: Bits, first: number): void {
+    const text = this.#text
+    const starts = this.#starts
+    const rows = starts.length - 1
+    for (let row = 0; row < rows; row += 1) {
+      const start = starts[row] ?? 0
+      const end = (starts[row + 1] ?? 0) - 1
+      if (hashes.mayHave(hashOf(text, start, end)) && hashes.values.has(text.slice(start, end))) found.add(first + row)
+    }
+  }
+
+  #selectDigits(digits: string, how: Exclude<Lying, 'end'>, found: Bits, first: number): void {
+    const text = this.#text
+    const starts = this.#starts
+    const rows = starts.length - 1
+    for (let row = 0; row < rows; row += 1) {
+      const start = starts[row] ?? 0
+      const end = (starts[row + 1] ?? 0) - 1
+      if (haveDigits(text, start, end, digits, how)) found.add(first + row)
+    }
+  }
+}
