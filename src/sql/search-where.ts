@@ -1,6 +1,33 @@
 import type { Sql } from 'sql-template-tag'
 import sql, { join, raw } from 'sql-template-tag'
-import type { CustomerSearch, FieldName, Filter, NumberOperator, TextOperator } from '../search.ts'
+import type { ScalarFieldName } from '../contract/search.ts'
+import type { AnyTextFilter, EventsFilter, Filter, Group, NumberTest, ScalarField, Sort, TextTest } from '../search.ts'
+
+/** Fields with a column in every engine. Text that compares without regard to letter case is stored folded. */
+const storedFields = {
+  id: sql`customers.id`,
+  name: sql`customers.name`,
+  email: sql`customers.email`,
+  userId: sql`customers.user_id`,
+  company: sql`customers.company`,
+  phone: sql`customers.phone`,
+  countryCode: sql`customers.country_code`,
+  regionCode: sql`customers.region_code`,
+  city: sql`customers.city`,
+  firstSeen: sql`customers.first_seen`,
+  lastSeen: sql`customers.last_seen`,
+  createdAt: sql`customers.created_at`,
+  updatedAt: sql`customers.updated_at`,
+  integrationId: sql`customers.integration_id`
+} satisfies Partial<Record<ScalarFieldName, Sql>>
+
+const channelFields = {
+  telegramId: channelId('telegram'),
+  facebookId: channelId('facebook'),
+  instagramId: channelId('instagram'),
+  viberId: channelId('viber'),
+  whatsappId: channelId('whatsapp')
+} satisfies Partial<Record<ScalarFieldName, Sql>>
 
 /** HelpCrunch: an id of a channel is the integrationId of customers from it, `telegram_bot` included. */
 function channelId(channel: string): Sql {
@@ -8,65 +35,118 @@ function channelId(channel: string): Sql {
   return sql`case when customers.created_from = ${channel} or substr(customers.created_from, 1, ${prefix.length}) = ${prefix} then customers.integration_id end`
 }
 
-/** Text that compares without regard to letter case is stored folded. */
-export const columns: Record<Exclude<FieldName, 'tagsData'>, Sql> = {
-  id: sql`customers.id`,
-  name: sql`customers.name`,
-  email: sql`customers.email`,
-  company: sql`customers.company`,
-  phone: sql`customers.phone`,
-  countryCode: sql`customers.country_code`,
-  city: sql`customers.city`,
-  regionCode: sql`customers.region_code`,
-  userId: sql`customers.user_id`,
-  telegramId: channelId('telegram'),
-  facebookId: channelId('facebook'),
-  instagramId: channelId('instagram'),
-  viberId: channelId('viber'),
-  whatsappId: channelId('whatsapp'),
-  firstSeen: sql`customers.first_seen`,
-  lastSeen: sql`customers.last_seen`,
-  createdAt: sql`customers.created_at`
-}
+/** What each engine derives in its own way from what it has stored, in the form in which it compares. */
+export type DerivedField = Exclude<ScalarFieldName, keyof typeof storedFields | keyof typeof channelFields> | 'foldedUserId' | 'phoneDigits'
 
 /** What each engine says in its own words. */
 export interface SearchDialect {
+  readonly derivedFields: Record<DerivedField, Sql>
   readonly contains: (text: Sql, needle: string) => Sql
-  /** The customer has all the tags of these names. */
-  readonly hasTags: (names: readonly string[]) => Sql
+  /** `isColumn`: an index may serve it. */
+  readonly startsWith: (text: Sql, prefix: string, options: { isColumn: boolean }) => Sql
+  readonly endsWith: (text: Sql, suffix: string) => Sql
+  readonly isOneOf: (value: Sql, values: readonly (string | number)[]) => Sql
+  /** The value of a custom attribute as an expression on a row of customers, for sorting. */
+  readonly attributeValue: (attribute: string) => Sql
+  /** The customer has the attribute, with a value that passes the test. */
+  readonly hasAttribute: (attribute: string, test: (value: Sql, options: { isColumn: boolean }) => Sql) => Sql
+  readonly hasAllTags: (names: readonly string[]) => Sql
+  readonly hasAnyTag: (names: readonly string[]) => Sql
+  readonly hasNoTag: Sql
+  readonly eventCount: (filter: Pick<EventsFilter, 'name' | 'since' | 'until'>) => Sql
 }
 
-const comparisons: Record<Exclude<NumberOperator, '!='>, Sql> = {
-  '=': raw('='), '>': raw('>'), '<': raw('<'), '>=': raw('>='), '<=': raw('<=')
+/** The filters of a search as a condition on a row of customers. One filter may be left out, when customers are found by it alone. */
+export function searchWhere(group: Group, dialect: SearchDialect, leftOut?: Filter): Sql {
+  return filterTerm(group, dialect, leftOut)
 }
 
-/** The filters of a search as a condition on a row of customers; undefined when everyone matches. */
-export function searchWhere({ comparison, filters }: Pick<CustomerSearch, 'comparison' | 'filters'>, dialect: SearchDialect): Sql | undefined {
-  if (filters.length === 0) return undefined
-  const terms = filters.map((filter) => filterTerm(filter, dialect))
-  return sql`(${join(terms, comparison === 'AND' ? ' and ' : ' or ')})`
+/**
+ * A term may be null where a value is missing. That counts as false in AND and in OR, and at the end;
+ * `is not true` makes true of it. So no term needs to say what becomes of null.
+ */
+function filterTerm(filter: Filter, dialect: SearchDialect, leftOut: Filter | undefined): Sql {
+  if (filter === leftOut) return sql`true`
+  const term = positiveTerm(filter, dialect, leftOut)
+  return filter.isNegated ? sql`((${term}) is not true)` : term
 }
 
-function filterTerm(filter: Filter, dialect: SearchDialect): Sql {
-  if (filter.type === 'tags') return dialect.hasTags(filter.names)
-  const column = columns[filter.field]
-  return filter.type === 'text'
-    ? textTerm(column, { ...filter, contains: dialect.contains })
-    : numberTerm(column, filter)
-}
-
-function textTerm(
-  column: Sql, { operator, value, contains }: { operator: TextOperator; value: string; contains: SearchDialect['contains'] }
-): Sql {
-  switch (operator) {
-    case '=': return sql`${column} = ${value}`
-    case '!=': return sql`(${column} is null or ${column} <> ${value})`
-    case '~': return contains(column, value)
-    case '!~': return sql`(${column} is null or not ${contains(column, value)})`
+function positiveTerm(filter: Filter, dialect: SearchDialect, leftOut: Filter | undefined): Sql {
+  switch (filter.type) {
+    case 'group': {
+      if (filter.filters.length === 0) return sql`true`
+      const terms = filter.filters.map((one) => filterTerm(one, dialect, leftOut))
+      return sql`(${join(terms, filter.comparison === 'AND' ? ' and ' : ' or ')})`
+    }
+    case 'number': return scalarTerm(filter.field, dialect, (value) => numberTerm(value, filter.test, dialect), filter.test.operator === 'empty')
+    case 'text': return scalarTerm(filter.field, dialect, (value, options) => textTerm(value, filter.test, { ...options, dialect }), filter.test.operator === 'empty')
+    case 'tags':
+      if (filter.operator === 'empty') return dialect.hasNoTag
+      return filter.operator === 'all' ? dialect.hasAllTags(filter.names) : dialect.hasAnyTag(filter.names)
+    case 'events': return numberTerm(dialect.eventCount(filter), filter.test, dialect)
+    case 'anyText': return anyTextTerm(filter, dialect)
   }
 }
 
-function numberTerm(column: Sql, { operator, value }: { operator: NumberOperator; value: number }): Sql {
-  if (operator === '!=') return sql`(${column} is null or ${column} <> ${value})`
-  return sql`${column} ${comparisons[operator]} ${value}`
+function scalarTerm(
+  field: ScalarField, dialect: SearchDialect, test: (value: Sql, options: { isColumn: boolean }) => Sql, isEmptyTest: boolean
+): Sql {
+  if (field.attribute === undefined) return test(fieldValue(field.name, dialect), { isColumn: Object.hasOwn(storedFields, field.name) })
+  if (!isEmptyTest) return dialect.hasAttribute(field.attribute, test)
+  return sql`((${dialect.hasAttribute(field.attribute, (value) => sql`${value} <> ''`)}) is not true)`
+}
+
+export function fieldValue(name: ScalarFieldName, { derivedFields }: Pick<SearchDialect, 'derivedFields'>): Sql {
+  const fields: Record<ScalarFieldName, Sql> = { ...storedFields, ...channelFields, ...derivedFields }
+  return fields[name]
+}
+
+const comparisons = { '=': raw('='), '>': raw('>'), '<': raw('<'), '>=': raw('>='), '<=': raw('<=') }
+
+export function numberTerm(value: Sql, test: NumberTest, { isOneOf }: SearchDialect): Sql {
+  switch (test.operator) {
+    case 'in': return isOneOf(value, test.values)
+    case 'between': return sql`${value} between ${test.from} and ${test.to}`
+    case 'empty': return sql`${value} is null`
+    default: return sql`${value} ${comparisons[test.operator]} ${test.value}`
+  }
+}
+
+export function textTerm(value: Sql, test: TextTest, { isColumn, dialect }: { isColumn: boolean; dialect: SearchDialect }): Sql {
+  switch (test.operator) {
+    case '=': return sql`${value} = ${test.value}`
+    case '~': return dialect.contains(value, test.value)
+    case '^': return dialect.startsWith(value, test.value, { isColumn })
+    case '$': return dialect.endsWith(value, test.value)
+    case 'in': return dialect.isOneOf(value, test.values)
+    case 'empty': return sql`coalesce(${value}, '') = ''`
+  }
+}
+
+/** The texts that `text` looks into, each with what it is looked for. */
+function anyTexts(
+  { needle, digits }: Pick<AnyTextFilter, 'needle' | 'digits'>, { derivedFields }: SearchDialect
+): { text: Sql; sought: string }[] {
+  const { name, email, company, phone } = storedFields
+  // Those that an engine may have to compute come last, as often one before them decides.
+  return [
+    ...[name, email, company].map((text) => ({ text, sought: needle })),
+    digits === null ? { text: phone, sought: needle } : { text: derivedFields.phoneDigits, sought: digits },
+    { text: derivedFields.foldedUserId, sought: needle }
+  ]
+}
+
+function anyTextTerm(filter: Pick<AnyTextFilter, 'needle' | 'digits'>, dialect: SearchDialect): Sql {
+  return sql`(${join(anyTexts(filter, dialect).map(({ text, sought }) => dialect.contains(text, sought)), ' or ')})`
+}
+
+/** What a search is sorted by, as an expression on a row of customers; null comes last. */
+export function sortValue(sort: Sort, dialect: SearchDialect): Sql {
+  if (sort.by !== 'rank') {
+    return sort.field.attribute === undefined ? fieldValue(sort.field.name, dialect) : dialect.attributeValue(sort.field.attribute)
+  }
+  const texts = anyTexts(sort, dialect)
+  const whole = join(texts.map(({ text, sought }) => sql`${text} = ${sought}`), ' or ')
+  const start = join(texts.map(({ text, sought }) => dialect.startsWith(text, sought, { isColumn: false })), ' or ')
+  return sql`case when ${whole} then 0 when ${start} then 1 when ${anyTextTerm(sort, dialect)} then 2 else 3 end`
 }

@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { Paging, SortField } from '../search.ts'
+import type { Order, Position } from '../search.ts'
 import type { Catalog, RenderingRow } from './catalog.ts'
+import type { ListPage, ListPosition, SortField } from './order-buckets.ts'
 import { OrderReader } from './order-buckets.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
 import { readPart, selectRows, selectWhole } from './page-part.ts'
@@ -31,29 +32,31 @@ interface Ranges {
   readonly undatedFrom: Range
 }
 
+type OnRead = (query: { readonly sql: string; readonly values: number[] }) => void
+
 /** Pages of everyone, sorted, at any offset for the same cost. Its statements are fixed, so they are prepared once. */
 export class ListReader {
   readonly #catalog: Catalog
   readonly #order: OrderReader
-  readonly #ranges: Record<SortField, Record<Paging['order'], Ranges>>
+  readonly #ranges: Record<SortField, Record<Order, Ranges>>
 
   constructor(db: Database, catalog: Catalog) {
     this.#catalog = catalog
     this.#order = new OrderReader(db)
-    const bothOrders = (sort: SortField): Record<Paging['order'], Ranges> =>
+    const bothOrders = (sort: SortField): Record<Order, Ranges> =>
       ({ asc: prepareRanges(db, sort, 'asc'), desc: prepareRanges(db, sort, 'desc') })
     this.#ranges = { firstSeen: bothOrders('firstSeen'), lastSeen: bothOrders('lastSeen') }
   }
 
-  /** The page in one part or several, one after the other. */
-  read(organizationId: number, paging: Paging): PagePart[] {
-    const { isDated, bound, offset } = this.#order.locate(organizationId, paging)
-    const ranges = this.#ranges[paging.sort][paging.order]
+  /** The page in one part or several, one after the other. `onRead` is told of the statements that read it. */
+  read(organizationId: number, page: ListPage, onRead?: OnRead): PagePart[] {
+    const { isDated, bound, offset } = page.after === null ? this.#order.locate(organizationId, page) : positionBehind(page.after, page.order)
+    const ranges = this.#ranges[page.sort][page.order]
     const all = [organizationId]
     const undated = bound === null || isDated
       ? { range: ranges.undated, values: all }
       : { range: ranges.undatedFrom, values: [organizationId, bound.id] }
-    if (!isDated) return this.#readAcross(organizationId, [undated], { limit: paging.limit, offset })
+    if (!isDated) return this.#readAcross(organizationId, [undated], { limit: page.limit, offset, onRead })
     // Two ranges where `(date, id) >= (…)` would say it, since SQLite seeks by no more than the date of that.
     const dated = bound === null
       ? [{ range: ranges.dated, values: all }]
@@ -61,16 +64,18 @@ export class ListReader {
           { range: ranges.sameDate, values: [organizationId, bound.seconds, bound.id] },
           { range: ranges.furtherDates, values: [organizationId, bound.seconds] }
         ]
-    return this.#readAcross(organizationId, [...dated, undated], { limit: paging.limit, offset })
+    return this.#readAcross(organizationId, [...dated, undated], { limit: page.limit, offset, onRead })
   }
 
   #readAcross(
-    organizationId: number, ranges: readonly { range: Range; values: readonly number[] }[], { limit, offset }: { limit: number; offset: number }
+    organizationId: number, ranges: readonly { range: Range; values: readonly number[] }[],
+    { limit, offset, onRead }: { limit: number; offset: number; onRead: OnRead | undefined }
   ): PagePart[] {
     const parts: PagePart[] = []
     let missing = limit
     let toPass = offset
     for (const { range, values } of ranges) {
+      onRead?.({ sql: range.rows.source, values: [...values, missing, toPass] })
       const part = readPart(this.#catalog, organizationId, {
         whole: () => range.whole.get(...values, missing, toPass),
         rows: () => range.rows.all(...values, missing, toPass)
@@ -84,7 +89,12 @@ export class ListReader {
   }
 }
 
-function prepareRanges(db: Database, sort: SortField, order: Paging['order']): Ranges {
+/** Bounds include their key when ascending and not when descending. */
+function positionBehind({ value, id }: Position, order: Order): ListPosition {
+  return { isDated: value !== null, bound: { seconds: Number(value), id: order === 'asc' ? id + 1 : id }, offset: 0 }
+}
+
+function prepareRanges(db: Database, sort: SortField, order: Order): Ranges {
   const { column, index } = columns[sort]
   const range = (condition: string): Range => {
     const from = `from customers indexed by ${index} where organization_id = ? and ${condition}`

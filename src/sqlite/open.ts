@@ -5,6 +5,7 @@ import Database from 'better-sqlite3'
 import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { readMigrations } from '../sql/migrations.ts'
+import { registerSearchFunctions } from './search-functions.ts'
 
 /** Marks a file as ours: "Cltl" in ASCII. */
 const applicationId = 0x436c746c
@@ -17,6 +18,7 @@ export function openReader(path: string): Database.Database {
   db.pragma(`cache_size = ${-64 * 1024}`)
   // Random reads of a database larger than the cache go without a copy and a system call each.
   db.pragma(`mmap_size = ${2048 * mebibyte}`)
+  registerSearchFunctions(db)
   return db
 }
 

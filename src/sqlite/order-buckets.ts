@@ -1,5 +1,13 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { Paging, SortField } from '../search.ts'
+import type { CustomerSearch } from '../search.ts'
+
+/** The dates that customers are listed by. */
+export type SortField = 'firstSeen' | 'lastSeen'
+
+/** A page of everyone. */
+export interface ListPage extends Pick<CustomerSearch, 'order' | 'limit' | 'offset' | 'after'> {
+  readonly sort: SortField
+}
 
 /** The sequences a list consists of: customers by date and id, then those without the date by id. */
 export type Sequence = SortField | `no ${SortField}`
@@ -64,7 +72,7 @@ export class OrderReader {
     this.#dataVersion = db.prepare<[], number>('pragma data_version').pluck()
   }
 
-  locate(organizationId: number, { sort, order, offset }: Pick<Paging, 'sort' | 'order' | 'offset'>): ListPosition {
+  locate(organizationId: number, { sort, order, offset }: Pick<ListPage, 'sort' | 'order' | 'offset'>): ListPosition {
     const dated = this.#read(organizationId, sort)
     const datedTotal = totalOf(dated)
     if (offset < datedTotal) return { isDated: true, ...positionIn(dated, { order, offset }) }
@@ -94,7 +102,7 @@ function totalOf(buckets: readonly RankedBucket[]): number {
 }
 
 function positionIn(
-  buckets: readonly RankedBucket[], { order, offset }: Pick<Paging, 'order' | 'offset'>
+  buckets: readonly RankedBucket[], { order, offset }: Pick<ListPage, 'order' | 'offset'>
 ): Pick<ListPosition, 'bound' | 'offset'> {
   // The first customer of the page, counted from the low end.
   const rank = order === 'asc' ? offset : totalOf(buckets) - 1 - offset

@@ -1,6 +1,5 @@
 import type { RecordedFields } from '../change.ts'
-import type { SortField } from '../search.ts'
-import type { Bucket, Key, Sequence } from './order-buckets.ts'
+import type { Bucket, Key, Sequence, SortField } from './order-buckets.ts'
 import { findBucket, undated } from './order-buckets.ts'
 import type { WriterStatements } from './writer-statements.ts'
 

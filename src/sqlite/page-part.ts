@@ -35,4 +35,18 @@ export function joinParts(parts: readonly PagePart[]): Buffer {
   return Buffer.concat(filled.flatMap((part, index) => (index === 0 ? [part] : [comma, part])))
 }
 
+// Only a customer begins like this: quotes inside text are escaped, and the object of a device follows a colon.
+const nextCustomer = ',{"id":'
+
+/** The id of the last customer of a page, which costs less to read here than to select. */
+export function lastId(customers: Buffer): number {
+  const from = customers.lastIndexOf(nextCustomer) + nextCustomer.length
+  return Number.parseInt(customers.toString('latin1', from, from + 20), 10)
+}
+
+/** A page without its last customer, who was read to see whether the page has a next one. */
+export function withoutLast(customers: Buffer): Buffer {
+  return customers.subarray(0, Math.max(0, customers.lastIndexOf(nextCustomer)))
+}
+
 const comma = Buffer.from(',')

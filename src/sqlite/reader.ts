@@ -3,40 +3,57 @@ import type { Sql } from 'sql-template-tag'
 import sql, { raw } from 'sql-template-tag'
 import type { AttributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
-import type { CustomerSearch, Paging } from '../search.ts'
+import { limits } from '../limits.ts'
+import type { CustomerSearch, Position, Sort } from '../search.ts'
+import { sortValue } from '../sql/search-where.ts'
 import type { FoundPage } from '../store.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
 import { ListReader } from './list-reader.ts'
+import { Meter } from './meter.ts'
+import type { SortField } from './order-buckets.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
-import { joinParts, readPart, selectRows, selectWhole } from './page-part.ts'
-import type { PlanOptions, SearchPlan } from './search-plan.ts'
-import { planCount, planPage, sortTerms } from './search-plan.ts'
+import { joinParts, lastId, readPart, selectRows, selectWhole, withoutLast } from './page-part.ts'
+import { sqliteDialect } from './search-dialect.ts'
+import type { PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
+import { entriesCountedMax, planSearch, sortedHitsMax, walkEntriesMax } from './search-plan.ts'
 
 /** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
 const statementsKept = 200
 
-/** Tags with more customers than this are all the same to the plan. */
-const taggedCountMax = 20_000
+/** A walk by id may pass over others' customers, up to this many for each of the organization's. */
+const foreignCustomersMax = 3
+
+interface Page {
+  readonly plan: PlanName
+  readonly parts: readonly PagePart[]
+}
 
 /** Answers questions on one reading connection, inside a transaction of the caller's, so that all it reads is of one moment. */
 export class Reader {
   readonly #db: Database
+  readonly #searchSecondsMax: number
   readonly #catalog: Catalog
+  readonly #meter: Meter
   readonly #find: Statement<[number, number], RenderingRow>
   readonly #customerCount: Statement<[number], number>
-  readonly #taggedCount: Statement<[number], number>
+  readonly #highestId: Statement<[], number | null>
+  readonly #cursorSecret: Statement<[], Buffer>
   readonly #lists: ListReader
   readonly #statements = new Map<string, Statement<unknown[], unknown>>()
+  /** How SQLite runs what is being asked, when someone wants to know. */
+  #steps: string[] | null = null
 
-  constructor(db: Database) {
+  constructor(db: Database, { searchSecondsMax = limits.searchSecondsMax }: { searchSecondsMax?: number } = {}) {
     this.#db = db
+    this.#searchSecondsMax = searchSecondsMax
     this.#catalog = new Catalog(db)
+    this.#meter = new Meter(db)
     this.#lists = new ListReader(db, this.#catalog)
     this.#find = db.prepare(`${selectRows} from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
-    this.#taggedCount = db.prepare<[number], number>(
-      `select count(*) from (select 1 from customer_tags where tag_id = ? limit ${taggedCountMax})`).pluck()
+    this.#highestId = db.prepare<[], number | null>('select max(id) from customers').pluck()
+    this.#cursorSecret = db.prepare<[], Buffer>("select value from secrets where name = 'cursor'").pluck()
   }
 
   /** Catches up with tags and attributes that others have committed. */
@@ -53,65 +70,114 @@ export class Reader {
     return this.#catalog.of(organizationId).attributeTypes
   }
 
+  /** What cursors are signed with. */
+  cursorSecret(): Buffer {
+    const secret = this.#cursorSecret.get()
+    if (secret === undefined) throw new Error('The database has no secret for cursors')
+    return secret
+  }
+
   /** Page and total of one moment. HelpCrunch: clients take a short page for the last, and read the total with a limit of 1. */
   search(organizationId: number, search: CustomerSearch): FoundPage {
-    return search.filters.length === 0 ? this.#list(organizationId, search) : this.#search(organizationId, search)
-  }
-
-  /** The plan of a search's page, and SQLite's own words for it. */
-  explainSearch(organizationId: number, search: CustomerSearch): { plan: SearchPlan['name']; steps: string[] } {
-    const options = this.#planOptions(organizationId)
-    const plan = planPage(search, { ...options, total: this.#count(planCount(search, options)) })
-    const { column } = sortTerms(search, plan)
-    const { sql: text, values } = pageQuery({ ...plan, where: sql`${plan.where} and ${column} is not null` }, search)
-    const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
-    return { plan: plan.name, steps: steps.map(({ detail }) => detail) }
-  }
-
-  #planOptions(organizationId: number): PlanOptions {
+    this.#meter.start(this.#searchSecondsMax * 1000)
+    this.#steps = search.wantsExplanation ? [] : null
+    const start = performance.now()
+    const plans = once(() => planSearch(search, this.#planOptions(organizationId)))
+    const total = search.wantsTotal ? this.#total(organizationId, search, plans) : null
+    const counted = performance.now()
+    // With the total at hand the page need not be read past its end to see whether there is more.
+    const known = search.after === null ? total : null
+    const wanted = known === null ? search.limit + 1 : Math.min(search.limit, known - search.offset)
+    const { plan, parts }: Page = wanted > 0
+      ? this.#page(organizationId, { ...search, limit: wanted }, { plans, total })
+      : { plan: plans().count.name, parts: [] }
+    const read = parts.reduce((sum, part) => sum + part.count, 0)
+    const hasMore = known === null ? read > search.limit : search.offset + read < known
+    const joined = joinParts(parts)
+    const customers = known === null && hasMore ? withoutLast(joined) : joined
+    const next = hasMore && customers.length > 0 ? this.#position(organizationId, search.sort, lastId(customers)) : null
+    const steps = this.#steps
+    this.#steps = null
     return {
-      organizationId,
-      tagIds: this.#catalog.of(organizationId).tagIds,
-      countTagged: (tagId) => this.#taggedCount.get(tagId) ?? 0
+      customers,
+      count: Math.min(read, search.limit),
+      total,
+      next,
+      pageMs: performance.now() - counted,
+      totalMs: counted - start,
+      // Rows and index entries that reached the conditions, and those of a list read from its index; a seek in between is none.
+      explanation: steps && { plan, steps, entriesVisited: Math.max(this.#meter.entries, read) }
     }
   }
 
-  #count({ source, where }: SearchPlan): number {
-    const [row] = this.#all<{ total: number }>(sql`select count(*) as total from ${source} where ${where}`)
-    return row?.total ?? 0
+  #planOptions(organizationId: number): PlanOptions {
+    const { tagIds, attributeIds } = this.#catalog.of(organizationId)
+    return {
+      organizationId,
+      tagIds,
+      attributeIds,
+      countEntries: (from) => this.#first<{ count: number }>(sql`select count(*) as count from (select 1 from ${from} limit ${entriesCountedMax})`)?.count ?? 0,
+      isMostOfAll: () => (this.#customerCount.get(organizationId) ?? 0) * (foreignCustomersMax + 1) >= (this.#highestId.get() ?? 0)
+    }
   }
 
-  #search(organizationId: number, search: CustomerSearch): FoundPage {
-    const options = this.#planOptions(organizationId)
-    const total = this.#count(planCount(search, options))
-    const pages = search.offset >= total ? [] : this.#page(organizationId, planPage(search, { ...options, total }), search)
-    return { customers: joinParts(pages), total }
+  #total(organizationId: number, search: CustomerSearch, plans: () => SearchPlans): number {
+    return isUnfiltered(search) ? this.#customerCount.get(organizationId) ?? 0 : this.#count(plans().count)
   }
 
-  #list(organizationId: number, paging: Paging): FoundPage {
-    const total = this.#customerCount.get(organizationId) ?? 0
-    const pages = paging.offset >= total ? [] : this.#lists.read(organizationId, paging)
-    return { customers: joinParts(pages), total }
+  #count({ source, where }: Pick<SearchPlan, 'source' | 'where'>): number {
+    const query = sql`select count(*) as total from ${source} where ${where}`
+    this.#explain(query)
+    return this.#first<{ total: number }>(query)?.total ?? 0
   }
 
-  /** Customers without the sort's date come last in both orders, so they are a second query. */
-  #page(organizationId: number, plan: SearchPlan, search: CustomerSearch): PagePart[] {
-    const { column } = sortTerms(search, plan)
-    const dated = { ...plan, where: sql`${plan.where} and ${column} is not null` }
-    const first = this.#part(organizationId, dated, search)
-    const missing = search.limit - first.count
-    if (missing === 0) return [first]
-    const datedTotal = first.count > 0 || search.offset === 0 ? search.offset + first.count : this.#count(dated)
-    const undated = { ...plan, where: sql`${plan.where} and ${column} is null` }
-    return [first, this.#part(organizationId, undated, { ...search, limit: missing, offset: Math.max(0, search.offset - datedTotal) })]
+  #page(organizationId: number, search: CustomerSearch, { plans, total }: { plans: () => SearchPlans; total: number | null }): Page {
+    const isEveryone = isUnfiltered(search)
+    const listed = isEveryone ? listedBy(search.sort) : undefined
+    if (listed !== undefined) {
+      const parts = this.#lists.read(organizationId, { ...search, sort: listed }, (query) => { this.#explain(query) })
+      return { plan: `walk ${listed}`, parts }
+    }
+    const { count, isInOrder, sorted, walk } = plans()
+    const areFew = count.isSelective || (total !== null && total <= sortedHitsMax)
+    const walked = isEveryone || isInOrder || !areFew ? walk() : null
+    const parts = walked && this.#meter.within(walkEntriesMax + search.offset, () => this.#walk(organizationId, walked, search))
+    if (walked && parts) return { plan: walked.name, parts }
+    if (this.#steps !== null && walked) this.#steps.push(`gave up ${walked.name} after ${walkEntriesMax + search.offset} entries`)
+    const plan = sorted()
+    return { plan: plan.name, parts: [this.#part(organizationId, sortedQuery(plan, search))] }
   }
 
-  #part(organizationId: number, plan: SearchPlan, search: CustomerSearch): PagePart {
-    const page = pageQuery(plan, search)
+  #walk(organizationId: number, { ranges }: Walk, { limit, offset }: CustomerSearch): PagePart[] {
+    const parts: PagePart[] = []
+    let missing = limit
+    let toPass = offset
+    for (const range of ranges) {
+      const part = this.#part(organizationId, rangeQuery(range, { limit: missing, offset: toPass }))
+      parts.push(part)
+      missing -= part.count
+      if (missing === 0) break
+      toPass = part.count > 0 || toPass === 0 ? 0 : toPass - this.#count(range)
+    }
+    return parts
+  }
+
+  #part(organizationId: number, rows: Sql): PagePart {
+    this.#explain(rows)
     return readPart(this.#catalog, organizationId, {
-      whole: () => this.#all<WholeRow>(sql`${raw(selectWhole)} from (${page})`)[0],
-      rows: () => this.#all<RenderingRow>(page)
+      whole: () => this.#first<WholeRow>(sql`${raw(selectWhole)} from (${rows})`),
+      rows: () => this.#all<RenderingRow>(rows)
     })
+  }
+
+  #position(organizationId: number, sort: Sort, id: number): Position {
+    const value = sortValue(sort, sqliteDialect(this.#catalog.of(organizationId), 'row'))
+    const row = this.#first<{ value: Position['value'] }>(sql`select ${value} as value from customers where customers.id = ${id}`)
+    return { value: row?.value ?? null, id }
+  }
+
+  #first<Row>(query: Sql): Row | undefined {
+    return this.#all<Row>(query)[0]
   }
 
   #all<Row>({ sql: text, values }: Sql): Row[] {
@@ -123,15 +189,37 @@ export class Reader {
     }
     return statement.all(...values) as Row[]
   }
+
+  #explain({ sql: text, values }: Pick<Sql, 'sql' | 'values'>): void {
+    if (this.#steps === null) return
+    const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
+    this.#steps.push(...steps.map(({ detail }) => detail))
+  }
 }
 
-function pageQuery(plan: SearchPlan, search: CustomerSearch): Sql {
-  const { column, direction } = sortTerms(search, plan)
-  const tail = sql`from ${plan.source} where ${plan.where}
-    order by ${column} ${direction}, customers.id ${direction} limit ${search.limit} offset ${search.offset}`
-  // A walk yields the page in order. Hits that must be sorted are sorted by themselves, since
-  // renderings would make the sort ten times as large.
-  return plan.name === 'walk'
-    ? sql`${raw(selectRows)} ${tail}`
-    : sql`${raw(selectRows)} from (select customers.id as hit ${tail}) cross join customers on customers.id = hit`
+function isUnfiltered({ filter }: CustomerSearch): boolean {
+  return filter.filters.length === 0 && !filter.isNegated
+}
+
+function listedBy(sort: Sort): SortField | undefined {
+  const name = sort.by === 'number' ? sort.field.name : undefined
+  return name === 'firstSeen' || name === 'lastSeen' ? name : undefined
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: Value | undefined
+  return () => (made ??= make())
+}
+
+function rangeQuery({ source, where, order }: WalkRange, { limit, offset }: { limit: number; offset: number }): Sql {
+  return sql`${raw(selectRows)} from ${source} where ${where} order by ${order} limit ${limit} offset ${offset}`
+}
+
+/** Hits are sorted by themselves, since renderings would make the sort ten times as large. */
+function sortedQuery({ source, where, value }: SortedPlan, { order, limit, offset }: CustomerSearch): Sql {
+  const direction = raw(order)
+  return sql`${raw(selectRows)} from (
+    select customers.id as hit, ${value} as sort_value from ${source} where ${where}
+    order by sort_value ${direction} nulls last, +customers.id ${direction} limit ${limit} offset ${offset})
+    cross join customers on customers.id = hit`
 }

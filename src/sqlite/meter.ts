@@ -1,0 +1,57 @@
+import type { Database } from 'better-sqlite3'
+import { unavailable } from '../errors.ts'
+import { limits } from '../limits.ts'
+
+/** A clock is read once for this many entries. */
+const entriesPerGlance = 256
+
+/** Thrown where a budget ends, and caught where it was given. */
+class BudgetSpent extends Error {}
+
+/**
+ * Counts the entries that a search looks at, and stops it. SQLite cannot be interrupted through this
+ * driver, but a function that throws ends the statement that calls it, and leaves the connection usable.
+ * Conditions call `within_bounds()`, for each row that the terms before it let through.
+ */
+export class Meter {
+  #entries = 0
+  #entriesMax = Infinity
+  #deadline = Infinity
+
+  constructor(db: Database) {
+    // Not deterministic, so that SQLite calls it for each row.
+    db.function('within_bounds', { deterministic: false }, () => this.#count())
+  }
+
+  get entries(): number {
+    return this.#entries
+  }
+
+  start(milliseconds: number): void {
+    this.#entries = 0
+    this.#entriesMax = Infinity
+    this.#deadline = performance.now() + milliseconds
+  }
+
+  /** Undefined when the work would look at more entries than these. */
+  within<Result>(entries: number, work: () => Result): Result | undefined {
+    this.#entriesMax = this.#entries + entries
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof BudgetSpent) return undefined
+      throw error
+    } finally {
+      this.#entriesMax = Infinity
+    }
+  }
+
+  #count(): 1 {
+    this.#entries += 1
+    if (this.#entries > this.#entriesMax) throw new BudgetSpent()
+    if (this.#entries % entriesPerGlance === 0 && performance.now() > this.#deadline) {
+      throw unavailable(`This search took longer than ${limits.searchSecondsMax} s and was stopped. Narrow it, or try again.`)
+    }
+    return 1
+  }
+}
