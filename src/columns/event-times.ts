@@ -1,0 +1,124 @@
+import { grownLength } from './bits.ts'
+import type { RowMapping } from './row-mapping.ts'
+
+type Times = Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
+
+/** Events told since the last sorting: this many, or an eighth of those sorted, whichever is more. */
+const unsortedMin = 1_024
+
+/**
+ * When the events of one name happened, and to whom: sorted by row up to a point, as told from there
+ * on. So the events of one row are found without an index, and a new one costs little.
+ */
+export class EventTimes {
+  #rows = new Uint32Array(0)
+  #times: Times = new Uint32Array(0)
+  #length = 0
+  #sorted = 0
+
+  get bytes(): number {
+    return this.#rows.byteLength + this.#times.byteLength
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  add(row: number, time: number): void {
+    if (this.#length === this.#rows.length) this.#resize(grownLength(this.#length + 1, this.#length))
+    if (this.#times instanceof Uint32Array && (time < 0 || time > 0xffff_ffff)) this.#times = Float64Array.from(this.#times)
+    this.#rows[this.#length] = row
+    this.#times[this.#length] = time
+    this.#length += 1
+    if (this.#length - this.#sorted > Math.max(unsortedMin, this.#sorted >>> 3)) this.#sort()
+  }
+
+  /** How many there are of each row within the window. */
+  counts(since: number, until: number, rows: number): Uint32Array {
+    const counts = new Uint32Array(rows)
+    for (let index = 0; index < this.#length; index += 1) {
+      const time = this.#times[index] ?? 0
+      const row = this.#rows[index] ?? 0
+      if (time >= since && time <= until) counts[row] = (counts[row] ?? 0) + 1
+    }
+    return counts
+  }
+
+  /** Answers how many there are of a row within the window, reading those told last only once. */
+  counter(since: number, until: number): (row: number) => number {
+    let unsorted: Map<number, number> | null = null
+    return (row) => {
+      unsorted ??= this.#countUnsorted(since, until)
+      let count = unsorted.get(row) ?? 0
+      for (let index = this.#placeOf(row); index < this.#sorted && this.#rows[index] === row; index += 1) {
+        const time = this.#times[index] ?? 0
+        if (time >= since && time <= until) count += 1
+      }
+      return count
+    }
+  }
+
+  /** Drops the events of rows that are dropped, too. */
+  remap(mapping: RowMapping): void {
+    let kept = 0
+    let sorted = 0
+    for (let index = 0; index < this.#length; index += 1) {
+      const target = mapping.target(this.#rows[index] ?? 0)
+      if (target < 0) continue
+      this.#rows[kept] = target
+      this.#times[kept] = this.#times[index] ?? 0
+      kept += 1
+      if (index < this.#sorted) sorted = kept
+    }
+    this.#length = kept
+    this.#sorted = sorted
+    this.#resize(kept)
+  }
+
+  #countUnsorted(since: number, until: number): Map<number, number> {
+    const counts = new Map<number, number>()
+    for (let index = this.#sorted; index < this.#length; index += 1) {
+      const time = this.#times[index] ?? 0
+      const row = this.#rows[index] ?? 0
+      if (time >= since && time <= until) counts.set(row, (counts.get(row) ?? 0) + 1)
+    }
+    return counts
+  }
+
+  /** The first of the sorted events that is of this row or a later one. */
+  #placeOf(row: number): number {
+    let [from, to] = [0, this.#sorted]
+    while (from < to) {
+      const middle = (from + to) >>> 1
+      if ((this.#rows[middle] ?? 0) < row) from = middle + 1
+      else to = middle
+    }
+    return from
+  }
+
+  /** Sorts those told last and merges them, from the end, with those sorted before. */
+  #sort(): void {
+    const told = Uint32Array.from({ length: this.#length - this.#sorted }, (_, index) => this.#sorted + index)
+    told.sort((one, other) => (this.#rows[one] ?? 0) - (this.#rows[other] ?? 0) || one - other)
+    const rows = Uint32Array.from(told, (index) => this.#rows[index] ?? 0)
+    const times = Float64Array.from(told, (index) => this.#times[index] ?? 0)
+    let [before, fresh] = [this.#sorted - 1, told.length - 1]
+    for (let index = this.#length - 1; fresh >= 0; index -= 1) {
+      const isBefore = before >= 0 && (this.#rows[before] ?? 0) > (rows[fresh] ?? 0)
+      this.#rows[index] = (isBefore ? this.#rows[before] : rows[fresh]) ?? 0
+      this.#times[index] = (isBefore ? this.#times[before] : times[fresh]) ?? 0
+      if (isBefore) before -= 1
+      else fresh -= 1
+    }
+    this.#sorted = this.#length
+  }
+
+  #resize(length: number): void {
+    const rows = new Uint32Array(length)
+    rows.set(this.#rows.subarray(0, this.#length))
+    const times = this.#times instanceof Uint32Array ? new Uint32Array(length) : new Float64Array(length)
+    times.set(this.#times.subarray(0, this.#length))
+    this.#rows = rows
+    this.#times = times
+  }
+}
