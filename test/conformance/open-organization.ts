@@ -1,10 +1,11 @@
 import type { Caller } from '../../src/api-key.ts'
 import { generateSecret, hashSecret } from '../../src/api-key.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { Command } from '../../src/command.ts'
 import { parseBatch, parseCreate, parseEvent, parseTags, parseUpdate } from '../../src/command.ts'
 import type { Customer } from '../../src/contract/customer.ts'
 import type { CustomerEvent } from '../../src/contract/event.ts'
-import { parseSearch } from '../../src/search.ts'
+import { parseSearch } from '../../src/parse-search.ts'
 import type { Store } from '../../src/store.ts'
 
 /** One organization of a store, spoken to in bodies of the wire; answers are parsed. */
@@ -19,7 +20,8 @@ export interface TestOrganization {
   delete(id: number): Promise<void>
   recordEvent(body: object): Promise<CustomerEvent>
   find(id: number): Promise<Customer | undefined>
-  search(body?: object): Promise<{ data: Customer[]; total: number }>
+  /** `now` is what relative dates count from. */
+  search(body?: object, now?: number): Promise<{ data: Customer[]; total: number | null }>
 }
 
 const options = { attributes: new Map(), strictAttributes: false }
@@ -28,8 +30,11 @@ export async function openOrganization(store: Store, name = 'default'): Promise<
   const secretHash = hashSecret(generateSecret())
   const first = name === 'default' ? await store.createDefault({ name: 'first', secretHash }) : undefined
   const key = first ?? await store.createKey({ organizationId: (await store.createOrganization(name)).id, name: 'first', secretHash })
-  const caller = { organizationId: key.organizationId, keyId: key.id, requestId: 'test-request' }
+  return speakTo(store, { organizationId: key.organizationId, keyId: key.id, requestId: 'test-request' })
+}
 
+/** An organization that is there already. */
+export function speakTo(store: Store, caller: Caller): TestOrganization {
   const write = async (command: Command): Promise<Customer[]> => {
     const { customers } = await store.write(caller, command)
     return customers.map(parseCustomer)
@@ -57,8 +62,9 @@ export async function openOrganization(store: Store, name = 'default'): Promise<
       const json = await store.find(caller.organizationId, id)
       return json === undefined ? undefined : parseCustomer(json)
     },
-    async search(body = {}) {
-      const { customers, total } = await store.search(caller.organizationId, parseSearch(body).search)
+    async search(body = {}, now = systemClock()) {
+      const { search } = parseSearch(body, { ...await store.searchContext(caller.organizationId), now })
+      const { customers, total } = await store.search(caller, search)
       return { data: parseCustomers(customers), total }
     }
   }

@@ -2,27 +2,28 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Customer } from '../../src/contract/customer.ts'
 import { engines } from '../engines.ts'
-import { drafts, happenings, search, withIds } from './generated.ts'
+import { drafts, happenings, now, search, withIds } from './generated.ts'
 import { searchInMemory } from './in-memory-search.ts'
 import { populate } from './populated-organization.ts'
 
 test.each(engines)('$name: pages by offset hold every match once, in order, and only the last is short', async (engine) => {
-  const store = engine.openStore()
+  const database = engine.createDatabase()
+  const store = database.openStore()
   let run = 0
   await fc.assert(fc.asyncProperty(
     drafts, happenings, search, fc.integer({ min: 1, max: 9 }),
     async (bodies, changes, body, limit) => {
-      const organization = await populate(store, { name: `run ${run++}`, drafts: bodies, happenings: changes })
+      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes })
       const asked = { ...withIds(body, organization.ids), limit }
       const pages: Customer[][] = []
       let offset = 0
       do {
-        const { data } = await organization.search({ ...asked, offset })
+        const { data } = await organization.search({ ...asked, offset }, now)
         pages.push(data)
         offset += limit
       } while (pages.at(-1)?.length === limit)
 
-      const { data: all } = searchInMemory(organization.kept, { ...asked, limit: 100, offset: 0 })
+      const { data: all } = searchInMemory(organization.kept, { ...asked, limit: 100, offset: 0 }, now)
       const wanted = Array.from({ length: Math.floor(all.length / limit) + 1 }, (_, page) => all.slice(page * limit, (page + 1) * limit))
       expect(pages).toEqual(wanted)
     }
