@@ -67,6 +67,9 @@ export function emptyCustomer(id: number): Customer {
   }
 }
 
+/** The keys of a customer, in the order of every answer. */
+export const customerKeys = Object.keys(emptyCustomer(0)) as (keyof Customer)[]
+
 /** A device as written: its id may be left to the server. */
 export type DeviceDraft = Omit<Device, 'id'> & { readonly id: number | null }
 

@@ -25,7 +25,13 @@ export const limits = {
   bodyLevelsMax: 32,
   batchCustomersMax: 10,
   pageCustomersMax: 100,
+  /** With a cursor. */
+  walkCustomersMax: 1_000,
+  /** Filters of a search in all its groups; and likewise groups. */
   searchFiltersMax: 50,
+  searchGroupLevelsMax: 5,
+  /** Values of one `in`. */
+  searchValuesMax: 1_000,
 
   /** Request line and headers together. */
   headerBytesMax: 16_384,
@@ -50,8 +56,16 @@ export const limits = {
   groupCommandsMax: 128,
   /** Commands waiting for a commit; beyond it 503. */
   writeQueueMax: 10_000,
-  /** Searches waiting for a read worker; beyond it 503. */
+  /** Searches waiting for their turn, in all and of one API key; beyond it 503. */
   readQueueMax: 1_000,
+  readQueueKeyMax: 250,
+  /** A search that takes longer is stopped and answered 503. */
+  searchSecondsMax: 10,
+  /** What the index of searches in memory may take; some 350 MiB hold a million customers. */
+  searchMemoryMebibytesDefault: 1_024,
+  searchMemoryMebibytesMax: 65_536,
+  /** Organizations as large are indexed as the server starts, others when they are first searched. */
+  indexedAtStartCustomersMin: 1_000,
   /** How long a write waits for another process's lock before it is answered 503. */
   lockWaitSeconds: 5,
   retryAfterSeconds: 1,

@@ -4,7 +4,8 @@ import type { Command } from './command.ts'
 import type { CustomerEvent } from './contract/event.ts'
 import type { AttributeType } from './custom-data.ts'
 import type { CustomerJson } from './customer.ts'
-import type { CustomerSearch } from './search.ts'
+import type { SearchContext } from './parse-search.ts'
+import type { CustomerSearch, Position } from './search.ts'
 
 export interface Organization {
   readonly id: number
@@ -22,8 +23,27 @@ export interface Written {
 export interface FoundPage {
   /** As the elements of a JSON array, comma-separated, in UTF-8. */
   readonly customers: Uint8Array
-  /** All matches, exactly. */
-  readonly total: number
+  /** How many those are. */
+  readonly count: number
+  /** All matches, exactly; null when the search did not want it. */
+  readonly total: number | null
+  /** Where the last customer of the page stands; null when nobody comes behind it. */
+  readonly next: Position | null
+  /** What finding the page took, and what counting the matches took besides. */
+  readonly pageMs: number
+  readonly totalMs: number
+  /** Given when the search wants it. */
+  readonly explanation: SearchExplanation | null
+}
+
+/** How a search was answered, in words for people who wonder why it is slow. */
+export interface SearchExplanation {
+  /** What was walked or driven from, such as `walk firstSeen`. */
+  readonly plan: string
+  /** In more detail, one step a line. */
+  readonly steps: readonly string[]
+  /** Entries of an index or rows that were looked at, page and total together. */
+  readonly entriesVisited: number
 }
 
 export interface Backup {
@@ -37,6 +57,8 @@ export interface StoreStatus {
   readonly databaseBytes: number
   readonly writesWaiting: number
   readonly readsWaiting: number
+  /** What the index of searches takes in memory; 0 where there is none. */
+  readonly searchIndexBytes: number
 }
 
 /** Told of every commit, for metrics. */
@@ -52,8 +74,11 @@ export interface Store {
   /** One transaction: loads what the command names, decides, keeps the result and appends the changes. */
   write(caller: Caller, command: Command): Promise<Written>
   find(organizationId: number, id: number): Promise<CustomerJson | undefined>
-  search(organizationId: number, search: CustomerSearch): Promise<FoundPage>
+  /** Each key gets its share of what searches may take; `unavailable` beyond it, and when one takes too long. */
+  search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage>
   attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>>
+  /** What searches of an organization are read against. */
+  searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>>
 
   createOrganization(name: string): Promise<Organization>
   organizations(): Promise<Organization[]>

@@ -79,6 +79,30 @@ export function readInteger(
   return number
 }
 
+/** A number, or its decimal text. */
+export function readNumber(findings: Findings, path: string, value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^-?\d{1,20}(\.\d{1,20})?$/.test(value) ? Number(value) : value
+  if (typeof number !== 'number' || !Number.isFinite(number)) return findings.fault(path, 'This value should be of type numeric.')
+  const fault = numberFault(number)
+  return fault === undefined ? number : findings.fault(path, fault)
+}
+
+/** A query parameter cannot be null: `limit=` is how clients send a value they do not have. */
+export function isAbsent(value: unknown): value is undefined | null | '' {
+  return value === undefined || value === null || value === ''
+}
+
+/** The first choice is the default. HelpCrunch: letter case does not matter. */
+export function readChoice<const Choice extends string>(
+  findings: Findings, path: string, value: unknown, choices: readonly [Choice, ...Choice[]]
+): Choice {
+  if (isAbsent(value)) return choices[0]
+  const found = typeof value === 'string' && choices.find((choice) => choice.toLowerCase() === value.toLowerCase())
+  if (found) return found
+  findings.fault(path, `This value should be one of ${choices.map((choice) => `"${choice}"`).join(', ')}.`)
+  return choices[0]
+}
+
 export function readCustomerId(findings: Findings, path: string, value: unknown): number | undefined {
   if (value === undefined || value === null || value === '') return findings.fault(path, blank)
   return readInteger(findings, path, value, { min: 1, max: limits.integerMax })

@@ -4,12 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test, vi } from 'vitest'
 import manifest from '../package.json' with { type: 'json' }
 import { databaseOption, serveOptions } from '../src/cli/config.ts'
-import { searchFieldNames } from '../src/contract/search.ts'
+import { searchTables } from '../src/contract/search.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { ApiError, errorCodes } from '../src/errors.ts'
 import { errorBody, statusByCode } from '../src/http/error-response.ts'
 import { limits } from '../src/limits.ts'
-import { operatorsOf } from '../src/search.ts'
 import { runCli, runProgram, startCli } from './e2e/start-cli.ts'
 import { temporaryFolder } from './engines.ts'
 import type { TestServer } from './start-server.ts'
@@ -22,7 +21,7 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 const decisions = readdirSync(join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`)
 const documents = [
   'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md',
-  'docs/compatibility.md', 'docs/errors.md', 'docs/limits.md', 'docs/operations.md', ...decisions
+  'docs/compatibility.md', 'docs/errors.md', 'docs/limits.md', 'docs/operations.md', 'docs/search.md', ...decisions
 ]
 
 function read(document: string): string {
@@ -151,21 +150,17 @@ describe('docs/operations.md', () => {
   })
 })
 
+describe('docs/search.md', () => {
+  const { paths } = JSON.parse(read('openapi.json')) as { paths: Record<string, { post?: { description?: string } }> }
+  const described = paths['/v1/customers/search']?.post?.description ?? ''
+
+  test.each(Object.entries(searchTables()))('has the table of %s as the code and openapi.json have it', (_name, table) => {
+    expect(read('docs/search.md')).toContain(`\n\n${table}\n\n`)
+    expect(described).toContain(`\n\n${table}\n`)
+  })
+})
+
 describe('docs/compatibility.md', () => {
-  const search = rows(section('docs/compatibility.md', 'What a search can ask'))
-
-  test('has each field of a search, and no other', () => {
-    const documented = search.flatMap(([names]) => quoted(names)).filter((name) => name.startsWith('customers.'))
-    expect(documented.toSorted()).toEqual(searchFieldNames.map((name) => `customers.${name}`).toSorted())
-  })
-
-  test('has each operator of a search with the types it fits, and no other', () => {
-    const documented = search.flatMap(([names, types = '']) =>
-      quoted(names).filter((name) => !name.startsWith('customers.')).flatMap((operator) => types.split(', ').map((type) => `${type} ${operator}`)))
-    const operators = Object.entries(operatorsOf).flatMap(([type, list]) => list.map((operator) => `${type} ${operator}`))
-    expect(documented.toSorted()).toEqual(operators.toSorted())
-  })
-
   test('has each operation of openapi.json, and no other', () => {
     const documented = rows(section('docs/compatibility.md', 'What matches')).flatMap(([, route = '']) =>
       route.replace(/ `.*/, '').split(', ').map((method) => `${method} ${quoted(route)[0]}`))
@@ -177,7 +172,7 @@ describe('docs/compatibility.md', () => {
 
   test('names every setting of the wire, and no other', () => {
     const documented = rows(section('docs/compatibility.md', 'Settings for older habits')).flatMap(([setting]) => quoted(setting)[0]?.split(' ')[0] ?? [])
-    const elsewhere = new Set(['--host', '--port', '--trust-proxy', '--metrics-host', '--change-days'])
+    const elsewhere = new Set(['--host', '--port', '--trust-proxy', '--metrics-host', '--change-days', '--search-memory'])
     const settings = serveOptions().flatMap(({ long }) => (long === undefined || long === null || elsewhere.has(long) ? [] : long))
     expect(documented.toSorted()).toEqual(settings.toSorted())
   })

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
 import { onTestFinished } from 'vitest'
+import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
 import type { Store } from '../src/store.ts'
 
@@ -18,7 +19,11 @@ export interface TestDatabase {
 }
 
 /** Every engine that `ENGINES` selects (comma-separated; default all), each making an empty database. */
-const creators: Record<string, () => TestDatabase> = { sqlite: createSqlite }
+const creators: Record<string, () => TestDatabase> = {
+  'sqlite': () => createSqlite({}),
+  // Every search by SQL.
+  'sqlite without index': () => createSqlite({ indexBytesMax: 0 })
+}
 
 export const engines = (process.env.ENGINES ?? Object.keys(creators).join()).split(',').map((name) => {
   const createDatabase = creators[name]
@@ -31,13 +36,13 @@ export const engines = (process.env.ENGINES ?? Object.keys(creators).join()).spl
   }
 })
 
-function createSqlite(): TestDatabase {
+function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   const folder = temporaryFolder()
   const path = join(folder, 'clientele.db')
   return {
     folder,
-    openStore: () => openSqlite(path),
-    openBackup: openSqlite,
+    openStore: () => openSqlite({ path, ...options }),
+    openBackup: (copy) => openSqlite({ path: copy, ...options }),
     sql(text) {
       const db = new SqliteDatabase(path)
       try {
@@ -52,8 +57,8 @@ function createSqlite(): TestDatabase {
   }
 }
 
-function openSqlite(path: string): Store {
-  const store = SqliteStore.open({ path })
+function openSqlite(options: SqliteOptions): Store {
+  const store = SqliteStore.open(options)
   onTestFinished(async () => { await store.close() })
   return store
 }

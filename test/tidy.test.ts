@@ -21,8 +21,9 @@ const importTable: Readonly<Record<string, Room>> = {
     node: ['node:crypto', 'node:assert']
   },
   sql: { rooms: ['domain', 'contract'], packages: ['sql-template-tag'], node: ['node:fs'] },
+  columns: { rooms: ['domain', 'contract'], packages: [], node: [] },
   sqlite: {
-    rooms: ['sql', 'domain', 'contract'],
+    rooms: ['columns', 'sql', 'domain', 'contract'],
     packages: ['better-sqlite3', 'sql-template-tag'],
     node: 'all'
   },

@@ -12,6 +12,7 @@ export interface ServeConfig {
   readonly host: string
   readonly port: number
   readonly changeDays: number
+  readonly searchMemoryMebibytes: number
   readonly http: HttpSettings
 }
 
@@ -30,6 +31,7 @@ export interface ServeOptions {
   readonly trustProxy: boolean
   readonly metricsHost?: string
   readonly changeDays: number
+  readonly searchMemory: number
 }
 
 export function databaseOption(): Option {
@@ -53,14 +55,16 @@ export function serveOptions(): Option[] {
     option('--metrics-host <addresses>', 'CLIENTELE_METRICS_HOST', 'addresses and networks that may read /metrics, comma-separated; default: this machine only')
       .argParser(parseMetricsHost),
     option('--change-days <days>', 'CLIENTELE_CHANGE_DAYS', 'how long changes are kept')
-      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.changeDaysMax })).default(limits.changeDaysDefault)
+      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.changeDaysMax })).default(limits.changeDaysDefault),
+    option('--search-memory <MiB>', 'CLIENTELE_SEARCH_MEMORY', 'what searches may keep in memory, about 350 a million customers; 0 for none')
+      .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault)
   ]
 }
 
 export function serveConfig(options: ServeOptions): ServeConfig {
-  const { database, host, port, changeDays, rateLimit, metricsHost, emptySearch, ...http } = options
+  const { database, host, port, changeDays, searchMemory, rateLimit, metricsHost, emptySearch, ...http } = options
   return {
-    database, host, port, changeDays,
+    database, host, port, changeDays, searchMemoryMebibytes: searchMemory,
     http: {
       errorStyle: http.errorStyle,
       putMode: http.putMode,

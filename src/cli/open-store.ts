@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { ApiError, OperatorError } from '../errors.ts'
+import type { SqliteOptions } from '../sqlite/store.ts'
 import { SqliteStore } from '../sqlite/store.ts'
-import type { CommitListener, Store } from '../store.ts'
+import type { Store } from '../store.ts'
 import { sqlitePath } from './config.ts'
 
 /** The engine that a database URL names, with its schema up to date. */
-export function openStore(database: string, options: { onCommit?: CommitListener } = {}): Store {
+export function openStore(database: string, options: Omit<SqliteOptions, 'path'> = {}): Store {
   return SqliteStore.open({ path: sqlitePath(database), ...options })
 }
 

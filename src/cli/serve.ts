@@ -11,6 +11,7 @@ import type { ServeConfig } from './config.ts'
 import { nameDatabase, openStore } from './open-store.ts'
 import { version } from './version.ts'
 
+const bytesAMebibyte = 1024 * 1024
 const secondsADay = 86_400
 const logFlushMs = 200
 const logBufferBytes = 16_000
@@ -21,7 +22,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const destination = pino.destination({ fd: 2, sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs })
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const metrics = new Metrics()
-  const store = openStore(config.database, { onCommit: metrics.onCommit })
+  const store = openStore(config.database, { onCommit: metrics.onCommit, indexBytesMax: config.searchMemoryMebibytes * bytesAMebibyte, preparesIndex: true })
   metrics.watch(store)
 
   const server = await createServer({ store, settings: config.http, log, metrics, version })

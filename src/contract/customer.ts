@@ -143,7 +143,18 @@ export const Batch = Type.Array(Type.Ref('BatchItem'), {
 export const Customers = Type.Array(Type.Ref('Customer'), { $id: 'Customers', description: 'The customers, in the order of the request.' })
 
 export const CustomerPage = Type.Object({
-  data: Type.Array(Type.Ref('Customer')),
-  total: Type.Integer({ description: 'All matches, exactly, whatever `limit` is.' }),
-  meta: Type.Object({ total: Type.Integer(), limit: Type.Integer({ description: 'The limit used.' }) })
+  data: Type.Array(Type.Ref('Customer'), { description: 'Of each customer only the keys in `fields`, where the request has them.' }),
+  total: Type.Optional(Type.Integer({ description: 'All matches, exactly, whatever `limit` is. Left out with `total: false`.' })),
+  meta: Type.Object({
+    total: Type.Optional(Type.Integer()),
+    limit: Type.Integer({ description: 'The limit used.' }),
+    cursor: NullableString({ description: 'Goes on behind this page; null at the end.' })
+  }),
+  explain: Type.Optional(Type.Object({
+    plan: Type.String({ description: 'What was walked or driven from.' }),
+    steps: Type.Array(Type.String()),
+    entriesVisited: Type.Integer({ description: 'Entries of an index or customers looked at, for page and total.' }),
+    pageMs: Type.Number({ description: 'Milliseconds that finding the page took.' }),
+    totalMs: Type.Number({ description: 'Milliseconds that counting took besides.' })
+  }, { description: 'With `explain: true`.' }))
 }, { $id: 'CustomerPage', description: 'A page of customers. One shorter than `limit` is the last.' })

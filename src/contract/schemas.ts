@@ -2,11 +2,11 @@ import type { TSchema } from 'typebox'
 import { Batch, BatchItem, Customer, CustomerDraft, CustomerPage, Customers, Device, Location } from './customer.ts'
 import { ErrorBody, ErrorEntry } from './error.ts'
 import { CustomerEvent, EventDraft } from './event.ts'
-import { CustomerSearch, Filter } from './search.ts'
+import { CustomerSearch, FieldFilter, Filter, FilterGroup } from './search.ts'
 import { Tag, TagDraft, TagsDraft } from './tag.ts'
 
 /** The named schemas of the wire. */
 export const schemas: readonly (TSchema & { readonly $id?: string })[] = [
   Batch, BatchItem, Customer, CustomerDraft, CustomerEvent, CustomerPage, Customers, CustomerSearch, Device,
-  ErrorBody, ErrorEntry, EventDraft, Filter, Location, Tag, TagDraft, TagsDraft
+  ErrorBody, ErrorEntry, EventDraft, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft
 ]

@@ -1,58 +1,237 @@
 import { Type } from 'typebox'
 import { limits } from '../limits.ts'
-import type { TagDraft } from './tag.ts'
+import { Customer } from './customer.ts'
 
-/** Fields that a search may ask about, without their prefix `customers.`. */
-export const searchFieldNames = [
-  'id', 'name', 'email', 'company', 'phone', 'countryCode', 'city', 'regionCode', 'userId',
-  'telegramId', 'facebookId', 'instagramId', 'viberId', 'whatsappId', 'tagsData', 'firstSeen', 'lastSeen', 'createdAt'
-] as const
-export type SearchFieldName = (typeof searchFieldNames)[number]
+/**
+ * Fields with one value, by the names that searches use without their prefix `customers.`.
+ * `isExact`: text that compares with regard to letter case. `fromInteger`: an integer stands for its decimal text.
+ */
+export const scalarFields = {
+  id: { type: 'integer' },
+  name: { type: 'text' },
+  email: { type: 'text' },
+  userId: { type: 'text', isExact: true, fromInteger: true },
+  company: { type: 'text' },
+  phone: { type: 'text' },
+  countryCode: { type: 'text' },
+  regionCode: { type: 'text' },
+  city: { type: 'text' },
+  firstSeen: { type: 'date' },
+  lastSeen: { type: 'date' },
+  createdAt: { type: 'date' },
+  updatedAt: { type: 'date' },
+  unsubscribed: { type: 'boolean' },
+  blocked: { type: 'boolean' },
+  source: { type: 'text' },
+  referer: { type: 'text' },
+  lastPage: { type: 'text' },
+  locale: { type: 'text' },
+  createdFrom: { type: 'text' },
+  integrationId: { type: 'text', isExact: true },
+  telegramId: { type: 'text', isExact: true },
+  facebookId: { type: 'text', isExact: true },
+  instagramId: { type: 'text', isExact: true },
+  viberId: { type: 'text', isExact: true },
+  whatsappId: { type: 'text', isExact: true },
+  notes: { type: 'text' },
+  'device.platform': { type: 'text' },
+  'device.timezone': { type: 'text' }
+} as const satisfies Record<string, ScalarFieldKind>
+export type ScalarFieldName = keyof typeof scalarFields
 
-const searchOperators = ['=', '!=', '>', '<', '>=', '<=', '~', '!~'] as const
-export type SearchOperator = (typeof searchOperators)[number]
+export interface ScalarFieldKind {
+  readonly type: 'integer' | 'text' | 'date' | 'boolean'
+  readonly isExact?: true
+  readonly fromInteger?: true
+}
 
+export type SearchFieldType = ScalarFieldKind['type'] | 'number' | 'tags' | 'events' | 'any text'
+
+const ordered = ['=', '!=', '>', '<', '>=', '<=', 'between', 'in', '!in'] as const
+
+/** Which operators fit a field, by its type. Attributes are of type text, number or boolean. */
+export const searchOperators = {
+  'text': ['=', '!=', '~', '!~', '^', '$', 'in', '!in', 'empty', '!empty'],
+  'integer': [...ordered, 'empty', '!empty'],
+  'number': [...ordered, 'empty', '!empty'],
+  'date': [...ordered, 'empty', '!empty'],
+  'boolean': ['=', '!=', 'empty', '!empty'],
+  'tags': ['=', 'all', 'any', 'none', 'empty', '!empty'],
+  'events': ordered,
+  'any text': ['~', '!~']
+} as const satisfies Record<SearchFieldType, readonly string[]>
+export type SearchOperator = (typeof searchOperators)[SearchFieldType][number]
+
+const operatorMeanings: Record<SearchOperator, string> = {
+  '=': 'equal; has all the tags named',
+  '!=': 'not equal; a missing value is not',
+  '~': 'contains',
+  '!~': 'does not contain; neither does a missing value',
+  '^': 'starts with',
+  '$': 'ends with',
+  '>': 'greater, later', '<': 'less, earlier', '>=': 'at least, not before', '<=': 'at most, not after',
+  'between': 'from the first to the second of two values, both included',
+  'in': `one of up to ${limits.searchValuesMax} values`,
+  '!in': 'none of them; a missing value is none',
+  'all': 'has all the tags named', 'any': 'has at least one of them', 'none': 'has none of them',
+  'empty': 'has no value, `""`, or no tag; takes no value',
+  '!empty': 'has one; takes no value'
+}
+
+const typeNames: Record<SearchFieldType, string> = {
+  'text': 'text', 'integer': 'integer', 'number': 'number', 'date': 'date: UNIX seconds, `"now"`, or `"-7d"` (s, m, h, d, w)',
+  'boolean': 'boolean', 'tags': 'list of tags, by name or as `{"name": …}`',
+  'events': 'integer: how many, from `since` to `until`', 'any text': 'text in name, email, company, phone or userId'
+}
+
+/** Fields and operators as tables in Markdown, for the description of the API and for docs/search.md. */
+export function searchTables(): { fields: string; operators: string; faults: string } {
+  const scalars = Object.entries<ScalarFieldKind>(scalarFields)
+  const ofType = (type: SearchFieldType): string => {
+    const names = scalars.filter(([, kind]) => kind.type === type).map(([name, { isExact }]) => `\`customers.${name}\`${isExact === true ? '*' : ''}`)
+    const others: Partial<Record<SearchFieldType, string>> = {
+      'text': '`customData.<attribute>`', 'number': '`customData.<attribute>`', 'boolean': '`customData.<attribute>`',
+      'tags': '`customers.tags`, `customers.tagsData`', 'events': '`events.<name>`', 'any text': '`text`'
+    }
+    return [...names, ...(others[type] === undefined ? [] : [others[type]])].join(', ')
+  }
+  const types = Object.keys(searchOperators) as SearchFieldType[]
+  const usedBy = (operator: string): string => types.filter((type) => searchOperators[type].some((one) => one === operator)).join(', ')
+  return {
+    fields: table(['fields', 'value'], types.map((type) => [ofType(type), typeNames[type]])),
+    operators: table(['operator', 'means', 'fits'], Object.entries(operatorMeanings).map(([operator, meaning]) => [`\`${operator}\``, meaning, usedBy(operator)])),
+    faults: table(['misuse', 'message'], Object.entries(searchFaults).map(([misuse, message]) => [misuses[misuse as keyof typeof searchFaults], message]))
+  }
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+}
+
+/** What each misuse of a search is answered; `…` stands for what was sent or meant. */
+export const searchFaults = {
+  unknownField: '… is not a searchable field',
+  unknownSort: '… is not a field to sort by',
+  nearMiss: 'did you mean "…"?',
+  unfitOperator: '… cannot be used on …',
+  nearlyKnownKey: 'This key is not known.',
+  notOnFilter: 'Only a group can have this key. Put the filter into one.',
+  tooDeep: `Groups can be nested ${limits.searchGroupLevelsMax} levels deep.`,
+  tooManyFilters: `A search can have ${limits.searchFiltersMax} filters and ${limits.searchFiltersMax} groups in all.`,
+  pair: 'This value should be an array of two values, the lower and the upper end.',
+  list: `This value should be an array of 1 to ${limits.searchValuesMax} values.`,
+  relativeDate: 'This value should be UNIX seconds, "now", or a time before now such as "-7d" (s, m, h, d, w).',
+  foreignCursor: 'This cursor belongs to another search or was altered. A walk begins with "" and keeps its filter, sort and order.',
+  cursorWithOffset: 'A cursor and an offset cannot be used together.'
+} as const
+
+const misuses: Record<keyof typeof searchFaults, string> = {
+  unknownField: 'a field that is not there, an attribute that the organization lacks',
+  unknownSort: 'a sort by a field that is not there, by tags, events or `text`',
+  nearMiss: 'added where one name is close to what was sent',
+  unfitOperator: 'an operator that the field does not have',
+  nearlyKnownKey: 'a key at the top one edit away from one that means something',
+  notOnFilter: '`not` beside `field`',
+  tooDeep: 'groups in groups in groups',
+  tooManyFilters: 'too many filters or groups',
+  pair: '`between` without two values',
+  list: '`in` or `!in` without values, or with too many',
+  relativeDate: 'a date that is none',
+  foreignCursor: 'a cursor of another filter, sort, order or organization, or one made by hand',
+  cursorWithOffset: '`cursor` with `offset`'
+}
+
+const sortNames = Object.keys(scalarFields).map((name) => `customers.${name}`)
 const SortName = Type.Unsafe<string>({
-  type: 'string', enum: ['customers.firstSeen', 'customers.lastSeen'], default: 'customers.firstSeen',
-  description: 'Ties are broken by id in the same direction; customers without the date come last in both.'
+  anyOf: [{ type: 'string', enum: sortNames }, { type: 'string', pattern: '^customData\\..' }],
+  default: 'customers.firstSeen',
+  description: 'Any field with one value. Ties are broken by id in the same direction; customers without the value come last in both.'
 })
 const Order = Type.Unsafe<string>({ type: 'string', enum: ['asc', 'desc'], default: 'asc', description: 'Of the sort.' })
-const Limit = Type.Integer({ minimum: 1, default: limits.pageCustomersMax, description: `More than ${limits.pageCustomersMax} is taken as ${limits.pageCustomersMax}.` })
+const Limit = Type.Integer({
+  minimum: 1, default: limits.pageCustomersMax,
+  description: `More than ${limits.pageCustomersMax}, or ${limits.walkCustomersMax} with a cursor, is taken as that.`
+})
 const Offset = Type.Integer({ minimum: 0, maximum: limits.integerMax, default: 0, description: 'How many customers to pass over.' })
+const Cursor = Type.String({
+  description: '`""` begins a walk and `meta.cursor` of each answer goes on, with the same filter, sort and order, until it is null. ' +
+    'A walk meets every customer that stays, once, also while others are added and removed.'
+})
 
-export const ListQuery = Type.Partial(Type.Object({ sort: SortName, order: Order, limit: Limit, offset: Offset }), { $id: 'ListQuery' })
+export const ListQuery = Type.Partial(Type.Object({
+  sort: SortName, order: Order, limit: Limit, offset: Offset, cursor: Cursor,
+  fields: Type.String({ description: 'Keys of a customer, separated by commas: only those are answered.' })
+}), { $id: 'ListQuery' })
 
-export const Filter = Type.Object({
-  field: Type.Unsafe<string>({ type: 'string', enum: searchFieldNames.map((name) => `customers.${name}`) }),
-  operator: Type.Unsafe<string>({
-    type: 'string', enum: [...searchOperators],
-    description: '`=` and `!=` fit every field but tagsData, which has `=` alone; `<`, `>`, `<=`, `>=` fit id and dates; `~` (contains) and `!~` fit text.'
-  }),
-  value: Type.Unsafe<string | number | readonly TagDraft[]>({
+const operatorNames = Object.keys(operatorMeanings)
+
+const SearchDate = Type.Unsafe<string | number>({
+  anyOf: [{ type: 'integer', minimum: 0, maximum: limits.dateSecondsMax }, { type: 'string', pattern: String.raw`^(now|-\d{1,9}[smhdw])$` }]
+})
+
+const Value = Type.Unsafe<unknown>({
+  anyOf: [
+    { type: 'string', maxLength: limits.longTextCharactersMax },
+    { type: 'number', minimum: -limits.integerMax, maximum: limits.integerMax },
+    { type: 'boolean' },
+    { type: 'array', minItems: 1, maxItems: limits.searchValuesMax, items: { anyOf: [{ type: 'string' }, { type: 'number' }, Type.Ref('TagDraft')] } }
+  ],
+  description: 'What the field is compared with; not needed for `empty` and `!empty`.'
+})
+
+export const FieldFilter = Type.Object({
+  field: Type.Unsafe<string>({
     anyOf: [
-      { type: 'string', maxLength: limits.longTextCharactersMax },
-      { type: 'integer', minimum: -limits.integerMax, maximum: limits.integerMax },
-      { type: 'array', minItems: 1, maxItems: limits.customerTagsMax, items: Type.Ref('TagDraft') }
-    ],
-    description: 'Text; an integer for id; UNIX seconds for a date; a list of tags for tagsData, all of which the customer has.'
-  })
-}, { $id: 'Filter', description: 'One question about a customer.' })
+      { type: 'string', enum: [...sortNames, 'customers.tags', 'customers.tagsData', 'text'] },
+      { type: 'string', pattern: String.raw`^customData\..` },
+      { type: 'string', pattern: String.raw`^events\..` }
+    ]
+  }),
+  operator: Type.Unsafe<string>({ type: 'string', enum: operatorNames }),
+  value: Type.Optional(Value),
+  since: Type.Optional({ ...SearchDate, description: 'With events: counted from this second on.' }),
+  until: Type.Optional({ ...SearchDate, description: 'With events: counted up to this second.' })
+}, { $id: 'FieldFilter', description: 'One question about a customer.' })
+
+const Comparison = Type.Unsafe<string>({ type: 'string', enum: ['AND', 'OR'], default: 'AND' })
+const Filters = Type.Array(Type.Ref('Filter'), {
+  maxItems: limits.searchFiltersMax,
+  description: `Absent or empty: every customer. At most ${limits.searchFiltersMax} filters and ${limits.searchFiltersMax} groups in all.`
+})
+const Not = Type.Boolean({ default: false, description: 'Finds exactly the customers that would not be found otherwise.' })
+
+export const FilterGroup = Type.Object({
+  comparison: Type.Optional(Comparison),
+  not: Type.Optional(Not),
+  filter: Filters
+}, { $id: 'FilterGroup', description: `Filters that must all hold, or any of them. Groups can be nested ${limits.searchGroupLevelsMax} levels deep.` })
+
+export const Filter = Type.Unsafe<unknown>({ $id: 'Filter', anyOf: [Type.Ref('FieldFilter'), Type.Ref('FilterGroup')] })
 
 export const CustomerSearch = Type.Partial(Type.Object({
-  comparison: Type.Unsafe<string>({ type: 'string', enum: ['AND', 'OR'], default: 'AND' }),
-  filter: Type.Array(Type.Ref('Filter'), { maxItems: limits.searchFiltersMax, description: 'Absent or empty: every customer.' }),
+  comparison: Comparison,
+  filter: Filters,
+  not: Not,
   sort: SortName,
   order: Order,
   limit: Limit,
-  offset: Offset
+  offset: Offset,
+  cursor: Cursor,
+  total: Type.Boolean({ default: true, description: 'Whether all matches are counted. What it cost is in the header `Server-Timing`.' }),
+  fields: Type.Array(Type.Unsafe<string>({ type: 'string', enum: Object.keys(Customer.properties) }), { minItems: 1, description: 'Only these keys of each customer are answered.' }),
+  explain: Type.Boolean({ default: false, description: 'Adds how the customers were found, to see why a search is slow.' })
 }), {
   $id: 'CustomerSearch',
   examples: [{
     comparison: 'AND',
     filter: [
       { field: 'customers.email', operator: '~', value: '@example.com' },
-      { field: 'customers.tagsData', operator: '=', value: [{ name: 'Lead' }] }
+      { field: 'customers.lastSeen', operator: '>=', value: '-30d' },
+      { comparison: 'OR', filter: [
+        { field: 'customers.tags', operator: 'any', value: ['Lead', 'VIP'] },
+        { field: 'events.Invoice paid', operator: '>=', value: 3, since: '-90d' }
+      ] }
     ],
-    sort: 'customers.lastSeen', order: 'desc', limit: 20, offset: 0
+    sort: 'customers.lastSeen', order: 'desc', limit: 20
   }]
 })

@@ -2,11 +2,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Command, Parsed, ParseOptions } from '../command.ts'
 import { parseBatch, parseCreate, parseTags, parseUpdate } from '../command.ts'
-import { ListQuery } from '../contract/search.ts'
+import { systemClock } from '../clock.ts'
+import { ListQuery, searchTables } from '../contract/search.ts'
+import { issueCursor } from '../cursor.ts'
+import { pickPageFields } from '../customer-fields.ts'
 import { customerNotFound } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { ParsedSearch } from '../search.ts'
-import { parseList, parseSearch } from '../search.ts'
+import type { ParsedSearch, SearchContext } from '../parse-search.ts'
+import { parseList, parseSearch } from '../parse-search.ts'
 import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
 import { presentCustomer, presentCustomers, reportIgnored, sendJson } from './customer-answer.ts'
@@ -38,23 +41,23 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
       querystring: ListQuery, response: responses(200, 'CustomerPage', [400])
     }
   }, async (request, reply) => {
-    const parsed = parseList(request.query as Record<string, unknown>)
+    const parsed = parseList(request.query as Record<string, unknown>, await searchContext(request))
     reportIgnored(reply, parsed.ignored)
-    return sendPage(reply, parsed, await store.search(callerOf(request).organizationId, parsed.search))
+    return sendPage(reply, parsed, await search(request, parsed))
   })
 
   server.post('/customers/search', {
     schema: {
       operationId: 'searchCustomers', summary: 'Search customers', tags,
-      description: 'Sees every write already answered. Nobody found is 200 and an empty page, or 404 with `--empty-search 404`.',
+      description: searchDescription(),
       body: ref('CustomerSearch'), response: responses(200, 'CustomerPage', [...bodyFailures, 404])
     }
   }, async (request, reply) => {
-    const parsed = parseSearch(jsonBody(request))
-    const page = await store.search(callerOf(request).organizationId, parsed.search)
+    const parsed = parseSearch(jsonBody(request), await searchContext(request))
+    const page = await search(request, parsed)
     ignoreQuery(request, reply, parsed.ignored)
     // HelpCrunch: sources differ on whether nobody found is an empty page.
-    if (page.total === 0 && settings.emptySearchStatus === 404) throw customerNotFound()
+    if (foundNobody(parsed, page) && settings.emptySearchStatus === 404) throw customerNotFound()
     return sendPage(reply, parsed, page)
   })
 
@@ -140,14 +143,51 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     return { attributes, strictAttributes: settings.strictAttributes }
   }
 
-  function sendPage(reply: FastifyReply, { search }: ParsedSearch, { customers, total }: FoundPage): FastifyReply {
-    // HelpCrunch: sources differ on where the total stands.
-    const tail = `],"total":${total},"meta":{"total":${total},"limit":${search.limit}}}`
-    return sendJson(reply, Buffer.concat([pageHead, presentCustomers(customers, settings.timestamps), Buffer.from(tail)]))
+  async function searchContext(request: FastifyRequest): Promise<SearchContext> {
+    return { ...await store.searchContext(callerOf(request).organizationId), now: systemClock() }
+  }
+
+  async function search(request: FastifyRequest, parsed: ParsedSearch): Promise<FoundPage> {
+    return await store.search(callerOf(request), parsed.search)
+  }
+
+  function sendPage(reply: FastifyReply, parsed: ParsedSearch, page: FoundPage): FastifyReply {
+    const counting = page.total === null ? '' : `, total;dur=${milliseconds(page.totalMs)}`
+    void reply.header('Server-Timing', `page;dur=${milliseconds(page.pageMs)}${counting}`)
+    const presented = presentCustomers(page.customers, settings.timestamps)
+    const customers = parsed.fields === null ? presented : pickPageFields(presented, parsed.fields)
+    return sendJson(reply, Buffer.concat([pageHead, customers, Buffer.from(pageTail(parsed, page))]))
   }
 }
 
+function searchDescription(): string {
+  const { fields, operators, faults } = searchTables()
+  return `${[
+    'Sees every write already answered. Nobody found is 200 and an empty page, or 404 with `--empty-search 404`.',
+    'The prefix `customers.` may be left out. Text compares without regard to letter case, except in the fields marked *. ' +
+    'A search by `text` without a sort begins with those of whom it is the whole of a field, then its beginning, then a part.',
+    fields, operators, 'What is wrong is answered with 400 and where it stands:', faults
+  ].join('\n\n')}\n`
+}
+
+/** Without a total it is known only where nobody can stand before the page. */
+function foundNobody({ search }: ParsedSearch, { total, count }: FoundPage): boolean {
+  return total === null ? count === 0 && search.offset === 0 && search.after === null : total === 0
+}
+
 const pageHead = Buffer.from('{"data":[')
+
+function pageTail({ search, seal, now }: ParsedSearch, { total, next, explanation, pageMs, totalMs }: FoundPage): string {
+  const cursor = next === null ? null : issueCursor({ position: next, now }, seal)
+  // HelpCrunch: sources differ on where the total stands.
+  const totals = total === null ? '' : `"total":${total},`
+  const explain = explanation && { ...explanation, pageMs: milliseconds(pageMs), totalMs: milliseconds(totalMs) }
+  return `],${totals}"meta":{${totals}"limit":${search.limit},"cursor":${JSON.stringify(cursor)}}${explain === null ? '' : `,"explain":${JSON.stringify(explain)}`}}`
+}
+
+function milliseconds(exactly: number): number {
+  return Math.round(exactly * 100) / 100
+}
 
 /** Stands for an id that cannot be one, so that faults of the body are named before the 404. */
 const noCustomer = 0

@@ -68,12 +68,14 @@ export class Metrics {
     const databaseBytes = this.#gauge('clientele_database_bytes', 'Size of the database with its write-ahead log.')
     const writesWaiting = this.#gauge('clientele_writes_waiting', 'Writes that wait for a commit or are in one.')
     const readsWaiting = this.#gauge('clientele_reads_waiting', 'Searches that wait for a thread or are in one.')
+    const searchIndexBytes = this.#gauge('clientele_search_index_bytes', 'Memory taken by the index of searches.')
     this.#scrapeStore = async () => {
       const status = await store.status()
       customers.set(status.customers)
       databaseBytes.set(status.databaseBytes)
       writesWaiting.set(status.writesWaiting)
       readsWaiting.set(status.readsWaiting)
+      searchIndexBytes.set(status.searchIndexBytes)
     }
   }
 

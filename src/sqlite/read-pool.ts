@@ -1,50 +1,74 @@
+import { performance } from 'node:perf_hooks'
 import type { Worker } from 'node:worker_threads'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { FoundPage } from '../store.ts'
+import { FairQueue } from './fair-queue.ts'
 import type { ReadJob, ReadResult } from './read-thread.ts'
 import { startThread } from './start-thread.ts'
 import { unpackError } from './thread-error.ts'
 
 interface Pending {
   readonly job: ReadJob
-  readonly resolve: (page: FoundPage) => void
+  readonly askedAtMs: number
+  /** Undefined: the thread leaves the question to others. */
+  readonly resolve: (page: FoundPage | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
 interface Reading {
   readonly thread: Worker
-  pending: Pending | undefined
+  pending: { readonly key: number; readonly item: Pending } | undefined
 }
 
-/** A few threads with a reading connection each. They start when first needed and take turns. */
+export interface ReadPoolOptions {
+  readonly thread: 'read-thread' | 'index-thread'
+  readonly threadsMax: number
+  readonly workerData: Record<string, unknown>
+  /** Told of what a thread says without being asked. */
+  readonly onNotice?: (notice: unknown) => void
+  /** Told when a thread ended by itself; given when others can answer what it was asked. */
+  readonly onLost?: () => void
+}
+
+/**
+ * A few threads with a reading connection each, which start when first needed. Searches wait in a
+ * bounded queue, in which the keys take turns; no key has more than its share of the queue, nor all
+ * threads where there are several.
+ */
 export class ReadPool {
-  readonly #path: string
-  readonly #threadsMax: number
-  readonly #waiting: Pending[] = []
+  readonly #options: ReadPoolOptions
+  readonly #waiting = new FairQueue<Pending>()
   readonly #threads = new Set<Reading>()
   #onIdle: (() => void) | undefined
   #isPaused = false
   #isClosing = false
 
-  constructor(path: string, { threadsMax }: { threadsMax: number }) {
-    this.#path = path
-    this.#threadsMax = threadsMax
+  constructor(options: ReadPoolOptions) {
+    this.#options = options
   }
 
   get length(): number {
     return this.#waiting.length + this.#reading
   }
 
-  search(job: ReadJob): Promise<FoundPage> {
+  search(keyId: number, job: ReadJob): Promise<FoundPage | undefined> {
     if (this.#isClosing) return Promise.reject(unavailable('The server is stopping.'))
-    if (this.#waiting.length >= limits.readQueueMax) {
-      return Promise.reject(unavailable('Too many searches are waiting. Try again.'))
+    if (this.#waiting.length >= limits.readQueueMax) return Promise.reject(unavailable('Too many searches are waiting. Try again.'))
+    if (this.#waiting.lengthOf(keyId) >= limits.readQueueKeyMax) {
+      return Promise.reject(unavailable('Too many searches of this API key are waiting. Try again, with fewer at once.'))
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject })
+      this.#waiting.push(keyId, { job, askedAtMs: performance.now(), resolve, reject })
       this.#dispatch()
     })
+  }
+
+  /** Says something to every thread, of which there is at least one then. */
+  tell(message: unknown): void {
+    if (this.#isClosing || this.#isPaused) return
+    if (this.#threads.size === 0) this.#grow()
+    for (const { thread } of this.#threads) thread.postMessage(message)
   }
 
   /** Finishes what was asked so far. */
@@ -55,12 +79,12 @@ export class ReadPool {
   }
 
   /** Runs the task while no thread has a connection. What is under way is finished before, what waits goes on after. */
-  async whileClosed(task: () => void): Promise<void> {
+  async whileClosed(task: () => void | Promise<void>): Promise<void> {
     this.#isPaused = true
     if (this.#reading > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
     await this.#closeThreads()
     try {
-      task()
+      await task()
     } finally {
       this.#isPaused = false
       this.#dispatch()
@@ -83,21 +107,33 @@ export class ReadPool {
   #dispatch(): void {
     while (!this.#isPaused && this.#waiting.length > 0) {
       const idle = [...this.#threads].find(({ pending }) => pending === undefined) ?? this.#grow()
-      if (idle === undefined) return
-      const next = this.#waiting.shift()
-      if (next === undefined) return
+      const next = idle && this.#waiting.shift((key) => this.#mayRead(key))
+      if (idle === undefined || next === undefined) break
+      if (performance.now() - next.item.askedAtMs > limits.searchSecondsMax * 1000) {
+        next.item.reject(unavailable('This search waited too long for its turn. Try again.'))
+        continue
+      }
       idle.pending = next
-      idle.thread.postMessage(next.job)
+      idle.thread.postMessage(next.item.job)
     }
     if (this.#reading === 0) this.#onIdle?.()
   }
 
+  /** One thread is always left to the other keys. */
+  #mayRead(keyId: number): boolean {
+    const own = [...this.#threads].filter(({ pending }) => pending?.key === keyId).length
+    return own < Math.max(1, this.#options.threadsMax - 1)
+  }
+
   #grow(): Reading | undefined {
-    if (this.#threads.size >= this.#threadsMax) return undefined
-    const reading: Reading = { thread: startThread('read-thread', { path: this.#path }), pending: undefined }
+    if (this.#threads.size >= this.#options.threadsMax) return undefined
+    const reading: Reading = { thread: startThread(this.#options.thread, this.#options.workerData), pending: undefined }
     this.#threads.add(reading)
     let cause: unknown
-    reading.thread.on('message', (result: ReadResult) => { this.#settle(reading, result) })
+    reading.thread.on('message', (message: ReadResult | { readonly notice: unknown }) => {
+      if ('notice' in message) this.#options.onNotice?.(message.notice)
+      else this.#settle(reading, message)
+    })
     reading.thread.on('error', (error) => { cause = error })
     reading.thread.on('exit', () => { this.#lose(reading, cause) })
     return reading
@@ -106,14 +142,16 @@ export class ReadPool {
   #settle(reading: Reading, result: ReadResult): void {
     const { pending } = reading
     reading.pending = undefined
-    if ('error' in result) pending?.reject(unpackError(result.error))
-    else pending?.resolve(result.value)
+    if ('error' in result) pending?.item.reject(unpackError(result.error))
+    else pending?.item.resolve(result.value)
     this.#dispatch()
   }
 
   #lose(reading: Reading, cause: unknown): void {
     this.#threads.delete(reading)
-    reading.pending?.reject(unavailable('The search stopped. Try again.', { cause }))
+    if (this.#options.onLost === undefined) reading.pending?.item.reject(unavailable('The search stopped. Try again.', { cause }))
+    else reading.pending?.item.resolve(undefined)
+    this.#options.onLost?.()
     this.#dispatch()
   }
 }

@@ -7,7 +7,7 @@ import { toStorageError } from './storage-error.ts'
 import type { ThreadError } from './thread-error.ts'
 import { packError } from './thread-error.ts'
 
-/** A thread that answers searches, so that none of them holds up the main thread. */
+/** A thread that answers searches by SQL, so that none of them holds up the main thread. */
 
 export interface ReadJob {
   readonly organizationId: number
@@ -15,11 +15,11 @@ export interface ReadJob {
 }
 
 /** A page on its way between threads: its bytes are handed over, not copied. */
-interface HandedPage extends FoundPage {
+export interface HandedPage extends FoundPage {
   readonly customers: Uint8Array<ArrayBuffer>
 }
 
-export type ReadResult = { readonly value: HandedPage } | { readonly error: ThreadError }
+export type ReadResult = { readonly value: HandedPage | undefined } | { readonly error: ThreadError }
 
 if (parentPort === null) throw new Error('read-thread.ts runs as a worker thread')
 const port = parentPort
@@ -35,17 +35,17 @@ port.on('message', (message: ReadJob | 'close') => {
     return
   }
   const result = answer(message)
-  port.postMessage(result, 'value' in result ? [result.value.customers.buffer] : [])
+  port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
 })
 
 function answer({ organizationId, search }: ReadJob): ReadResult {
   try {
-    const { customers, total } = inTransaction(() => {
+    const page = inTransaction(() => {
       reader.refresh()
       return reader.search(organizationId, search)
     })
     // Small buffers share their memory with others, which must stay here.
-    return { value: { customers: new Uint8Array(customers), total } }
+    return { value: { ...page, customers: new Uint8Array(page.customers) } }
   } catch (error) {
     return { error: packError(toStorageError(error) ?? error) }
   }

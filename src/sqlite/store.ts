@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { accessSync, closeSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import SqliteDatabase from 'better-sqlite3'
@@ -11,39 +10,48 @@ import type { AttributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
 import { ApiError, OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
 import { prepareDatabase } from './open.ts'
-import { ReadPool } from './read-pool.ts'
+import { isList } from './list-reader.ts'
+import { SearchDispatch } from './search-dispatch.ts'
 import { isReadOnlyError, toStorageError } from './storage-error.ts'
 import { TurnReader } from './turn-reader.ts'
 import { WriteQueue } from './write-queue.ts'
 import type { WriteJob, WriteResults } from './writer.ts'
 
+const mebibyte = 1024 * 1024
+
 export interface SqliteOptions {
   readonly path: string
   readonly onCommit?: CommitListener
+  /** What the index of searches in memory may take, in bytes; 0 switches it off. */
+  readonly indexBytesMax?: number
+  /** Whether large organizations are indexed at once, and not when they are first searched. */
+  readonly preparesIndex?: boolean
 }
 
 /** The engine on one SQLite file: reads on this thread while they are small, else in threads of their own. */
 export class SqliteStore implements Store {
   readonly #path: string
   readonly #writes: WriteQueue
-  readonly #reads: ReadPool
+  readonly #searches: SearchDispatch
   /** Undefined once it was closed to be opened anew by the next read, so that a passing fault passes. */
   #reader: TurnReader | undefined
   #reopening: Promise<void> | undefined
   #reopenedAtMs = -Infinity
   #isClosing = false
 
-  private constructor({ path, onCommit }: SqliteOptions) {
+  private constructor({ path, onCommit, indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false }: SqliteOptions) {
     this.#path = path
     this.#reader = new TurnReader(path)
     this.#writes = new WriteQueue(path, (commit) => {
       this.#reader?.noticeCommit()
       onCommit?.(commit)
     })
-    this.#reads = new ReadPool(path, { threadsMax: Math.min(4, availableParallelism()) })
+    this.#searches = new SearchDispatch(path, { indexBytesMax })
+    if (preparesIndex) this.#searches.prepare()
   }
 
   /** Throws an OperatorError when the file cannot be used, and has then left it as it was. */
@@ -63,13 +71,17 @@ export class SqliteStore implements Store {
     return this.#read((reader) => reader.find(organizationId, id))
   }
 
-  async search(organizationId: number, search: CustomerSearch): Promise<FoundPage> {
-    if (search.filters.length === 0) return this.#read((reader) => reader.search(organizationId, search))
-    return await this.#reads.search({ organizationId, search })
+  async search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
+    if (isList(search)) return this.#read((reader) => reader.search(caller.organizationId, search))
+    return await this.#searches.search(caller, search)
   }
 
   async attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>> {
     return this.#read((reader) => reader.attributes(organizationId))
+  }
+
+  async searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>> {
+    return this.#read((reader) => ({ organizationId, attributes: reader.attributes(organizationId), cursorSecret: reader.cursorSecret() }))
   }
 
   async createOrganization(name: string): Promise<Organization> {
@@ -122,7 +134,8 @@ export class SqliteStore implements Store {
       customers: this.#read((reader) => reader.customers()),
       databaseBytes: fileBytes(this.#path) + fileBytes(`${this.#path}-wal`),
       writesWaiting: this.#writes.length,
-      readsWaiting: this.#reads.length
+      readsWaiting: this.#searches.length,
+      searchIndexBytes: this.#searches.indexBytes
     }
   }
 
@@ -147,7 +160,7 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#isClosing = true
     await this.#reopening
-    await this.#reads.close()
+    await this.#searches.close()
     this.#reader?.close()
     // Last, since only a connection that can write folds the write-ahead log back as it leaves.
     await this.#writes.close()
@@ -192,7 +205,7 @@ export class SqliteStore implements Store {
   /** Each connection is opened again when it is next needed. */
   async #reopen(): Promise<void> {
     try {
-      await this.#writes.whileClosed(() => this.#reads.whileClosed(() => {
+      await this.#writes.whileClosed(() => this.#searches.whileClosed(() => {
         this.#reader?.close()
         this.#reader = undefined
       }))

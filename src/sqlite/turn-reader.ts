@@ -49,6 +49,11 @@ export class TurnReader {
     return this.#reader.attributeTypes(organizationId)
   }
 
+  cursorSecret(): Uint8Array {
+    this.#beginTurn()
+    return this.#reader.cursorSecret()
+  }
+
   organizations(): Organization[] {
     this.#beginTurn()
     return this.#db.prepare<[], Organization>(

@@ -1,0 +1,159 @@
+import type { UnixSeconds } from './clock.ts'
+import type { Customer } from './contract/customer.ts'
+import { searchFaults } from './contract/search.ts'
+import type { CursorSeal } from './cursor.ts'
+import { readCursor } from './cursor.ts'
+import type { AttributeType } from './custom-data.ts'
+import { customerKeys } from './customer.ts'
+import { readFilterTree } from './filter.ts'
+import { limits } from './limits.ts'
+import type { AnyTextFilter, CustomerSearch, Group, Order, Position, Sort } from './search.ts'
+import { findSearchField, isScalar, nearlyKnownKey, unknownField } from './search-field.ts'
+import { Findings, isAbsent, readBodyObject, readBoolean, readChoice, readInteger } from './untrusted.ts'
+
+/** What a search is read against. */
+export interface SearchContext {
+  readonly organizationId: number
+  /** Type by name, of every attribute of the organization. */
+  readonly attributes: ReadonlyMap<string, AttributeType>
+  /** Signs the organization's cursors. */
+  readonly cursorSecret: Uint8Array
+  readonly now: UnixSeconds
+}
+
+export interface ParsedSearch {
+  readonly search: CustomerSearch
+  /** The keys of each customer to answer; null: all. */
+  readonly fields: ReadonlySet<keyof Customer> | null
+  /** What the cursor of the next page is bound to. */
+  readonly seal: CursorSeal
+  /** The moment that relative dates count from; a walk keeps that of its first page. */
+  readonly now: UnixSeconds
+  /** Paths that meant nothing. */
+  readonly ignored: readonly string[]
+}
+
+const pageKeys = ['sort', 'order', 'limit', 'offset', 'cursor', 'fields'] as const
+const listKeys: ReadonlySet<string> = new Set(pageKeys)
+const searchKeys: ReadonlySet<string> = new Set(['comparison', 'filter', 'not', ...pageKeys, 'total', 'explain'])
+
+/** A list is a search for everyone. */
+export function parseList(query: Record<string, unknown>, context: SearchContext): ParsedSearch {
+  const { fields } = query
+  // A query has no arrays: names are separated by commas, or the parameter stands there several times.
+  const names = isAbsent(fields) ? undefined : [fields].flat().flatMap((text) => String(text).split(','))
+  return parse({ ...query, fields: names }, context, listKeys)
+}
+
+export function parseSearch(body: unknown, context: SearchContext): ParsedSearch {
+  return parse(readBodyObject(body), context, searchKeys)
+}
+
+function parse(source: Record<string, unknown>, context: SearchContext, known: ReadonlySet<string>): ParsedSearch {
+  const findings = new Findings()
+  refuseNearMisses(findings, source, known)
+  const isSearch = known === searchKeys
+  const groupBody = isSearch ? source : {}
+  const { attributes } = context
+
+  const sort = readSort(findings, source.sort, attributes)
+  const order = readChoice(findings, 'order', source.order, ['asc', 'desc'] as const)
+  const isWalk = typeof source.cursor === 'string'
+  const seal = { secret: context.cursorSecret, question: question(groupBody, { organizationId: context.organizationId, sort, order }) }
+  const walk = readWalk(findings, source, seal)
+  const now = walk?.now ?? context.now
+  const filter = readFilterTree(groupBody, { findings, attributes, now })
+  const page = {
+    limit: Math.min(readCount(findings, source, { key: 'limit', min: 1, absent: limits.pageCustomersMax }), isWalk ? limits.walkCustomersMax : limits.pageCustomersMax),
+    offset: readCount(findings, source, { key: 'offset', min: 0, absent: 0 }),
+    after: walk?.position ?? null
+  }
+  const search = {
+    filter, ...sortOf(sort, { order, filter }), ...page,
+    wantsTotal: readFlag(findings, 'total', { value: isSearch ? source.total : undefined, absent: true }),
+    wantsExplanation: readFlag(findings, 'explain', { value: isSearch ? source.explain : undefined, absent: false })
+  }
+  const fields = readFields(findings, source.fields)
+  findings.throwIfAny()
+  return { search, fields, seal, now, ignored: findings.ignored }
+}
+
+/** Unknown keys are ignored, but for those that were surely meant to be one of ours. */
+function refuseNearMisses(findings: Findings, source: Record<string, unknown>, known: ReadonlySet<string>): void {
+  const strange = Object.entries(source).filter(([key, value]) => value !== undefined && !known.has(key))
+  for (const [key] of strange) {
+    const meant = nearlyKnownKey(key, known)
+    if (meant === undefined) findings.ignored.push(key)
+    else findings.fault(key, `${searchFaults.nearlyKnownKey} ${capitalized(searchFaults.nearMiss.replace('…', meant))}`)
+  }
+}
+
+function capitalized(sentence: string): string {
+  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1)
+}
+
+/** Text that is the same for two requests only when a walk may go from one to the other. */
+function question(
+  { comparison, not, filter }: Record<string, unknown>,
+  { organizationId, sort, order }: { organizationId: number; sort: GivenSort; order: Order }
+): string {
+  return JSON.stringify([organizationId, comparison, not, filter ?? [], sort, order])
+}
+
+/** Where a walk goes on from; undefined at the start of one, and where there is none. */
+function readWalk(
+  findings: Findings, { cursor, offset }: Record<string, unknown>, seal: CursorSeal
+): { position: Position; now: UnixSeconds } | undefined {
+  if (cursor === undefined || cursor === null) return undefined
+  if (!isAbsent(offset)) return findings.fault('cursor', searchFaults.cursorWithOffset)
+  if (typeof cursor !== 'string') return findings.fault('cursor', 'This value should be of type string.')
+  if (cursor === '') return undefined
+  return readCursor(cursor, seal) ?? findings.fault('cursor', searchFaults.foreignCursor)
+}
+
+function readCount(
+  findings: Findings, source: Record<string, unknown>, { key, min, absent }: { key: 'limit' | 'offset'; min: number; absent: number }
+): number {
+  return isAbsent(source[key]) ? absent : readInteger(findings, key, source[key], { min, max: limits.integerMax }) ?? absent
+}
+
+function readFlag(findings: Findings, path: string, { value, absent }: { value: unknown; absent: boolean }): boolean {
+  return isAbsent(value) ? absent : readBoolean(findings, path, value) ?? absent
+}
+
+type GivenSort = Exclude<Sort, { by: 'rank' }> | null
+
+function readSort(findings: Findings, value: unknown, attributes: ReadonlyMap<string, AttributeType>): GivenSort {
+  if (isAbsent(value)) return null
+  const found = typeof value === 'string' ? findSearchField(value, attributes) : undefined
+  if (found !== undefined && isScalar(found)) return { by: found.type === 'text' ? 'text' : 'number', field: found.field }
+  findings.fault('sort', unknownField(searchFaults.unknownSort, value, attributes))
+  return null
+}
+
+/** Without a sort, a search for text is ranked, and the best come first whatever the order. */
+function sortOf(given: GivenSort, { order, filter }: { order: Order; filter: Group }): { sort: Sort; order: Order } {
+  if (given !== null) return { sort: given, order }
+  const ranked = firstAnyText(filter)
+  if (ranked === undefined) return { sort: { by: 'number', field: { name: 'firstSeen' } }, order }
+  return { sort: { by: 'rank', needle: ranked.needle, digits: ranked.digits }, order: 'asc' }
+}
+
+function firstAnyText(group: Group): AnyTextFilter | undefined {
+  if (group.isNegated) return undefined
+  for (const filter of group.filters) {
+    if (filter.type === 'anyText' && !filter.isNegated) return filter
+    const inside = filter.type === 'group' ? firstAnyText(filter) : undefined
+    if (inside !== undefined) return inside
+  }
+  return undefined
+}
+
+function readFields(findings: Findings, value: unknown): ReadonlySet<keyof Customer> | null {
+  if (isAbsent(value)) return null
+  if (!Array.isArray(value) || value.length === 0) return findings.fault('fields', 'This value should be an array of keys of a customer.') ?? null
+  for (const [index, name] of value.entries()) {
+    if (!customerKeys.some((key) => key === name)) findings.fault(`fields[${index}]`, `This value should be one of ${customerKeys.join(', ')}.`)
+  }
+  return new Set(customerKeys.filter((key) => value.includes(key)))
+}

@@ -1,0 +1,64 @@
+import { closest, distance } from 'fastest-levenshtein'
+import type { ScalarFieldKind, ScalarFieldName } from './contract/search.ts'
+import { scalarFields, searchFaults } from './contract/search.ts'
+import type { AttributeType } from './custom-data.ts'
+import { limits } from './limits.ts'
+import type { ScalarField } from './search.ts'
+
+/** A field as a search names it, told apart by how it is compared. `name` is as people read it. */
+export type SearchField =
+  | { readonly type: ScalarFieldKind['type'] | 'number'; readonly name: string; readonly field: ScalarField; readonly isExact: boolean; readonly fromInteger: boolean }
+  | { readonly type: 'tags' | 'any text'; readonly name: string }
+  | { readonly type: 'events'; readonly name: string; readonly event: string }
+
+const prefix = 'customers.'
+const attributePrefix = 'customData.'
+const eventPrefix = 'events.'
+const tagNames: readonly string[] = ['tags', 'tagsData']
+
+/** HelpCrunch: `customers.` may be missing, and a sort may have it in the singular. */
+export function findSearchField(given: string, attributes: ReadonlyMap<string, AttributeType>): SearchField | undefined {
+  const name = given.replace(/^customers?\./, '')
+  if (Object.hasOwn(scalarFields, name)) {
+    const { type, isExact, fromInteger }: ScalarFieldKind = scalarFields[name as ScalarFieldName]
+    return { type, name: prefix + name, field: { name: name as ScalarFieldName }, isExact: isExact === true, fromInteger: fromInteger === true }
+  }
+  if (tagNames.includes(name)) return { type: 'tags', name: prefix + name }
+  if (name === 'text') return { type: 'any text', name }
+  if (name.startsWith(eventPrefix) && name.length > eventPrefix.length) return { type: 'events', name, event: name.slice(eventPrefix.length) }
+  const attribute = name.startsWith(attributePrefix) ? name.slice(attributePrefix.length) : undefined
+  const type = attribute === undefined ? undefined : attributes.get(attribute)
+  if (attribute === undefined || type === undefined) return undefined
+  return { type, name, field: { attribute }, isExact: false, fromInteger: false }
+}
+
+export function isScalar(field: SearchField): field is Extract<SearchField, { field: ScalarField }> {
+  return 'field' in field
+}
+
+/** The fault for a field that is not there, and the one that was probably meant. */
+export function unknownField(fault: string, value: unknown, attributes: ReadonlyMap<string, AttributeType>): string {
+  const nearest = typeof value === 'string' ? nearestField(value.slice(0, limits.nameCharactersMax), attributes) : undefined
+  const sentence = fault.replace('…', () => shown(value))
+  return nearest === undefined ? sentence : `${sentence}; ${searchFaults.nearMiss.replace('…', () => nearest)}`
+}
+
+/** What was sent, short enough for a message. */
+export function shown(value: unknown): string {
+  return JSON.stringify(value).slice(0, 100)
+}
+
+/** The field that a name was probably meant to be, spelled in full. */
+function nearestField(given: string, attributes: ReadonlyMap<string, AttributeType>): string | undefined {
+  const names = [...Object.keys(scalarFields), ...tagNames].map((name) => prefix + name)
+  const known = [...names, 'text', ...[...attributes.keys()].map((name) => attributePrefix + name)]
+  const full = /^(customers?|customData|events)\./.test(given) ? given : prefix + given
+  const nearest = closest(full, known)
+  // Further off than this it is more likely another thing altogether.
+  return distance(full.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, Math.floor(given.length / 5)) ? nearest : undefined
+}
+
+/** The one of `known` that a key is one edit away from. */
+export function nearlyKnownKey(key: string, known: ReadonlySet<string>): string | undefined {
+  return known.has(key) ? undefined : [...known].find((name) => distance(key, name) === 1)
+}

@@ -1,0 +1,136 @@
+import { performance } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+import type { Statement } from 'better-sqlite3'
+import type { RenderingRow } from './catalog.ts'
+import { Catalog } from './catalog.ts'
+import { openReader } from './open.ts'
+import { selectRows } from './page-part.ts'
+import type { HandedPage, ReadJob, ReadResult } from './read-thread.ts'
+import { SearchIndex } from './search-index.ts'
+import { toStorageError } from './storage-error.ts'
+import { packError } from './thread-error.ts'
+
+/** The thread that keeps customers in memory and answers searches from there. */
+
+export interface IndexThreadData {
+  readonly path: string
+  readonly bytesMax: number
+}
+
+/** An organization that somebody searches, or all that are large. */
+export interface Wanted {
+  readonly want: number | 'large'
+}
+
+/** Said whenever it changed: whose searches can be answered from here, and what that takes. */
+export interface IndexNotice {
+  readonly organizations: readonly number[]
+  readonly bytes: number
+}
+
+/** How often commits are followed when nobody asks, so that the next question has little to catch up with. */
+const followMs = 100
+
+if (parentPort === null) throw new Error('index-thread.ts runs as a worker thread')
+const port = parentPort
+const { path, bytesMax } = workerData as IndexThreadData
+const db = openReader(path)
+const catalog = new Catalog(db)
+const index = new SearchIndex(db, { bytesMax, nowMs: () => performance.now() })
+const findRendering: Statement<[number], RenderingRow> = db.prepare(`${selectRows} from customers where id = ?`)
+const dataVersion = db.prepare<[], number>('pragma data_version').pluck()
+const mebibyte = 1024 * 1024
+let dataVersionSeen = -1
+let isBuilding = false
+let noticed = ''
+
+const following = setInterval(() => { follow() }, followMs)
+
+port.on('message', (message: ReadJob | Wanted | 'close') => {
+  if (message === 'close') {
+    clearInterval(following)
+    db.close()
+    port.close()
+  } else if ('want' in message) {
+    inTransaction(() => {
+      if (message.want === 'large') index.wantLarge()
+      else index.want(message.want)
+    })
+    buildOn()
+  } else {
+    const result = answer(message)
+    port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
+    buildOn()
+  }
+})
+
+function answer({ organizationId, search }: ReadJob): ReadResult {
+  try {
+    return {
+      value: inTransaction(() => {
+        const startedMs = performance.now()
+        catalog.refresh()
+        const found = index.search(organizationId, search)
+        if (found === undefined) return undefined
+        const { ids, plan, steps, entriesVisited, ...rest } = found
+        const customers = render(organizationId, ids)
+        const page: HandedPage = {
+          ...rest, customers, count: ids.length,
+          pageMs: performance.now() - startedMs - found.totalMs,
+          explanation: search.wantsExplanation ? { plan: `columns, ${plan}`, steps, entriesVisited } : null
+        }
+        return page
+      })
+    }
+  } catch (error) {
+    return { error: packError(toStorageError(error) ?? error) }
+  }
+}
+
+function render(organizationId: number, ids: readonly number[]): HandedPage['customers'] {
+  const customers = ids.map((id) => {
+    const row = findRendering.get(id)
+    if (row === undefined) throw new Error(`Customer ${id} is in the index but not in the database`)
+    return catalog.render(organizationId, row)
+  })
+  return new Uint8Array(Buffer.from(customers.join()))
+}
+
+/** Builds in slices, between which questions are answered. */
+function buildOn(): void {
+  if (!db.open) return
+  notify()
+  if (isBuilding || !index.isBuilding) return
+  isBuilding = true
+  setImmediate(() => {
+    isBuilding = false
+    unlessClosed(() => { inTransaction(() => { index.buildSlice() }) })
+    buildOn()
+  })
+}
+
+function follow(): void {
+  unlessClosed(() => {
+    const version = dataVersion.get() ?? 0
+    if (version === dataVersionSeen) return
+    dataVersionSeen = version
+    inTransaction(() => { index.followChanges() })
+  })
+  notify()
+}
+
+function unlessClosed(step: () => void): void {
+  if (db.open) step()
+}
+
+function notify(): void {
+  const notice: IndexNotice = { organizations: index.complete, bytes: Math.ceil(index.bytes / mebibyte) * mebibyte }
+  const text = JSON.stringify(notice)
+  if (text === noticed) return
+  noticed = text
+  port.postMessage({ notice })
+}
+
+function inTransaction<Answer>(read: () => Answer): Answer {
+  return db.transaction(read)()
+}

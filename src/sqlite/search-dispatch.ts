@@ -1,0 +1,89 @@
+import { availableParallelism } from 'node:os'
+import { performance } from 'node:perf_hooks'
+import type { Caller } from '../api-key.ts'
+import type { CustomerSearch } from '../search.ts'
+import type { FoundPage } from '../store.ts'
+import type { IndexNotice, IndexThreadData, Wanted } from './index-thread.ts'
+import { ReadPool } from './read-pool.ts'
+
+/** After it ended by itself, most likely for lack of memory, the index stays away for this long. */
+const lostIndexMs = 60_000
+
+const readThreadsMax = 4
+
+/**
+ * Has searches answered from the index in memory where it holds the organization, and by SQL
+ * everywhere else: while it is being built, where it would take too much memory, where it is switched off.
+ */
+export class SearchDispatch {
+  readonly #reads: ReadPool
+  readonly #index: ReadPool | undefined
+  #indexed = new Set<number>()
+  #indexBytes = 0
+  #lostAtMs = -Infinity
+
+  /** `indexBytesMax` of 0 switches the index off. */
+  constructor(path: string, { indexBytesMax }: { indexBytesMax: number }) {
+    this.#reads = new ReadPool({ thread: 'read-thread', threadsMax: Math.min(readThreadsMax, availableParallelism()), workerData: { path } })
+    this.#index = indexBytesMax === 0 ? undefined : new ReadPool({
+      thread: 'index-thread', threadsMax: 1,
+      workerData: { path, bytesMax: indexBytesMax } satisfies IndexThreadData,
+      onNotice: (notice) => { this.#notice(notice as IndexNotice) },
+      onLost: () => {
+        this.#notice({ organizations: [], bytes: 0 })
+        this.#lostAtMs = performance.now()
+      }
+    })
+  }
+
+  /** Searches waiting or being answered. */
+  get length(): number {
+    return this.#reads.length + (this.#index?.length ?? 0)
+  }
+
+  /** What the index in memory takes. */
+  get indexBytes(): number {
+    return this.#indexBytes
+  }
+
+  async search({ organizationId, keyId }: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
+    const job = { organizationId, search }
+    const page = this.#indexed.has(organizationId) ? await this.#index?.search(keyId, job) : undefined
+    if (page !== undefined) return page
+    this.#want(organizationId)
+    const read = await this.#reads.search(keyId, job)
+    if (read === undefined) throw new Error('A reading thread left a search to others')
+    return read
+  }
+
+  /** Begins to build the index of large organizations before somebody asks. */
+  prepare(): void {
+    this.#want('large')
+  }
+
+  /** Finishes what was asked so far. */
+  async close(): Promise<void> {
+    await Promise.all([this.#reads.close(), this.#index?.close()])
+  }
+
+  /** Runs the task while no thread has a connection. The index is built anew afterwards. */
+  async whileClosed(task: () => void): Promise<void> {
+    if (this.#index === undefined) return await this.#reads.whileClosed(task)
+    const organizations = [...this.#indexed]
+    await this.#index.whileClosed(async () => {
+      this.#notice({ organizations: [], bytes: 0 })
+      await this.#reads.whileClosed(task)
+    })
+    for (const organizationId of organizations) this.#want(organizationId)
+  }
+
+  #notice({ organizations, bytes }: IndexNotice): void {
+    this.#indexed = new Set(organizations)
+    this.#indexBytes = bytes
+  }
+
+  #want(want: Wanted['want']): void {
+    if (performance.now() - this.#lostAtMs < lostIndexMs) return
+    this.#index?.tell({ want } satisfies Wanted)
+  }
+}

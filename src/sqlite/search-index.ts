@@ -1,0 +1,207 @@
+import type { Database, Statement } from 'better-sqlite3'
+import type { FoundRows } from '../columns/customer-columns.ts'
+import { CustomerColumns } from '../columns/customer-columns.ts'
+import { parseCustomer } from '../customer.ts'
+import { limits } from '../limits.ts'
+import type { CustomerSearch } from '../search.ts'
+
+interface CustomerRow {
+  readonly rendering: string
+  readonly organizationId: number
+  readonly createdAt: number
+  readonly updatedAt: number
+}
+
+interface EventRow {
+  readonly customerId: number
+  readonly name: string
+  readonly createdAt: number
+}
+
+interface ChangeRow {
+  readonly id: number
+  readonly organizationId: number
+  readonly customerId: number | null
+  readonly kind: string
+  readonly after: string | null
+}
+
+/** An organization on its way into memory, or there. */
+interface Indexed {
+  readonly columns: CustomerColumns
+  /** Ids still to be read, ascending from `nextId`; what changes among them will be read as it is then. */
+  ids: Float64Array
+  nextId: number
+  isComplete: boolean
+  lastAskedMs: number
+}
+
+/** Customers read in one slice of building, so that questions wait no longer than some milliseconds. */
+const sliceCustomers = 500
+
+/** An organization that had to make room stays out for a while, or two that do not fit together would be built in turns forever. */
+const staysOutMs = 300_000
+
+/**
+ * The customers of organizations in memory, for searches. Each step belongs inside a read transaction
+ * of the caller's: it first follows what was committed since the last one, by the table of changes, so
+ * that all it answers is of that transaction's moment.
+ */
+export class SearchIndex {
+  readonly #bytesMax: number
+  readonly #nowMs: () => number
+  readonly #organizations = new Map<number, Indexed>()
+  readonly #outUntilMs = new Map<number, number>()
+  readonly #lastChange: Statement<[], number>
+  readonly #changes: Statement<[number], ChangeRow>
+  readonly #find: Statement<[number], CustomerRow>
+  readonly #events: Statement<[number], EventRow>
+  readonly #event: Statement<[number], EventRow>
+  readonly #ids: Statement<[number], number>
+  readonly #newIds: Statement<[number, number], number>
+  readonly #large: Statement<[number], number>
+  #seenChange: number
+
+  /** Holds no more than `bytesMax`, as far as it can tell what its columns take. */
+  constructor(db: Database, { bytesMax, nowMs }: { bytesMax: number; nowMs: () => number }) {
+    this.#bytesMax = bytesMax
+    this.#nowMs = nowMs
+    this.#lastChange = db.prepare<[], number>("select seq from sqlite_sequence where name = 'changes'").pluck()
+    this.#changes = db.prepare(
+      'select id, organization_id as organizationId, customer_id as customerId, kind, after from changes where id > ? order by id')
+    this.#find = db.prepare(
+      'select rendering, organization_id as organizationId, created_at as createdAt, updated_at as updatedAt from customers where id = ?')
+    this.#events = db.prepare('select customer_id as customerId, name, created_at as createdAt from events where customer_id = ?')
+    this.#event = db.prepare('select customer_id as customerId, name, created_at as createdAt from events where id = ?')
+    // Any index that holds no more than it must will do; this one begins with the organization.
+    this.#ids = db.prepare<[number], number>('select id from customers indexed by customers_by_first_seen where organization_id = ?').pluck()
+    this.#newIds = db.prepare<[number, number], number>('select id from customers not indexed where id > ? and organization_id = ? order by id').pluck()
+    this.#large = db.prepare<[number], number>('select id from organizations where customer_count >= ? order by customer_count desc').pluck()
+    this.#seenChange = this.#lastChange.get() ?? 0
+  }
+
+  get bytes(): number {
+    let bytes = 0
+    for (const { columns } of this.#organizations.values()) bytes += columns.bytes
+    return bytes
+  }
+
+  /** The organizations whose searches are answered from here. */
+  get complete(): number[] {
+    return [...this.#organizations].filter(([, { isComplete }]) => isComplete).map(([id]) => id)
+  }
+
+  get isBuilding(): boolean {
+    return [...this.#organizations.values()].some(({ isComplete }) => !isComplete)
+  }
+
+  /** Undefined when the organization is not here; asking makes it wanted. */
+  search(organizationId: number, search: CustomerSearch): FoundRows | undefined {
+    this.followChanges()
+    this.want(organizationId)
+    const indexed = this.#organizations.get(organizationId)
+    if (indexed === undefined) return undefined
+    indexed.lastAskedMs = this.#nowMs()
+    return indexed.isComplete ? indexed.columns.search(search) : undefined
+  }
+
+  /** Wants organizations in which a search without this index would take long, before anyone asks. */
+  wantLarge(): void {
+    for (const id of this.#large.all(limits.indexedAtStartCustomersMin)) this.want(id)
+  }
+
+  want(organizationId: number): void {
+    if (this.#organizations.has(organizationId) || (this.#outUntilMs.get(organizationId) ?? 0) > this.#nowMs()) return
+    this.#organizations.set(organizationId, {
+      columns: new CustomerColumns(), ids: new Float64Array(this.#ids.all(organizationId)).sort(), nextId: 0, isComplete: false, lastAskedMs: this.#nowMs()
+    })
+  }
+
+  /** Brings one organization a step further. */
+  buildSlice(): void {
+    this.followChanges()
+    const found = [...this.#organizations].find(([, { isComplete }]) => !isComplete)
+    if (found === undefined) return
+    const [organizationId, indexed] = found
+    const slice = indexed.ids.subarray(indexed.nextId, indexed.nextId + sliceCustomers)
+    for (const id of slice) this.#read(indexed, { id, organizationId })
+    indexed.nextId += slice.length
+    if (indexed.nextId === indexed.ids.length) this.#finish(organizationId, indexed)
+    this.#makeRoom(organizationId)
+  }
+
+  /** Takes in what was committed since the last time. Forgets everything when changes in between have been purged. */
+  followChanges(): void {
+    const last = this.#lastChange.get() ?? 0
+    if (last === this.#seenChange) return
+    const changes = this.#changes.all(this.#seenChange)
+    // Ids have no gaps, since a change that is rolled back gives its id back.
+    if (changes.length !== last - this.#seenChange) this.#organizations.clear()
+    this.#seenChange = last
+    const changed = new Map<number, number>()
+    for (const { organizationId, customerId, kind, after } of changes) {
+      const indexed = this.#organizations.get(organizationId)
+      if (indexed === undefined || customerId === null || !hasReached(indexed, customerId)) continue
+      if (kind === 'event.recorded') this.#addEvent(indexed, after)
+      else changed.set(customerId, organizationId)
+    }
+    for (const [id, organizationId] of changed) {
+      const indexed = this.#organizations.get(organizationId)
+      if (indexed !== undefined) this.#reload(indexed, { id, organizationId })
+    }
+    for (const organizationId of new Set(changed.values())) this.#makeRoom(organizationId)
+  }
+
+  /** Customers made while the others were read. */
+  #finish(organizationId: number, indexed: Indexed): void {
+    const newIds = this.#newIds.all(indexed.ids.at(-1) ?? 0, organizationId)
+    if (newIds.length > sliceCustomers) {
+      indexed.ids = new Float64Array(newIds)
+      indexed.nextId = 0
+      return
+    }
+    for (const id of newIds) this.#read(indexed, { id, organizationId })
+    indexed.isComplete = true
+    indexed.ids = new Float64Array()
+  }
+
+  #read(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): void {
+    if (!this.#put(indexed, { id, organizationId })) return
+    for (const event of this.#events.iterate(id)) indexed.columns.addEvent(event)
+  }
+
+  #reload(indexed: Indexed, key: { id: number; organizationId: number }): void {
+    if (!this.#put(indexed, key)) indexed.columns.remove(key.id)
+  }
+
+  #put(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): boolean {
+    const row = this.#find.get(id)
+    if (row === undefined || row.organizationId !== organizationId) return false
+    const customer = parseCustomer(row.rendering)
+    indexed.columns.put({ customer, attributes: customer.customData, createdAt: row.createdAt, updatedAt: row.updatedAt })
+    return true
+  }
+
+  #addEvent(indexed: Indexed, after: string | null): void {
+    const { event: id } = JSON.parse(after ?? '{}') as { event?: number }
+    const event = id === undefined ? undefined : this.#event.get(id)
+    if (event !== undefined) indexed.columns.addEvent(event)
+  }
+
+  /** Lets go of those not asked for the longest; of the one in hand too, when it does not fit by itself. */
+  #makeRoom(organizationId: number): void {
+    while (this.bytes > this.#bytesMax) {
+      const others = [...this.#organizations].filter(([id]) => id !== organizationId)
+      const [oldest] = others.toSorted(([, one], [, other]) => one.lastAskedMs - other.lastAskedMs)
+      const out = oldest?.[0] ?? organizationId
+      this.#organizations.delete(out)
+      this.#outUntilMs.set(out, this.#nowMs() + staysOutMs)
+      if (out === organizationId) return
+    }
+  }
+}
+
+/** Whether a customer was read already, and so has to be read again when it changes. */
+function hasReached({ isComplete, ids, nextId }: Indexed, customerId: number): boolean {
+  return isComplete || customerId <= (ids[nextId - 1] ?? -1)
+}
