@@ -58,21 +58,31 @@ export class EventTimes {
     }
   }
 
-  /** Drops the events of rows that are dropped, too. */
   remap(mapping: RowMapping): void {
+    this.#renumber((row) => mapping.target(row))
+  }
+
+  /** Drops the events of a row, reading all. */
+  drop(dropped: number): void {
+    this.#renumber((row) => (row === dropped ? -1 : row))
+  }
+
+  /** In an order that keeps sorted rows sorted; -1 for a row whose events are dropped. */
+  #renumber(targetOf: (row: number) => number): void {
     let kept = 0
     let sorted = 0
     for (let index = 0; index < this.#length; index += 1) {
-      const target = mapping.target(this.#rows[index] ?? 0)
+      const target = targetOf(this.#rows[index] ?? 0)
       if (target < 0) continue
       this.#rows[kept] = target
       this.#times[kept] = this.#times[index] ?? 0
       kept += 1
       if (index < this.#sorted) sorted = kept
     }
+    const isShorter = kept < this.#length
     this.#length = kept
     this.#sorted = sorted
-    this.#resize(kept)
+    if (isShorter) this.#resize(kept)
   }
 
   #countUnsorted(since: number, until: number): Map<number, number> {

@@ -1,3 +1,4 @@
+import type { Bits } from './bits.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { TextColumn } from './text-column.ts'
 
@@ -12,18 +13,13 @@ export class LabelLists {
     return this.#lists.bytes
   }
 
-  /** How many rows have a label. */
-  get filled(): number {
-    return this.#lists.filled
-  }
-
   has(row: number): boolean {
     return this.#lists.get(row) !== null
   }
 
-  get(row: number): number[] {
-    const list = this.#lists.get(row)
-    return list === null ? [] : list.split(',').map(Number)
+  /** Adds the rows that have a label. */
+  selectAny(found: Bits): void {
+    this.#lists.select({ kind: 'present' }, found)
   }
 
   /** Answers the labels that the row had and no longer has. */

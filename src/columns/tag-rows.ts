@@ -1,3 +1,4 @@
+import type { Bits } from './bits.ts'
 import { LabelLists } from './label-lists.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { RowSet } from './row-set.ts'
@@ -13,11 +14,6 @@ export class TagRows {
     return this.#members.reduce((sum, members) => sum + members.bytes, this.#lists.bytes)
   }
 
-  /** How many rows have a tag. */
-  get filled(): number {
-    return this.#lists.filled
-  }
-
   /** Undefined for a tag that no row ever had. */
   members(name: string): RowSet | undefined {
     const code = this.#codes.get(name)
@@ -26,6 +22,10 @@ export class TagRows {
 
   hasAny(row: number): boolean {
     return this.#lists.has(row)
+  }
+
+  selectAny(found: Bits): void {
+    this.#lists.selectAny(found)
   }
 
   /** Of so many rows in all. */

@@ -1,0 +1,246 @@
+import type { AnyTextFilter, EventsFilter, Filter, Group, NumberFilter, ScalarField, TagsFilter, TextFilter } from '../search.ts'
+import { Bits } from './bits.ts'
+import type { CustomerTable } from './customer-table.ts'
+import { acceptsNumber, numberProbe } from './number-probe.ts'
+import type { TextSource } from './text-column.ts'
+import { accepts, needleProbe, textProbe, type Lying, type TextProbe } from './text-probe.ts'
+
+interface Testable {
+  /** By which what it selects is found again. */
+  readonly key: string
+  /** For people. */
+  readonly label: string
+  /** What it takes to select by it, in passes over a column of numbers. */
+  readonly cost: number
+  /** Whether a row that is not removed passes. */
+  test(row: number): boolean
+}
+
+/** A filter that reads its columns by itself. */
+export interface Leaf extends Testable {
+  readonly kind: 'leaf'
+  readonly entriesVisited: number
+  /** A new set of all rows that pass. */
+  select(): Bits
+}
+
+/** All or any of the parts must be passed; those that cost little come first. */
+export interface Branch extends Testable {
+  readonly kind: 'all' | 'any'
+  readonly isNegated: boolean
+  readonly parts: readonly Condition[]
+}
+
+/** A filter tied to the columns that it asks about, as they are now: it is no good after a write. */
+export type Condition = Leaf | Branch
+
+export function isEveryone(condition: Condition): boolean {
+  return condition.kind === 'all' && condition.parts.length === 0 && !condition.isNegated
+}
+
+const cost = { number: 1, distinctTexts: 1, sparse: 0.1, events: 5, texts: 12 } as const
+
+export function bindFilter(table: CustomerTable, filter: Filter): Condition {
+  switch (filter.type) {
+    case 'number': return bindNumber(table, filter)
+    case 'text': return bindText(table, filter)
+    case 'tags': return bindTags(table, filter)
+    case 'events': return bindEvents(table, filter)
+    case 'anyText': return bindAnyText(table, filter, 'inside')
+    case 'group': return bindGroup(table, filter)
+  }
+}
+
+function bindGroup(table: CustomerTable, group: Group): Condition {
+  const [only] = group.filters
+  // A group of one is what it holds, so that both find what the other left.
+  if (only !== undefined && group.filters.length === 1) return bindFilter(table, { ...only, isNegated: only.isNegated !== group.isNegated })
+  const { isNegated } = group
+  const isEmpty = group.filters.length === 0
+  const parts = group.filters.map((filter) => bindFilter(table, filter)).sort((one, other) => one.cost - other.cost)
+  const isAll = isEmpty || group.comparison === 'AND'
+  return {
+    kind: isAll ? 'all' : 'any',
+    isNegated,
+    parts,
+    get key() { return JSON.stringify(group) },
+    label: `${isNegated ? 'not ' : ''}(${parts.map(({ label }) => label).join(isAll ? ' and ' : ' or ')})`,
+    cost: parts.reduce((sum, part) => sum + part.cost, 0),
+    test: (row) => {
+      for (const part of parts) if (part.test(row) !== isAll) return isAll === isNegated
+      return isAll !== isNegated
+    }
+  }
+}
+
+/** What a leaf is before it may be negated: tests that only rows with a value pass. */
+interface Positive {
+  readonly label: string
+  readonly cost: number
+  readonly entriesVisited: number
+  readonly test: (row: number) => boolean
+  readonly select: (found: Bits) => void
+}
+
+function leaf(table: CustomerTable, { isNegated, keyed }: { isNegated: boolean; keyed: object }, positive: Positive): Leaf {
+  const { label, test } = positive
+  return {
+    kind: 'leaf',
+    get key() { return JSON.stringify(keyed) },
+    label: isNegated ? `not ${label}` : label,
+    cost: positive.cost,
+    entriesVisited: positive.entriesVisited,
+    test: isNegated ? (row) => !test(row) : test,
+    select: () => {
+      const found = new Bits(table.rows)
+      positive.select(found)
+      if (!isNegated) {
+        // Ids and events of removed customers are still there.
+        found.and(table.live)
+        return found
+      }
+      const others = table.live.clone()
+      others.andNot(found)
+      return others
+    }
+  }
+}
+
+/** Passed by nobody: nothing of that name was ever stored. */
+function nobody(label: string): Positive {
+  return { label, cost: 0, entriesVisited: 0, test: () => false, select: () => undefined }
+}
+
+function nameOf({ name, attribute }: ScalarField): string {
+  return name ?? `customData.${attribute}`
+}
+
+function bindNumber(table: CustomerTable, filter: NumberFilter): Leaf {
+  const { field, test } = filter
+  const source = table.fields.number(field)
+  const probe = numberProbe(test)
+  const label = `${nameOf(field)} ${test.operator}`
+  // A number is missing where the test of any number fails.
+  const isNegated = filter.isNegated !== (test.operator === 'empty')
+  return leaf(table, { isNegated, keyed: filter }, source === undefined ? nobody(label) : {
+    label,
+    cost: cost.number * passes(table, source.entriesVisited),
+    entriesVisited: source.entriesVisited,
+    test: (row) => {
+      const value = source.get(row)
+      return value !== null && acceptsNumber(probe, value)
+    },
+    select: (found) => { source.select(probe, found) }
+  })
+}
+
+function bindText(table: CustomerTable, filter: TextFilter): Leaf {
+  const { field, test } = filter
+  const source = table.fields.text(field)
+  const isNegated = filter.isNegated !== (test.operator === 'empty')
+  const label = `${nameOf(field)} ${test.operator}`
+  return leaf(table, { isNegated, keyed: filter }, source === undefined ? nobody(label) : textPositive(table, label, [{ source, probe: textProbe(test) }]))
+}
+
+/** The five fields of the field `text`; a phone number is compared by its digits where the needle may be a part of one. */
+export function bindAnyText(table: CustomerTable, filter: Omit<AnyTextFilter, 'type'>, how: Exclude<Lying, 'end'>): Leaf {
+  const { needle, digits, isNegated } = filter
+  const probe = needleProbe(needle, how)
+  const phoneProbe: TextProbe = digits === null ? probe : { kind: 'digits', how, digits }
+  const sources = (['email', 'name', 'company', 'phone', 'userId'] as const).flatMap((name) => {
+    const source = table.fields.text({ name })
+    return source === undefined ? [] : [{ source, probe: name === 'phone' ? phoneProbe : probe }]
+  })
+  const keyed = { type: 'anyText', needle, digits, isNegated, how }
+  // Folding keeps letters in their places, so a folded needle that lies in the exact userId lies in the folded one.
+  return leaf(table, { isNegated, keyed }, textPositive(table, 'text ~', [...sources, { source: table.fields.foldedUserIds, probe }]))
+}
+
+function textPositive(table: CustomerTable, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {
+  return {
+    label,
+    cost: asked.reduce((sum, { source }) => sum + (source.isSlow ? cost.texts : cost.distinctTexts) * passes(table, source.entriesVisited), 0),
+    entriesVisited: asked.reduce((sum, { source }) => sum + source.entriesVisited, 0),
+    test: (row) => {
+      for (const { source, probe } of asked) {
+        const text = source.get(row)
+        if (text !== null && accepts(probe, text)) return true
+      }
+      return false
+    },
+    select: (found) => {
+      for (const { source, probe } of asked) {
+        if (asked.length === 1) source.select(probe, found)
+        else {
+          // Apart, since what a column says of a row may not unsay what another did.
+          const its = new Bits(table.rows)
+          source.select(probe, its)
+          found.or(its)
+        }
+      }
+    }
+  }
+}
+
+function bindTags(table: CustomerTable, filter: TagsFilter): Leaf {
+  const { operator, names } = filter
+  const label = `tags ${operator}`
+  const { tags } = table.fields
+  if (operator === 'empty') {
+    return leaf(table, { isNegated: !filter.isNegated, keyed: filter }, {
+      label,
+      cost: cost.distinctTexts,
+      entriesVisited: table.rows,
+      test: (row) => tags.hasAny(row),
+      select: (found) => { tags.selectAny(found) }
+    })
+  }
+  const sets = names.map((name) => tags.members(name))
+  const known = sets.filter((set) => set !== undefined).sort((one, other) => one.size - other.size)
+  const isAll = operator === 'all'
+  return leaf(table, { isNegated: filter.isNegated, keyed: filter }, isAll && known.length < sets.length ? nobody(label) : {
+    label,
+    cost: known.length * cost.sparse,
+    entriesVisited: known.reduce((sum, set) => sum + (set.isSparse ? set.size : table.rows >>> 5), 0),
+    test: isAll ? (row) => known.every((set) => set.has(row)) : (row) => known.some((set) => set.has(row)),
+    select: (found) => {
+      if (!isAll) {
+        for (const set of known) set.addTo(found)
+        return
+      }
+      const [first, ...others] = known
+      if (first === undefined) {
+        found.or(table.live)
+        return
+      }
+      first.addTo(found)
+      for (const set of others) {
+        const its = new Bits(table.rows)
+        set.addTo(its)
+        found.and(its)
+      }
+    }
+  })
+}
+
+function bindEvents(table: CustomerTable, filter: EventsFilter): Leaf {
+  const { name, since, until, test } = filter
+  const events = table.events(name)
+  const probe = numberProbe(test)
+  const count = events?.counter(since, until) ?? (() => 0)
+  return leaf(table, { isNegated: filter.isNegated, keyed: filter }, {
+    label: `events.${name} ${test.operator}`,
+    cost: cost.events,
+    entriesVisited: (events?.length ?? 0) + table.rows,
+    test: (row) => acceptsNumber(probe, count(row)),
+    select: (found) => {
+      const counts = events?.counts(since, until, table.rows) ?? new Uint32Array(table.rows)
+      for (let row = 0; row < counts.length; row += 1) if (acceptsNumber(probe, counts[row] ?? 0)) found.add(row)
+    }
+  })
+}
+
+/** What part of all rows has to be looked at. */
+function passes(table: CustomerTable, entries: number): number {
+  return Math.min(1, entries / Math.max(1, table.rows)) + 0.01
+}
