@@ -7,7 +7,7 @@ import { limits } from './limits.ts'
 import type { AnyTextFilter, EventsFilter, Filter, Group, NumberTest, TagsFilter, TextTest } from './search.ts'
 import { digitsOf } from './search.ts'
 import type { SearchField } from './search-field.ts'
-import { findSearchField, shown, unknownField } from './search-field.ts'
+import { findSearchField, shortened, shown, unknownField } from './search-field.ts'
 import { readTags } from './tag.ts'
 import type { Findings } from './untrusted.ts'
 import { blank, isObject, join, readBoolean, readChoice, readDate, readInteger, readName, readNumber, readText } from './untrusted.ts'
@@ -86,12 +86,21 @@ function readFilter(context: FilterContext, path: string, item: unknown): Filter
   const isMissing = item.value === undefined || item.value === null
   if (isMissing && operator !== 'empty' && operator !== '!empty') findings.fault(join(path, 'value'), blank)
   const [since, until] = field?.type === 'events' ? readWindow(context, path, item) : []
-  if (field === undefined || operator === undefined) return undefined
+  if (field === undefined) return undefined
+  // With an operator that does not fit, a single value can be wrong besides; what a list is meant for is not known.
+  if (operator === undefined && Array.isArray(item.value) && field.type !== 'tags') return undefined
+  if (isMissing && operator !== 'empty' && operator !== '!empty') return undefined
+  const filter = readQuestion(context, field, { path: join(path, 'value'), operator: operator ?? '=', value: item.value, since, until })
+  return operator === undefined ? undefined : filter
+}
 
+function readQuestion(
+  context: FilterContext, field: SearchField, { since, until, ...given }: Asked & { since: number | undefined; until: number | undefined }
+): Filter | undefined {
+  const { findings } = context
   // What `!=` and `!~` say is that `=` and `~` do not hold; so for every operator with a bang.
-  const isNegated = operator.startsWith('!') || operator === 'none'
-  const asked = { path: join(path, 'value'), operator: operator.replace('!', ''), value: item.value }
-  if (isMissing && asked.operator !== 'empty') return undefined
+  const isNegated = given.operator.startsWith('!') || given.operator === 'none'
+  const asked = { ...given, operator: given.operator.replace('!', '') }
   switch (field.type) {
     case 'tags': return withNegation(readTagsFilter(findings, asked), isNegated)
     case 'any text': return withNegation(readAnyText(findings, asked), isNegated)
@@ -118,7 +127,7 @@ function withNegation<Read extends object>(filter: Read | undefined, isNegated: 
 function readField({ findings, attributes }: FilterContext, path: string, value: unknown): SearchField | undefined {
   if (value === undefined || value === null || value === '') return findings.fault(path, blank)
   const found = typeof value === 'string' ? findSearchField(value, attributes) : undefined
-  if (found === undefined) return findings.fault(path, unknownField(searchFaults.unknownField, value, attributes))
+  if (found === undefined) return findings.fault(path, unknownField(value, attributes))
   // A name that no event can have is a mistake, and not an event that nobody sent.
   if (found.type === 'events' && readName(findings, path, found.event) === undefined) return undefined
   return found
@@ -129,7 +138,7 @@ function readOperator(findings: Findings, path: string, { value, field }: { valu
   if (field === undefined) return typeof value === 'string' ? undefined : findings.fault(path, blank)
   const operators: readonly string[] = searchOperators[field.type satisfies SearchFieldType]
   if (typeof value === 'string' && operators.includes(value)) return value
-  const operator = typeof value === 'string' ? value.slice(0, 100) : shown(value)
+  const operator = typeof value === 'string' ? shortened(value) : shown(value)
   return findings.fault(path, `${operator} ${searchFaults.unfitOperator.replaceAll('…', '').trim()} ${field.name}`)
 }
 

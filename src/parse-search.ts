@@ -8,7 +8,7 @@ import { customerKeys } from './customer.ts'
 import { readFilterTree } from './filter.ts'
 import { limits } from './limits.ts'
 import type { AnyTextFilter, CustomerSearch, Group, Order, Position, Sort } from './search.ts'
-import { findSearchField, isScalar, nearlyKnownKey, unknownField } from './search-field.ts'
+import { findSearchField, isScalar, nearlyKnownKey, unknownSort } from './search-field.ts'
 import { Findings, isAbsent, readBodyObject, readBoolean, readChoice, readInteger } from './untrusted.ts'
 
 /** What a search is read against. */
@@ -127,7 +127,7 @@ function readSort(findings: Findings, value: unknown, attributes: ReadonlyMap<st
   if (isAbsent(value)) return null
   const found = typeof value === 'string' ? findSearchField(value, attributes) : undefined
   if (found !== undefined && isScalar(found)) return { by: found.type === 'text' ? 'text' : 'number', field: found.field }
-  findings.fault('sort', unknownField(searchFaults.unknownSort, value, attributes))
+  findings.fault('sort', unknownSort(value, attributes))
   return null
 }
 

@@ -1,8 +1,7 @@
-import { closest, distance } from 'fastest-levenshtein'
+import { distance } from 'fastest-levenshtein'
 import type { ScalarFieldKind, ScalarFieldName } from './contract/search.ts'
 import { scalarFields, searchFaults } from './contract/search.ts'
 import type { AttributeType } from './custom-data.ts'
-import { limits } from './limits.ts'
 import type { ScalarField } from './search.ts'
 
 /** A field as a search names it, told apart by how it is compared. `name` is as people read it. */
@@ -37,25 +36,53 @@ export function isScalar(field: SearchField): field is Extract<SearchField, { fi
 }
 
 /** The fault for a field that is not there, and the one that was probably meant. */
-export function unknownField(fault: string, value: unknown, attributes: ReadonlyMap<string, AttributeType>): string {
-  const nearest = typeof value === 'string' ? nearestField(value.slice(0, limits.nameCharactersMax), attributes) : undefined
+export function unknownField(value: unknown, attributes: ReadonlyMap<string, AttributeType>): string {
+  return unknown(searchFaults.unknownField, value, [...scalarNames, ...tagNames.map((name) => [name, prefix + name] as const), ['text', 'text'], ...attributeNames(attributes)])
+}
+
+/** The same for a sort. */
+export function unknownSort(value: unknown, attributes: ReadonlyMap<string, AttributeType>): string {
+  return unknown(searchFaults.unknownSort, value, [...scalarNames, ...attributeNames(attributes)])
+}
+
+/** The name of a field without and with what stands before it. */
+type FieldNames = readonly [short: string, full: string]
+
+const scalarNames: readonly FieldNames[] = Object.keys(scalarFields).map((name) => [name, prefix + name])
+
+function attributeNames(attributes: ReadonlyMap<string, AttributeType>): FieldNames[] {
+  return Array.from(attributes.keys(), (name) => [name, attributePrefix + name])
+}
+
+function unknown(fault: string, value: unknown, known: readonly FieldNames[]): string {
+  const nearest = typeof value === 'string' ? nearestField(value, known) : undefined
   const sentence = fault.replace('…', () => shown(value))
   return nearest === undefined ? sentence : `${sentence}; ${searchFaults.nearMiss.replace('…', () => nearest)}`
 }
 
 /** What was sent, short enough for a message. */
 export function shown(value: unknown): string {
-  return JSON.stringify(value).slice(0, 100)
+  return shortened(JSON.stringify(value))
+}
+
+/** The cut may go through a letter of two halves. */
+export function shortened(text: string): string {
+  return text.slice(0, 100).toWellFormed()
 }
 
 /** The field that a name was probably meant to be, spelled in full. */
-function nearestField(given: string, attributes: ReadonlyMap<string, AttributeType>): string | undefined {
-  const names = [...Object.keys(scalarFields), ...tagNames].map((name) => prefix + name)
-  const known = [...names, 'text', ...[...attributes.keys()].map((name) => attributePrefix + name)]
-  const full = /^(customers?|customData|events)\./.test(given) ? given : prefix + given
-  const nearest = closest(full, known)
+function nearestField(given: string, known: readonly FieldNames[]): string | undefined {
+  const name = given.replace(/^(customers?|customData)\./i, '').toLowerCase()
   // Further off than this it is more likely another thing altogether.
-  return distance(full.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, Math.floor(given.length / 5)) ? nearest : undefined
+  const editsMax = Math.ceil(name.length / 3)
+  let nearest: { full: string; edits: number } | undefined
+  for (const [short, full] of known) {
+    // No name is nearer than the lengths differ: few of an organization's many attributes are compared.
+    if (Math.abs(short.length - name.length) > editsMax) continue
+    const edits = distance(name, short.toLowerCase())
+    if (edits <= editsMax && edits < (nearest?.edits ?? Infinity)) nearest = { full, edits }
+  }
+  return nearest?.full
 }
 
 /** The one of `known` that a key is one edit away from. */
