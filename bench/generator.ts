@@ -17,6 +17,8 @@ export interface Drive {
   readonly connections: number
   readonly warmUpSeconds: number
   readonly seconds: number
+  /** Of all connections together; without it as many as are answered. */
+  readonly perSecondMax?: number
 }
 
 export interface Driven {
@@ -31,7 +33,7 @@ export interface Driven {
 
 answerParent<Drive, Driven>(drive)
 
-async function drive({ workload, options, url, key, serverPid, connections, warmUpSeconds, seconds }: Drive): Promise<Driven> {
+async function drive({ workload, options, url, key, serverPid, connections, warmUpSeconds, seconds, perSecondMax }: Drive): Promise<Driven> {
   const { status: expected, prepare } = workloads[workload]
   const next = prepare(options)
   const microseconds = createHistogram()
@@ -44,6 +46,7 @@ async function drive({ workload, options, url, key, serverPid, connections, warm
     duration: warmUpSeconds + seconds + 60,
     // It looks this often whether to stop.
     sampleInt: 50,
+    ...perSecondMax === undefined ? {} : { overallRate: perSecondMax },
     requests: [{
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       setupRequest: (request) => ({ ...request, ...next() })

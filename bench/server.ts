@@ -10,6 +10,8 @@ export interface Server {
   readonly url: string
   readonly pid: number
   scrape(): Promise<Scrape>
+  /** Stops it as a supervisor does. */
+  stop(): Promise<void>
 }
 
 export interface Scrape {
@@ -20,10 +22,12 @@ export interface Scrape {
   readonly eventLoopP999Milliseconds: number
 }
 
-export async function startServer({ database, logPath }: { database: string; logPath: string }): Promise<Server> {
+export async function startServer(
+  { database, logPath, flags = [] }: { database: string; logPath: string; flags?: readonly string[] }
+): Promise<Server> {
   const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
   const log = openSync(logPath, 'w')
-  const server = spawn(process.execPath, [main, 'serve', '--database', `sqlite:${database}`, '--port', '0', '--json'], {
+  const server = spawn(process.execPath, [main, 'serve', '--database', `sqlite:${database}`, '--port', '0', '--json', ...flags], {
     stdio: ['ignore', 'pipe', log],
     // Out of reach of a terminal's Ctrl-C, so that it is the bench that ends it.
     detached: true
@@ -39,6 +43,10 @@ export async function startServer({ database, logPath }: { database: string; log
   return {
     url,
     pid,
+    async stop() {
+      server.kill('SIGTERM')
+      await once(server, 'exit')
+    },
     async scrape() {
       const response = await fetch(`${url}/metrics`)
       if (!response.ok) throw new Error(`/metrics was answered ${response.status}`)

@@ -1,5 +1,6 @@
 import { below, pick, seededRandom } from './random.ts'
 import { sampleDraft, sampleEmail, tagNames } from './sample-customer.ts'
+import { searchSample, tagNames as searchedTagNames } from './search/sample.ts'
 
 export interface WorkloadRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH'
@@ -15,6 +16,8 @@ export interface WorkloadOptions {
   readonly firstNewSample: number
   /** Samples below this were loaded, the customer of each having its number and one as id. */
   readonly loadedSamples: number
+  /** What `ask` asks, in turn. */
+  readonly searches?: readonly object[]
 }
 
 interface Workload {
@@ -92,6 +95,36 @@ export const workloads = {
         name: pick(random, ['order_paid', 'invoice_sent', 'plan_changed', 'file_downloaded']),
         customer: 1 + below(random, customers),
         data: { amount: below(random, 100_000) / 100, currency: pick(random, ['EUR', 'USD', 'UAH']), order: below(random, 10_000_000) }
+      })
+    }
+  },
+  ask: {
+    status: 200,
+    prepare: ({ searches = [] }) => {
+      let next = 0
+      return () => post('/v1/customers/search', searches[next++ % searches.length] ?? {})
+    }
+  },
+  addSearched: {
+    status: 201,
+    prepare: ({ seed, firstNewSample }) => {
+      let sample = firstNewSample
+      return () => post('/v1/customers', searchSample(seed, sample++).draft)
+    }
+  },
+  /** Changes what is counted: one in four gets other tags. */
+  touchSearched: {
+    status: 200,
+    prepare: ({ seed, customers }) => {
+      const random = seededRandom(seed)
+      return () => ({
+        method: 'PATCH',
+        path: `/v1/customers/${1 + below(random, customers)}`,
+        body: JSON.stringify({
+          lastSeen: 1_790_000_000 + below(random, 1_000_000),
+          customData: { payments: below(random, 500) },
+          ...random() < 0.25 ? { tags: [{ name: pick(random, searchedTagNames) }] } : {}
+        })
       })
     }
   }

@@ -1,0 +1,105 @@
+import type { Child } from '../child.ts'
+import type { Drive, Driven } from '../generator.ts'
+import type { Server } from '../server.ts'
+import type { WorkloadOptions } from '../workload.ts'
+import type { Asker } from './ask.ts'
+import { threadMilliseconds } from './ask.ts'
+import type { Measured } from './measure.ts'
+import type { Tables } from './tables.ts'
+
+/** What is measured while others ask or write. */
+
+export type Generator = Child<Drive, Driven>
+
+export interface Beside {
+  readonly server: Server
+  readonly key: string
+  readonly options: WorkloadOptions
+}
+
+/** Enough to change every counted total, and little enough to leave the processors to the questions. */
+const patchesPerSecond = 200
+const getsPerSecond = 1_000
+const warmUpSeconds = 0.5
+
+interface CountedBesideWriters {
+  readonly name: string
+  readonly ms: number
+}
+
+export interface BesideWriters {
+  readonly counted: readonly CountedBesideWriters[]
+  /** Totals that were other than counted by hand when the writers had stopped. */
+  readonly differences: readonly string[]
+}
+
+/** Counts again what was counted before, while customers are patched, for so many seconds at most. */
+export async function countBesideWriters(
+  generator: Generator, { server, key, options }: Beside,
+  { asker, measured, tables, seconds }: { asker: Asker; measured: readonly Measured[]; tables: Tables; seconds: number }
+): Promise<BesideWriters> {
+  const answered = measured.filter(({ served }) => served !== null)
+  const ends = performance.now() + seconds * 1000
+  const writing = generator.ask({
+    workload: 'touchSearched', options, url: server.url, key, serverPid: server.pid,
+    connections: 8, perSecondMax: patchesPerSecond, warmUpSeconds, seconds
+  })
+  const counted: CountedBesideWriters[] = []
+  for (const { question } of answered) {
+    if (performance.now() > ends) break
+    const { ms } = await asker.search({ ...question.body, limit: 1 })
+    counted.push({ name: question.name, ms })
+  }
+  await writing
+
+  const differences: string[] = []
+  for (const { question } of answered.filter((_each, index) => index % 8 === 0)) {
+    const { body: { total } } = await asker.search({ ...question.body, limit: 1 })
+    const byHand = tables.count(question.hand.total).total
+    if (total !== byHand) differences.push(`${question.name}: ${total} after writers, by hand ${byHand}`)
+  }
+  return { counted, differences }
+}
+
+export interface BesideSlowest {
+  readonly gets: Driven
+  readonly pauseP999Milliseconds: number
+  readonly names: readonly string[]
+}
+
+/** Gets single customers while the slowest questions are asked on four connections. */
+export async function getBesideSlowest(
+  { asking, getting }: { asking: Generator; getting: Generator }, { server, key, options }: Beside,
+  { measured, seconds }: { measured: readonly Measured[]; seconds: number }
+): Promise<BesideSlowest> {
+  const slowest = measured
+    .flatMap(({ question, served }) => (served === null ? [] : { question, ms: served.pageMs + served.totalMs }))
+    .toSorted((one, other) => other.ms - one.ms).slice(0, 8).map(({ question }) => question)
+  const drive = { url: server.url, key, serverPid: server.pid, warmUpSeconds, seconds }
+  // Begins the server's record of pauses anew.
+  await server.scrape()
+  const [, gets] = await Promise.all([
+    asking.ask({ ...drive, workload: 'ask', connections: 4, options: { ...options, searches: slowest.map(({ body }) => body) } }),
+    getting.ask({ ...drive, workload: 'get', connections: 8, perSecondMax: getsPerSecond, options })
+  ])
+  return { gets, pauseP999Milliseconds: (await server.scrape()).eventLoopP999Milliseconds, names: slowest.map(({ name }) => name) }
+}
+
+export interface Adding {
+  readonly perSecond: number
+  /** With the work that the next question finds waiting. */
+  readonly cpuMicroseconds: number
+}
+
+/** Creates customers on 64 connections, then asks something, so that an index that catches up late has caught up. */
+export async function addCustomers(
+  generator: Generator, { server, key, options }: Beside, { asker, seconds }: { asker: Asker; seconds: number }
+): Promise<Adding> {
+  const before = { customers: (await server.scrape()).customers, cpu: threadMilliseconds(server.pid) }
+  const { perSecond } = await generator.ask({
+    workload: 'addSearched', options, url: server.url, key, serverPid: server.pid, connections: 64, warmUpSeconds, seconds
+  })
+  await asker.search({ filter: [{ field: 'customers.email', operator: '=', value: 'nobody@example.invalid' }], limit: 1 })
+  const cpu = threadMilliseconds(server.pid) - before.cpu
+  return { perSecond, cpuMicroseconds: cpu * 1000 / ((await server.scrape()).customers - before.customers) }
+}

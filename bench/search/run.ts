@@ -1,0 +1,232 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { openReader } from '../../src/sqlite/open.ts'
+import { endAll, startChild } from '../child.ts'
+import type { Drive, Driven } from '../generator.ts'
+import { machineTicks, privateMebibytes } from '../proc.ts'
+import type { Server } from '../server.ts'
+import { startServer } from '../server.ts'
+import { Asker } from './ask.ts'
+import { benchKey, copyDatabase, preparedDatabase } from './database.ts'
+import type { Measured } from './measure.ts'
+import { knowsGroups, measure } from './measure.ts'
+import { addCustomers, countBesideWriters, getBesideSlowest } from './phases.ts'
+import { allQuestions } from './questions.ts'
+import type { Sizes } from './report.ts'
+import { describeQuestion, describeTargets, tableHead } from './report.ts'
+import { Tables } from './tables.ts'
+
+const usage = 'npm run bench:search -- [--customers N] [--seed N] [--only TEXT] [--compare] [--fresh]'
+/** Old changes are part of the database and stay. */
+const serverFlags = ['--change-days', '36500']
+/** Until the index in memory answers; measured in a server that has none, this is waited in vain. */
+const indexSecondsMax = 60
+const warmUpSecondsMax = 15
+const writersSeconds = 15
+const cellSeconds = 5
+/** Samples set aside for each cell that creates. */
+const samplesPerCell = 1_000_000
+const historyTables: ReadonlySet<string> = new Set(['changes', 'events'])
+
+interface Settings {
+  readonly customers: number
+  readonly seed: number
+  readonly only: string
+  readonly isFresh: boolean
+  readonly isCompared: boolean
+}
+
+process.exitCode = await main(process.argv.slice(2))
+
+async function main(args: readonly string[]): Promise<number> {
+  const settings = readFlags(args)
+  if (typeof settings === 'string') {
+    process.stderr.write(`error: ${settings}\n${usage}\n`)
+    return 2
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'clientele-bench-search-'))
+  process.once('exit', () => {
+    endAll()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+  })
+  process.once('SIGINT', () => { process.exit(130) })
+  process.once('SIGTERM', () => { process.exit(143) })
+  const differences = await bench(settings, folder)
+  // Children are still running and would keep this process.
+  process.exit(differences === 0 ? 0 : 1)
+}
+
+function readFlags(args: readonly string[]): Settings | string {
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        customers: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' }, only: { type: 'string', default: '' },
+        compare: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false }
+      }
+    })
+    const customers = Number(values.customers)
+    const seed = Number(values.seed)
+    if (!Number.isInteger(customers) || customers < 10_000 || customers > 10_000_000) return '--customers should be a whole number from 10000 to 10000000'
+    if (!Number.isInteger(seed) || seed < 0 || seed > 2 ** 31) return '--seed should be a whole number from 0 up'
+    return { customers, seed, only: values.only, isFresh: values.fresh, isCompared: values.compare }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Answers how many questions were answered differently than by hand. */
+async function bench({ isCompared, ...settings }: Settings, folder: string): Promise<number> {
+  const started = performance.now()
+  const ticksBefore = machineTicks()
+  say(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} processors, Node ${process.version}`)
+  let slowestOfTenth: number | null = null
+  if (isCompared) {
+    const tenth = await open({ ...settings, customers: Math.round(settings.customers / 10) }, folder)
+    const measured = await askAll(tenth)
+    slowestOfTenth = slowestPage(measured)
+    await tenth.close()
+  }
+
+  const opened = await open(settings, folder)
+  const { server, asker, tables, sizes, options } = opened
+  const measured = await askAll(opened)
+  let differing = measured.filter(({ difference }) => difference !== null).length
+  if (settings.only !== '') {
+    await opened.close()
+    return differing
+  }
+
+  const generator = startChild<Drive, Driven>('generator')
+  const getting = startChild<Drive, Driven>('generator')
+  const beside = { server, key: benchKey, options }
+  say('\ncounting again beside writers')
+  const besideWriters = await countBesideWriters(generator, beside, { asker, measured, tables, seconds: writersSeconds })
+  for (const difference of besideWriters.differences) say(`  DIFFERS: ${difference}`)
+  differing += besideWriters.differences.length
+  say('getting customers beside the slowest questions')
+  const besideSlowest = await getBesideSlowest({ asking: generator, getting }, beside, { measured, seconds: cellSeconds }).catch((error: unknown) => {
+    say(`  ${error instanceof Error ? error.message : String(error)}`)
+    return null
+  })
+  say('adding customers')
+  const withIndex = await addCustomers(generator, beside, { asker, seconds: cellSeconds })
+  const mebibytes = privateMebibytes(server.pid)
+  await server.stop()
+
+  const without = await startServer({ database: opened.database, logPath: join(folder, 'without.log'), flags: [...serverFlags, '--search-memory', '0'] })
+    .catch(() => null)
+  let withoutIndex = null
+  let indexMebibytes = null
+  if (without !== null) {
+    const other = new Asker({ url: without.url, key: benchKey })
+    await warmUp(other)
+    const more = { ...options, firstNewSample: options.firstNewSample + samplesPerCell }
+    withoutIndex = await addCustomers(generator, { server: without, key: benchKey, options: more }, { asker: other, seconds: cellSeconds })
+    indexMebibytes = mebibytes - privateMebibytes(without.pid)
+    await without.stop()
+  }
+
+  say(`\n${describeTargets({
+    customers: settings.customers, measured, sizes, besideWriters, besideSlowest, withIndex, withoutIndex, indexMebibytes, privateMebibytes: mebibytes, slowestOfTenth
+  })}\n`)
+  const ticks = machineTicks()
+  const stolen = (ticks.stolen - ticksBefore.stolen) / (ticks.total - ticksBefore.total)
+  say(`differences from the SQL written by hand: ${differing}; time taken by the hypervisor for others: ${(stolen * 100).toFixed(1)} %; ` +
+    `whole run ${Math.round((performance.now() - started) / 1000)} s`)
+  return differing
+}
+
+type Opened = Awaited<ReturnType<typeof open>>
+
+/** A server on a copy of the database, which writers may change. */
+async function open({ customers, seed, isFresh, only }: Omit<Settings, 'isCompared'>, folder: string) {
+  const prepared = await preparedDatabase({ customers, seed, isFresh }, say)
+  const database = copyDatabase(prepared, folder)
+  const db = openReader(database)
+  const sizes = sizesOf(db.prepare<[], { name: string; bytes: number }>('select name, pgsize as bytes from dbstat where aggregate = 1').all(), customers)
+  const tables = new Tables(db)
+  const server = await startServer({ database, logPath: join(folder, 'server.log'), flags: serverFlags })
+  const asker = new Asker({ url: server.url, key: benchKey })
+  return {
+    customers, seed, only, database, server, asker, tables, sizes,
+    options: { seed, customers, loadedSamples: customers, firstNewSample: customers },
+    async close() {
+      asker.close()
+      await server.stop()
+      db.close()
+      for (const suffix of ['', '-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true })
+    }
+  }
+}
+
+async function askAll({ asker, server, tables, customers, seed, only }: Opened): Promise<Measured[]> {
+  await waitForIndex(asker, server)
+  await warmUp(asker)
+  const subject = { asker, tables, pid: server.pid, knowsGroups: await knowsGroups(asker) }
+  const measured: Measured[] = []
+  say(`\n${customers.toLocaleString('en-US')} customers\n${tableHead}`)
+  for (const question of allQuestions(tables, { customers, seed })) {
+    if (!question.name.includes(only)) continue
+    const one = await measure(question, subject)
+    measured.push(one)
+    say(describeQuestion(one))
+  }
+  return measured
+}
+
+/** Until a search says that the index in memory answers it. */
+async function waitForIndex(asker: Asker, server: Server): Promise<void> {
+  const started = performance.now()
+  const seconds = (): number => (performance.now() - started) / 1000
+  while (seconds() < indexSecondsMax) {
+    const { body: { explain } } = await asker.search({ filter: [], limit: 1, total: false, explain: true })
+    // A server that explains nothing has no such index.
+    if (explain === undefined) break
+    const { body } = await asker.search({ filter: [{ field: 'customers.name', operator: '~', value: 'qqzzx' }], limit: 1, explain: true })
+    if (body.explain?.plan.startsWith('columns') === true) {
+      say(`the index in memory answers after ${seconds().toFixed(1)} s; the process has ${Math.round(privateMebibytes(server.pid))} MiB`)
+      return
+    }
+    await new Promise((resolve) => { setTimeout(resolve, 250) })
+  }
+  say('no index in memory answers; SQL does')
+}
+
+/** Questions of every kind that are not measured, so that no measured one pays for code that runs first. */
+async function warmUp(asker: Asker): Promise<void> {
+  const ends = performance.now() + warmUpSecondsMax * 1000
+  const texts = ['lin', 'er', 'k', 'weber', 'ovit']
+  for (let round = 0; round < 20; round += 1) {
+    const value = `${texts[round % texts.length] ?? ''}${round < 5 ? '' : round}`
+    const filters = [
+      { field: 'customers.name', operator: '~', value }, { field: 'customers.email', operator: '=', value }, { field: 'customers.company', operator: '~', value },
+      { field: 'customers.firstSeen', operator: '>', value: 1_700_000_000 + round }, { field: 'tags', operator: 'any', value: [`Group 0${20 + round}`] },
+      { field: 'customers.customData.seats', operator: '<', value: 100 + round }, { field: 'text', operator: '~', value }, { field: 'events.Demo booked', operator: '>', value: round }
+    ]
+    for (const filter of filters) {
+      for (const sort of ['firstSeen', 'name', 'updatedAt']) {
+        if (performance.now() > ends) return
+        await asker.search({ filter: [filter], sort: `customers.${sort}`, limit: 100, total: round % 2 === 0 })
+      }
+    }
+  }
+}
+
+function sizesOf(objects: readonly { name: string; bytes: number }[], customers: number): Sizes {
+  const sum = (list: readonly { bytes: number }[]): number => list.reduce((total, { bytes }) => total + bytes, 0) / customers
+  return {
+    bytesPerCustomer: sum(objects.filter(({ name }) => !historyTables.has(name.split('_by_')[0] ?? name))),
+    bytesPerCustomerWithHistory: sum(objects)
+  }
+}
+
+function slowestPage(measured: readonly Measured[]): number {
+  return Math.max(...measured.flatMap(({ question, served }) => (served === null || question.isOtherSort ? [] : served.pageMs)))
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
