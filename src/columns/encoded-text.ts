@@ -4,7 +4,7 @@
  */
 export type EncodedText = string
 
-const beyondAscii = /[^\u0000-\u007f]/
+const beyondAscii = /[\u0080-\uffff]/
 
 export function encodeText(text: string): EncodedText {
   return beyondAscii.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text

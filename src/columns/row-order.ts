@@ -1,5 +1,5 @@
 import type { Order } from '../search.ts'
-import { Bits, grownLength } from './bits.ts'
+import { type Bits, grownLength } from './bits.ts'
 
 export type SortValue = string | number
 

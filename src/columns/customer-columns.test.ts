@@ -1,0 +1,288 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { foldCase } from '../case-folding.ts'
+import type { AttributeValue } from '../contract/customer.ts'
+import { emptyCustomer } from '../customer.ts'
+import type { CustomerSearch, Filter, Group, NumberTest, Position, ScalarField, Sort, TextTest } from '../search.ts'
+import { digitsOf } from '../search.ts'
+import { CustomerColumns } from './customer-columns.ts'
+import type { IndexedCustomer } from './customer-fields.ts'
+
+interface Stored extends IndexedCustomer {
+  readonly events: { name: string; createdAt: number }[]
+}
+
+/** What a search means, said as plainly as can be. */
+class PlainSearch {
+  readonly customers = new Map<number, Stored>()
+
+  find({ filter, sort, order, limit, offset, after }: CustomerSearch): { ids: number[]; total: number; next: Position | null } {
+    const matches = [...this.customers.values()].filter((stored) => passes(stored, filter))
+    const positions = matches.map((stored) => ({ id: stored.customer.id, value: sortValue(stored, sort) }))
+    const compare = comparePositions(sort.by === 'rank' ? 'asc' : order)
+    const sorted = positions.sort(compare)
+    const behind = after === null ? sorted.slice(offset) : sorted.filter((position) => compare(position, after) > 0)
+    const page = behind.slice(0, limit)
+    return { ids: page.map(({ id }) => id), total: matches.length, next: behind.length > limit ? page.at(-1) ?? null : null }
+  }
+}
+
+const comparePositions = (order: 'asc' | 'desc') => (one: Position, other: Position): number => {
+  const sign = order === 'asc' ? 1 : -1
+  if (one.value === null || other.value === null) {
+    if (one.value !== other.value) return one.value === null ? 1 : -1
+    return sign * (one.id - other.id)
+  }
+  return sign * (compareValues(one.value, other.value) || one.id - other.id)
+}
+
+function compareValues(one: string | number, other: string | number): number {
+  if (typeof one === 'string' && typeof other === 'string') return Buffer.compare(Buffer.from(one), Buffer.from(other))
+  return Number(one) - Number(other)
+}
+
+function sortValue(stored: Stored, sort: Sort): string | number | null {
+  return sort.by === 'rank' ? rankOf(stored, sort.needle, sort.digits) : valueOf(stored, sort.field)
+}
+
+function rankOf(stored: Stored, needle: string, digits: string | null): number {
+  const tests = [
+    (text: string, sought: string) => text === sought,
+    (text: string, sought: string) => text.startsWith(sought),
+    (text: string, sought: string) => text.includes(sought)
+  ]
+  const rank = tests.findIndex((holds) => searchedTexts(stored, digits !== null).some((text) => holds(text, needle)) ||
+    (digits !== null && stored.customer.phone !== null && holds(digitsOf(stored.customer.phone), digits)))
+  return rank === -1 ? 3 : rank
+}
+
+function searchedTexts({ customer: { name, email, company, phone, userId } }: Stored, byDigits: boolean): string[] {
+  return [name, email, company, byDigits ? null : phone, userId].filter((text) => text !== null).map(foldCase)
+}
+
+function valueOf({ customer, attributes, createdAt, updatedAt }: Stored, { name, attribute }: ScalarField): string | number | null {
+  if (attribute !== undefined) {
+    const value = new Map(attributes).get(attribute)
+    if (value === undefined) return null
+    return typeof value === 'string' ? foldCase(value) : Number(value)
+  }
+  const fold = (text: string | null | undefined): string | null => (text === null || text === undefined ? null : foldCase(text))
+  const date = (text: string | null): number | null => (text === null ? null : Number(text))
+  switch (name) {
+    case 'id': return customer.id
+    case 'userId': return customer.userId
+    case 'integrationId': return customer.integrationId
+    case 'firstSeen': return date(customer.firstSeen)
+    case 'lastSeen': return date(customer.lastSeen)
+    case 'createdAt': return createdAt
+    case 'updatedAt': return updatedAt
+    case 'unsubscribed': return Number(customer.unsubscribed)
+    case 'blocked': return Number(customer.blocked)
+    case 'countryCode': case 'regionCode': case 'city': return fold(customer.location[name])
+    case 'device.platform': return fold(customer.device?.platform)
+    case 'device.timezone': return fold(customer.device?.timezone)
+    case 'telegramId': case 'facebookId': case 'instagramId': case 'viberId': case 'whatsappId': {
+      const channel = name.slice(0, -2)
+      const isFrom = customer.createdFrom === channel || customer.createdFrom?.startsWith(`${channel}_`) === true
+      return isFrom ? customer.integrationId : null
+    }
+    default: return fold(customer[name])
+  }
+}
+
+function passes(stored: Stored, filter: Filter): boolean {
+  return passesPlainly(stored, filter) !== filter.isNegated
+}
+
+function passesPlainly(stored: Stored, filter: Filter): boolean {
+  switch (filter.type) {
+    case 'group':
+      if (filter.filters.length === 0) return true
+      return filter.comparison === 'AND' ? filter.filters.every((one) => passes(stored, one)) : filter.filters.some((one) => passes(stored, one))
+    case 'number': return passesNumber(valueOf(stored, filter.field), filter.test)
+    case 'text': return passesText(valueOf(stored, filter.field), filter.test)
+    case 'anyText': return rankOf(stored, filter.needle, filter.digits) < 3
+    case 'events': {
+      const { name, since, until } = filter
+      const count = stored.events.filter((event) => event.name === name && event.createdAt >= since && event.createdAt <= until).length
+      return passesNumber(count, filter.test)
+    }
+    case 'tags': {
+      const names = new Set(stored.customer.tags.map(({ name }) => name))
+      if (filter.operator === 'empty') return names.size === 0
+      return filter.operator === 'all' ? filter.names.every((name) => names.has(name)) : filter.names.some((name) => names.has(name))
+    }
+  }
+}
+
+function passesNumber(value: string | number | null, asked: NumberTest): boolean {
+  if (asked.operator === 'empty') return value === null
+  if (typeof value !== 'number') return false
+  switch (asked.operator) {
+    case '=': return value === asked.value
+    case '>': return value > asked.value
+    case '<': return value < asked.value
+    case '>=': return value >= asked.value
+    case '<=': return value <= asked.value
+    case 'in': return asked.values.includes(value)
+    case 'between': return value >= asked.from && value <= asked.to
+  }
+}
+
+function passesText(value: string | number | null, asked: TextTest): boolean {
+  if (asked.operator === 'empty') return value === null || value === ''
+  if (typeof value !== 'string') return false
+  switch (asked.operator) {
+    case '=': return value === asked.value
+    case '~': return value.includes(asked.value)
+    case '^': return value.startsWith(asked.value)
+    case '$': return value.endsWith(asked.value)
+    case 'in': return asked.values.includes(value)
+  }
+}
+
+const pieces = ['a', 'A', 'b', 'ab', 'é', 'É', '\u0130', 'ß', 'Σ', 'ς', '😀', '\uffff', '%', '"', ' ', '+', '1', '23', 'ÿ', 'þ'] as const
+const shortText = fc.array(fc.constantFrom(...pieces), { maxLength: 4 }).map((parts) => parts.join(''))
+const text = fc.oneof({ weight: 8, arbitrary: shortText }, { weight: 1, arbitrary: shortText.map((short) => `${'the same beginning '.repeat(3)}${short}`) })
+const maybe = <Value>(arbitrary: fc.Arbitrary<Value>) => fc.option(arbitrary, { nil: null, freq: 3 })
+const seconds = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.constantFrom(254, 255, 256, 4_294_967_294, 4_294_967_295, 4_294_967_296, 253_402_300_799))
+const decimal = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.constantFrom(0.5, -0.5, 1e15, 255, 4_294_967_295))
+const tagNames = ['Lead', 'VIP', 'lead', 'никто'] as const
+const eventNames = ['paid', 'seen'] as const
+const textNames = ['name', 'email', 'userId', 'phone', 'notes', 'countryCode', 'createdFrom', 'integrationId', 'telegramId', 'whatsappId', 'device.timezone'] as const
+const numberNames = ['id', 'firstSeen', 'lastSeen', 'createdAt', 'updatedAt', 'unsubscribed', 'blocked'] as const
+
+const textField = fc.constantFrom<ScalarField>(...textNames.map((name) => ({ name })), { attribute: 'plan' }, { attribute: 'unknown' })
+const numberField = fc.constantFrom<ScalarField>(...numberNames.map((name) => ({ name })), { attribute: 'seats' }, { attribute: 'isPaying' }, { attribute: 'unknown' })
+const integrationTexts = maybe(fc.constantFrom('telegram', 'Telegram', 'telegram_bot', 'telegramx', 'whatsapp', 'web'))
+
+const customerShape = fc.record({
+  name: maybe(text), email: maybe(text), userId: maybe(text), phone: maybe(text), notes: maybe(text), company: maybe(text),
+  countryCode: maybe(fc.constantFrom('UA', 'ua', 'DE', '')), timezone: maybe(shortText), createdFrom: integrationTexts, integrationId: maybe(text),
+  firstSeen: maybe(seconds), lastSeen: maybe(seconds), createdAt: seconds, updatedAt: seconds, unsubscribed: fc.boolean(), blocked: fc.boolean(),
+  tags: fc.uniqueArray(fc.constantFrom(...tagNames)),
+  plan: maybe(text), seats: maybe(decimal), isPaying: maybe(fc.boolean())
+})
+type Shape = typeof customerShape extends fc.Arbitrary<infer Value> ? Value : never
+
+function customerOf(id: number, shape: Shape): IndexedCustomer {
+  const { name, email, userId, phone, notes, company, countryCode, timezone, createdFrom, integrationId, unsubscribed, blocked } = shape
+  const attributes: [string, AttributeValue][] = []
+  if (shape.plan !== null) attributes.push(['plan', shape.plan])
+  if (shape.seats !== null) attributes.push(['seats', shape.seats])
+  if (shape.isPaying !== null) attributes.push(['isPaying', shape.isPaying])
+  const date = (value: number | null): string | null => (value === null ? null : String(value))
+  const customer = {
+    ...emptyCustomer(id), name, email, userId, phone, notes, company, createdFrom, integrationId, unsubscribed, blocked,
+    location: { regionCode: null, countryCode, city: null },
+    device: timezone === null ? null : { id, ip: null, timezone, platform: null, userAgent: null },
+    firstSeen: date(shape.firstSeen), lastSeen: date(shape.lastSeen),
+    tags: shape.tags.map((tag) => ({ name: tag, color: '#000' }))
+  }
+  return { customer, attributes, createdAt: shape.createdAt, updatedAt: shape.updatedAt }
+}
+
+const comparing = fc.record({ operator: fc.constantFrom('=', '>', '<', '>=', '<='), value: fc.oneof(seconds, decimal) })
+const countTest = fc.oneof(
+  comparing,
+  fc.record({ operator: fc.constant('in'), values: fc.array(fc.oneof(seconds, decimal), { minLength: 1, maxLength: 5 }) }),
+  fc.record({ operator: fc.constant('between'), from: decimal, to: seconds })
+)
+const numberTest = fc.oneof(countTest, fc.record({ operator: fc.constant('empty') }))
+const textTest = fc.oneof(
+  fc.record({ operator: fc.constantFrom('=', '~', '^', '$'), value: text.map(foldCase) }),
+  fc.record({ operator: fc.constant('in'), values: fc.array(text.map(foldCase), { minLength: 1, maxLength: 5 }) }),
+  fc.record({ operator: fc.constant('empty') })
+)
+const isNegated = fc.boolean()
+const needle = fc.oneof(
+  shortText.map((short) => ({ needle: foldCase(short), digits: null })),
+  fc.constantFrom('123', '1 23', '231').map((phone) => ({ needle: phone, digits: digitsOf(phone) }))
+)
+const leaf = fc.oneof(
+  fc.record({ type: fc.constant('number'), field: numberField, test: numberTest, isNegated }),
+  fc.record({ type: fc.constant('text'), field: textField, test: textTest, isNegated }),
+  fc.record({ type: fc.constant('tags'), operator: fc.constantFrom('all', 'any'), names: fc.array(fc.constantFrom(...tagNames, 'unknown'), { minLength: 1, maxLength: 3 }), isNegated }),
+  fc.record({ type: fc.constant('tags'), operator: fc.constant('empty'), names: fc.constant([]), isNegated }),
+  fc.record({ type: fc.constant('events'), name: fc.constantFrom(...eventNames, 'unknown'), since: fc.integer({ min: 0, max: 3 }), until: fc.integer({ min: 0, max: 300 }), test: countTest, isNegated }),
+  fc.tuple(needle, isNegated).map(([sought, negated]) => ({ type: 'anyText' as const, ...sought, isNegated: negated }))
+)
+const group = fc.letrec<{ group: Group; filter: Filter }>((tie) => ({
+  filter: fc.oneof({ depthSize: 'small', withCrossShrink: true }, leaf, tie('group')),
+  group: fc.record({ type: fc.constant('group'), comparison: fc.constantFrom('AND', 'OR'), filters: fc.array(tie('filter'), { maxLength: 3 }), isNegated })
+})).group
+const sort = fc.oneof(
+  fc.record({ by: fc.constant('number'), field: numberField }),
+  fc.record({ by: fc.constant('text'), field: textField }),
+  needle.map((sought) => ({ by: 'rank' as const, ...sought }))
+)
+const search: fc.Arbitrary<CustomerSearch> = fc.record({
+  filter: group, sort, order: fc.constantFrom('asc', 'desc'), limit: fc.integer({ min: 1, max: 8 }), offset: fc.oneof(fc.constant(0), fc.nat(30)), wantsTotal: fc.boolean(),
+  after: fc.constant(null), fields: fc.constant(null), wantsExplanation: fc.constant(false)
+})
+
+const id = fc.nat(1_000)
+const action = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('add'), shapes: fc.array(customerShape, { minLength: 1, maxLength: 60, size: 'max' }), gap: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('change'), id, shape: customerShape }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('remove'), id }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('bring back'), shape: customerShape }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('tell'), id, name: fc.constantFrom(...eventNames), createdAt: fc.integer({ min: 0, max: 300 }) }) },
+  { weight: 8, arbitrary: fc.record({ type: fc.constant('ask'), search }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('ask again'), which: id }) }
+)
+
+/** Goes through a whole list page by page. */
+function expectWalk(columns: CustomerColumns, plain: PlainSearch, first: CustomerSearch): void {
+  let asked: CustomerSearch | null = first
+  for (let page = 0; asked !== null && page < 4; page += 1) {
+    const { ids, total, next } = columns.search(asked)
+    const expected = plain.find(asked)
+    expect({ ids, total, next }).toEqual({ ...expected, total: asked.wantsTotal ? expected.total : null })
+    asked = next === null ? null : { ...asked, offset: 0, after: next }
+  }
+}
+
+test('any search is answered as a plain filter and sort would, whatever was written before', () => {
+  fc.assert(fc.property(fc.array(action, { maxLength: 40, size: 'max' }), (actions) => {
+    const columns = new CustomerColumns()
+    const plain = new PlainSearch()
+    const asked: CustomerSearch[] = []
+    const removed: number[] = []
+    let last = 0
+    const put = (indexed: IndexedCustomer): void => {
+      const { id: customerId } = indexed.customer
+      columns.put(indexed)
+      plain.customers.set(customerId, { ...indexed, events: plain.customers.get(customerId)?.events ?? [] })
+    }
+    const pick = (place: number): number | undefined => [...plain.customers.keys()][place % Math.max(1, plain.customers.size)]
+    for (const step of actions) {
+      const chosen = 'id' in step ? pick(step.id) : undefined
+      if (step.type === 'add') {
+        for (const shape of step.shapes) {
+          last += step.gap
+          put(customerOf(last, shape))
+        }
+      } else if (step.type === 'change' && chosen !== undefined) put(customerOf(chosen, step.shape))
+      else if (step.type === 'remove' && chosen !== undefined) {
+        columns.remove(chosen)
+        plain.customers.delete(chosen)
+        removed.push(chosen)
+      } else if (step.type === 'bring back') {
+        const back = removed.pop()
+        if (back !== undefined) put(customerOf(back, step.shape))
+      } else if (step.type === 'tell' && chosen !== undefined) {
+        const { name, createdAt } = step
+        columns.addEvent({ customerId: chosen, name, createdAt })
+        plain.customers.get(chosen)?.events.push({ name, createdAt })
+      } else if (step.type === 'ask') {
+        asked.push(step.search)
+        expectWalk(columns, plain, step.search)
+      } else if (step.type === 'ask again') {
+        const again = asked[step.which % Math.max(1, asked.length)]
+        if (again !== undefined) expectWalk(columns, plain, again)
+      }
+    }
+    expect(columns.customers).toBe(plain.customers.size)
+  }), { numRuns: 400 })
+})
