@@ -6,7 +6,6 @@ export interface Answer {
   readonly status: number
   readonly ms: number
   readonly body: AnswerBody
-  readonly serverTiming: string
 }
 
 /** What the bench reads of an answer. Servers that know less leave more of it out. */
@@ -14,7 +13,7 @@ interface AnswerBody {
   readonly data?: readonly { readonly id: number }[]
   readonly total?: number
   readonly meta?: { readonly cursor?: string | null }
-  readonly explain?: { readonly plan: string; readonly entriesVisited: number }
+  readonly explain?: { readonly plan: string }
   readonly errors?: readonly { readonly code: string; readonly message: string }[]
 }
 
@@ -32,16 +31,16 @@ export class Asker {
   async search(search: object): Promise<Answer> {
     const sent = JSON.stringify(search)
     const started = performance.now()
-    const { status, chunks, serverTiming } = await this.#post('/v1/customers/search', sent)
+    const { status, chunks } = await this.#post('/v1/customers/search', sent)
     const ms = performance.now() - started
-    return { status, ms, serverTiming, body: JSON.parse(Buffer.concat(chunks).toString()) as AnswerBody }
+    return { status, ms, body: JSON.parse(Buffer.concat(chunks).toString()) as AnswerBody }
   }
 
   close(): void {
     this.#agent.destroy()
   }
 
-  #post(path: string, sent: string): Promise<{ status: number; chunks: Buffer[]; serverTiming: string }> {
+  #post(path: string, sent: string): Promise<{ status: number; chunks: Buffer[] }> {
     return new Promise((resolve, reject) => {
       const outgoing = request(`${this.#url}${path}`, {
         method: 'POST', agent: this.#agent,
@@ -50,9 +49,7 @@ export class Asker {
         const chunks: Buffer[] = []
         incoming.on('data', (chunk: Buffer) => { chunks.push(chunk) })
         incoming.on('error', reject)
-        incoming.on('end', () => {
-          resolve({ status: incoming.statusCode ?? 0, chunks, serverTiming: String(incoming.headers['server-timing'] ?? '') })
-        })
+        incoming.on('end', () => { resolve({ status: incoming.statusCode ?? 0, chunks }) })
       })
       outgoing.on('error', reject)
       outgoing.end(sent)

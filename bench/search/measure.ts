@@ -50,7 +50,7 @@ export async function measure(question: Question, subject: Subject): Promise<Mea
 async function measureOnce(question: Question, { asker, pid, tables, knowsGroups }: Subject): Promise<Measured> {
   const start = question.behind === null ? {} : await cursorAt(question.behind, question, asker)
   const body = { ...question.body, ...start }
-  const counted = { ...question.body, filter: [...question.filters, ...knowsGroups ? [everyone] : []], limit: 1 }
+  const counted = countOf(question, knowsGroups)
   const cpuBefore = threadMilliseconds(pid)
   const page = await asker.search({ ...body, limit: pageLimit, total: false })
   const total = await asker.search(counted)
@@ -70,6 +70,11 @@ async function measureOnce(question: Question, { asker, pid, tables, knowsGroups
     served: { pageMs: page.ms, pageAgainMs, totalMs: total.ms, totalAgainMs, cpuMs, plan: explain?.plan ?? 'not told' },
     difference: differenceOf({ ids: page.body.data?.map(({ id }) => id) ?? [], total: total.body.total ?? -1 }, { ids: handPage.ids, total: handTotal.total })
   }
+}
+
+/** The search that counts a question. */
+export function countOf({ body, filters }: Question, knowsGroups: boolean): object {
+  return { ...body, filter: [...filters, ...knowsGroups ? [everyone] : []], limit: 1 }
 }
 
 export async function knowsGroups(asker: Asker): Promise<boolean> {

@@ -4,8 +4,8 @@ import type { Server } from '../server.ts'
 import type { WorkloadOptions } from '../workload.ts'
 import type { Asker } from './ask.ts'
 import { threadMilliseconds } from './ask.ts'
-import type { Measured } from './measure.ts'
-import type { Tables } from './tables.ts'
+import type { Measured, Subject } from './measure.ts'
+import { countOf } from './measure.ts'
 
 /** What is measured while others ask or write. */
 
@@ -36,7 +36,7 @@ export interface BesideWriters {
 /** Counts again what was counted before, while customers are patched, for so many seconds at most. */
 export async function countBesideWriters(
   generator: Generator, { server, key, options }: Beside,
-  { asker, measured, tables, seconds }: { asker: Asker; measured: readonly Measured[]; tables: Tables; seconds: number }
+  { asker, tables, knowsGroups, measured, seconds }: Subject & { measured: readonly Measured[]; seconds: number }
 ): Promise<BesideWriters> {
   const answered = measured.filter(({ served }) => served !== null)
   const ends = performance.now() + seconds * 1000
@@ -47,14 +47,14 @@ export async function countBesideWriters(
   const counted: CountedBesideWriters[] = []
   for (const { question } of answered) {
     if (performance.now() > ends) break
-    const { ms } = await asker.search({ ...question.body, limit: 1 })
+    const { ms } = await asker.search(countOf(question, knowsGroups))
     counted.push({ name: question.name, ms })
   }
   await writing
 
   const differences: string[] = []
   for (const { question } of answered.filter((_each, index) => index % 8 === 0)) {
-    const { body: { total } } = await asker.search({ ...question.body, limit: 1 })
+    const { body: { total } } = await asker.search(countOf(question, knowsGroups))
     const byHand = tables.count(question.hand.total).total
     if (total !== byHand) differences.push(`${question.name}: ${total} after writers, by hand ${byHand}`)
   }

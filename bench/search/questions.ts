@@ -53,19 +53,19 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('name ~ 12 characters, rare', t.text('name', '~', someone.name.slice(-12)))
   ask('name ~ Cyrillic', t.text('name', '~', 'Шевчен'), { plan: 'walk' })
   ask('name ~ absent', t.text('name', '~', 'qqzzj'))
-  ask('name !~ common', t.text('name', '!~', 'a'), { plan: 'walk' })
+  ask('name !~ common', t.negated(t.text('name', '~', 'a'), '!~'), { plan: 'walk' })
   ask('name ^ common', t.text('name', '^', 'anna '), { plan: 'walk' })
   ask('name $ Greek', t.text('name', '$', 'όπουλος'), { plan: 'walk' })
   ask('name in 5', t.oneOf('name', [someone.name, 'anna smith', 'иван петров', 'qqzzj', 'maria müller']))
   ask('name empty', t.empty('name'), { plan: 'walk' })
   ask('email = one', t.text('email', '=', someone.email))
   ask('email = absent', t.text('email', '=', 'nobody@example.invalid'))
-  ask('email != one', t.text('email', '!=', someone.email), { plan: 'walk' })
+  ask('email != one', t.negated(t.text('email', '=', someone.email), '!='), { plan: 'walk' })
   ask('email ~ common host', t.text('email', '~', 'gmail.com'), { plan: 'walk' })
   ask('email ~ rare host', t.text('email', '~', 'tutanota'), { plan: 'walk' })
   ask('email ~ rare mailbox', t.text('email', '~', someone.email.slice(0, 12)))
   ask('email ~ absent', t.text('email', '~', 'x@@y'))
-  ask('email !~ common host', t.text('email', '!~', 'gmail'), { plan: 'walk' })
+  ask('email !~ common host', t.negated(t.text('email', '~', 'gmail'), '!~'), { plan: 'walk' })
   ask('email ^', t.text('email', '^', 'anna.'))
   ask('email $ host', t.text('email', '$', '@proton.me'), { plan: 'walk' })
   ask('email in 1,000', t.oneOf('email', manyEmails(seed, customers)))
@@ -78,8 +78,9 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('phone ~', t.text('phone', '~', '555-1'), { plan: 'walk' })
   ask('phone ^', t.text('phone', '^', '+380'), { plan: 'walk' })
   ask('countryCode =', t.text('countryCode', '=', 'ua'), { plan: 'walk' })
-  ask('countryCode != common', t.text('countryCode', '!=', 'us'), { plan: 'walk' })
+  ask('countryCode != common', t.negated(t.text('countryCode', '=', 'US'), '!='), { plan: 'walk' })
   ask('countryCode in 3', t.oneOf('countryCode', ['is', 'ee', 'mt']), { plan: 'walk' })
+  ask('countryCode !in 5', t.negated(t.oneOf('countryCode', ['us', 'de', 'gb', 'ua', 'fr']), '!in'), { plan: 'walk' })
   ask('regionCode =', t.text('regionCode', '=', 'by'), { plan: 'walk' })
   ask('city = rare', t.text('city', '=', 'valletta'), { plan: 'walk' })
   ask('city ~', t.text('city', '~', 'berl'), { plan: 'walk' })
@@ -94,16 +95,20 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('notes !empty', t.empty('notes', { isNegated: true }), { plan: 'walk' })
   ask('createdFrom =', t.text('createdFrom', '=', 'telegram_bot'), { plan: 'walk' })
   ask('integrationId ^', t.text('integrationId', '^', '7000'))
+  ask('telegramId = one', t.channelId('telegram', someone.telegramId))
+  ask('viberId = absent', t.channelId('viber', '1'))
   ask('device.platform =', t.text('device.platform', '=', 'mobile'), { plan: 'walk' })
   ask('device.timezone = rare', t.text('device.timezone', '=', 'asia/tokyo'), { plan: 'walk' })
   ask('blocked = true', t.boolean('blocked', true), { plan: 'walk' })
   ask('unsubscribed = false', t.boolean('unsubscribed', false), { plan: 'walk' })
 
   ask('id = one', t.number('id', '=', middle))
+  ask('id in 100', t.numberIn('id', Array.from({ length: 100 }, (_, index) => 1 + Math.floor(customers * index / 100))))
   ask('id between', t.between('id', middle, middle + 5_000))
   ask('id > most', t.number('id', '>', Math.floor(customers * 0.99)))
   ask('firstSeen, one day, sorted by lastSeen', t.between('firstSeen', aDay, aDay + day), { sort: 'lastSeen' })
   ask('firstSeen >= wide', t.number('firstSeen', '>=', oldestSeen + 300 * day), { plan: 'walk' })
+  ask('firstSeen != one', t.negated(t.number('firstSeen', '=', aDay), '!='), { plan: 'walk' })
   ask('firstSeen empty', t.empty('firstSeen'))
   ask('lastSeen >= -150d', t.number('lastSeen', '>=', '-150d'), { plan: 'walk' })
   ask('lastSeen between', t.between('lastSeen', aDay, aDay + 7 * day))
@@ -111,6 +116,7 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('updatedAt >, sorted by it', t.number('updatedAt', '>', latestSeen - 10 * day), { plan: 'walk', sort: 'updatedAt', order: 'desc' })
 
   ask('payments = 3', t.data('payments', '=', 3, sql`= 3`), { plan: 'walk' })
+  ask('payments != 3', t.negated(t.data('payments', '=', 3, sql`= 3`), '!='), { plan: 'walk' })
   ask('payments >= 498, rare', t.data('payments', '>=', 498, sql`>= 498`))
   ask('payments between', t.data('payments', 'between', [5, 20], sql`between 5 and 20`), { plan: 'walk' })
   ask('seats > 990, sorted by it', t.data('seats', '>', 990, sql`> 990`), { sort: 'customData.seats', plan: 'walk', order: 'desc' })
@@ -133,13 +139,15 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('two tags', t.tags('all', ['Trial', 'Lead']), { plan: 'walk' })
   ask('two tags, rare', t.tags('all', ['Group 100', 'Group 050']))
   ask('any of three tags', t.tags('any', ['Group 120', 'Group 121', 'Group 122']))
-  ask('none of two tags', t.tags('none', ['Lead', 'Newsletter']), { plan: 'walk' })
+  ask('none of two tags', t.negated(t.tags('any', ['Lead', 'Newsletter']), 'none'), { plan: 'walk' })
+  ask('some tag', t.negated(t.noTags(), '!empty'), { plan: 'walk' })
   ask('no tags', t.noTags(), { plan: 'walk' })
 
   ask('events, at least 3', t.events('Invoice paid', '>=', 3))
   ask('events, none', t.events('Page viewed', '=', 0), { plan: 'walk' })
   ask('events, in a month', t.events('Order placed', '>=', 1, { since: latestSeen - 60 * day, until: latestSeen - 30 * day }))
   ask('events, rare', t.events('Account closed', '>', 4))
+  ask('events between', t.eventsBetween('Invoice paid', 2, 4))
   ask('events, unknown name', t.events('Never happened', '=', 0), { plan: 'walk' })
 
   ask('text, common', t.anyText('anna'), { rankedBy: ['anna', null] })
@@ -147,6 +155,7 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('text, rare', t.anyText(someone.email.slice(0, 12)), { rankedBy: [someone.email.slice(0, 12), null] })
   ask('text, absent', t.anyText('qqzzj'), { rankedBy: ['qqzzj', null] })
   ask('text, digits of a phone', t.anyText('0044 20 12', '00442012'), { rankedBy: ['0044 20 12', '00442012'] })
+  ask('text !~', t.negated(t.anyText('an'), '!~'), { plan: 'walk' })
   ask('text, sorted by firstSeen', t.anyText('river'), { sort: 'firstSeen', plan: 'walk' })
 
   const lead = t.tags('all', ['Lead'])
@@ -165,8 +174,8 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ], { plan: 'walk' })
   ask('nested, rare inside', [t.any([t.all([pro, t.text('name', '~', 'qqzzj')]), t.tags('all', ['Unique'])]), t.not(t.all([t.text('countryCode', '=', 'us')]))])
   ask('ten filters', [
-    lead, pro, t.boolean('blocked', false), t.boolean('unsubscribed', false), t.empty('email', { isNegated: true }), t.text('name', '!~', 'qq'),
-    t.number('firstSeen', '>', oldestSeen), t.data('seats', '>', 10, sql`> 10`), t.text('email', '!~', 'yahoo'), t.data('is_trial', '=', false, sql`= 0`)
+    lead, pro, t.boolean('blocked', false), t.boolean('unsubscribed', false), t.empty('email', { isNegated: true }), t.negated(t.text('name', '~', 'qq'), '!~'),
+    t.number('firstSeen', '>', oldestSeen), t.data('seats', '>', 10, sql`> 10`), t.negated(t.text('email', '~', 'yahoo'), '!~'), t.data('is_trial', '=', false, sql`= 0`)
   ], { plan: 'walk' })
 
   ask('everyone', [], { plan: 'walk' })
@@ -226,6 +235,7 @@ interface Someone {
   readonly email: string
   readonly userId: string
   readonly accountCode: string
+  readonly telegramId: string
 }
 
 /** A customer with a long name in Latin letters and all that questions ask of one; folded where searches fold. */
@@ -235,7 +245,14 @@ function searchedFor(seed: number, from: number): Someone {
     const { account_code: accountCode } = customData as Record<string, unknown>
     if (typeof name !== 'string' || typeof email !== 'string' || typeof userId !== 'string' || typeof accountCode !== 'string') continue
     if (!/^[A-Za-z]{5,} [A-Za-z]{8,}$/.test(name)) continue
-    return { name: foldCase(name), email: foldCase(email), userId, accountCode: foldCase(accountCode) }
+    return { name: foldCase(name), email: foldCase(email), userId, accountCode: foldCase(accountCode), telegramId: telegramIdFrom(seed, from) }
+  }
+}
+
+function telegramIdFrom(seed: number, from: number): string {
+  for (let number = from; ; number += 1) {
+    const { createdFrom, integrationId } = searchSample(seed, number).draft
+    if (createdFrom === 'telegram_bot' && typeof integrationId === 'string') return integrationId
   }
 }
 

@@ -10,7 +10,7 @@ import type { Server } from '../server.ts'
 import { startServer } from '../server.ts'
 import { Asker } from './ask.ts'
 import { benchKey, copyDatabase, preparedDatabase } from './database.ts'
-import type { Measured } from './measure.ts'
+import type { Measured, Subject } from './measure.ts'
 import { knowsGroups, measure } from './measure.ts'
 import { addCustomers, countBesideWriters, getBesideSlowest } from './phases.ts'
 import { allQuestions } from './questions.ts'
@@ -85,14 +85,14 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   let slowestOfTenth: number | null = null
   if (isCompared) {
     const tenth = await open({ ...settings, customers: Math.round(settings.customers / 10) }, folder)
-    const measured = await askAll(tenth)
+    const { measured } = await askAll(tenth)
     slowestOfTenth = slowestPage(measured)
     await tenth.close()
   }
 
   const opened = await open(settings, folder)
-  const { server, asker, tables, sizes, options } = opened
-  const measured = await askAll(opened)
+  const { server, asker, sizes, options } = opened
+  const { measured, subject } = await askAll(opened)
   let differing = measured.filter(({ difference }) => difference !== null).length
   if (settings.only !== '') {
     await opened.close()
@@ -103,7 +103,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   const getting = startChild<Drive, Driven>('generator')
   const beside = { server, key: benchKey, options }
   say('\ncounting again beside writers')
-  const besideWriters = await countBesideWriters(generator, beside, { asker, measured, tables, seconds: writersSeconds })
+  const besideWriters = await countBesideWriters(generator, beside, { ...subject, measured, seconds: writersSeconds })
   for (const difference of besideWriters.differences) say(`  DIFFERS: ${difference}`)
   differing += besideWriters.differences.length
   say('getting customers beside the slowest questions')
@@ -111,6 +111,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
     say(`  ${error instanceof Error ? error.message : String(error)}`)
     return null
   })
+  if (besideSlowest !== null) say(`  ${besideSlowest.names.join('; ')}`)
   say('adding customers')
   const withIndex = await addCustomers(generator, beside, { asker, seconds: cellSeconds })
   const mebibytes = privateMebibytes(server.pid)
@@ -162,7 +163,7 @@ async function open({ customers, seed, isFresh, only }: Omit<Settings, 'isCompar
   }
 }
 
-async function askAll({ asker, server, tables, customers, seed, only }: Opened): Promise<Measured[]> {
+async function askAll({ asker, server, tables, customers, seed, only }: Opened): Promise<{ measured: Measured[]; subject: Subject }> {
   await waitForIndex(asker, server)
   await warmUp(asker)
   const subject = { asker, tables, pid: server.pid, knowsGroups: await knowsGroups(asker) }
@@ -174,7 +175,7 @@ async function askAll({ asker, server, tables, customers, seed, only }: Opened):
     measured.push(one)
     say(describeQuestion(one))
   }
-  return measured
+  return { measured, subject }
 }
 
 /** Until a search says that the index in memory answers it. */

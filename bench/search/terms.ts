@@ -26,18 +26,10 @@ export class Terms {
     this.#tables = tables
   }
 
-  text(field: string, operator: '=' | '!=' | '~' | '!~' | '^' | '$', asked: string): Term {
+  text(field: string, operator: '=' | '~' | '^' | '$', asked: string): Term {
     const column = this.#tables.field(field)
     const value = exactFields.includes(field) ? asked : foldCase(asked)
     const term = { filter: { field: `customers.${field}`, operator, value: asked } }
-    if (operator === '!=' || operator === '!~') {
-      const positive = operator === '!=' ? sql`${column} = ${value}` : sql`instr(${column}, ${value}) > 0`
-      const indexed = operator === '!=' ? this.#driveFrom(field, sql`= ${value}`) : null
-      return {
-        ...term, where: sql`(${column} is null or not ${positive})`, drive: null,
-        total: indexed && sql`select ${customerCount} - count(*) as total from ${indexed.from} where ${indexed.where}`
-      }
-    }
     switch (operator) {
       case '=': return { ...term, where: sql`${column} = ${value}`, drive: this.#driveFrom(field, sql`= ${value}`), total: null }
       case '~': return { ...term, where: sql`instr(${column}, ${value}) > 0`, drive: null, total: null }
@@ -53,6 +45,14 @@ export class Terms {
     const column = this.#tables.field(field)
     const test = sql`${raw(operator)} ${typeof value === 'number' ? value : relative(value)}`
     return { filter: { field: `customers.${field}`, operator, value }, where: sql`${column} ${test}`, drive: this.#driveFrom(field, test), total: null }
+  }
+
+  numberIn(field: string, values: readonly number[]): Term {
+    const test = sql`in (select value from json_each(${JSON.stringify(values)}))`
+    return {
+      filter: { field: `customers.${field}`, operator: 'in', value: values },
+      where: sql`${this.#tables.field(field)} ${test}`, drive: this.#driveFrom(field, test), total: null
+    }
   }
 
   between(field: string, from: number, to: number): Term {
@@ -110,7 +110,7 @@ export class Terms {
     }
   }
 
-  tags(operator: 'all' | 'any' | 'none', names: readonly [string, ...string[]]): Term {
+  tags(operator: 'all' | 'any', names: readonly [string, ...string[]]): Term {
     const ids = names.flatMap((name) => this.#tables.tagId(name) ?? [])
     const filter = operator === 'all'
       ? { field: 'customers.tagsData', operator: '=', value: names.map((name) => ({ name })) }
@@ -136,7 +136,6 @@ export class Terms {
         drive: { from: sql`(select distinct customer_id from customer_tags where tag_id in (${list})) as tagged cross join customers on customers.id = tagged.customer_id`, where: sql`true` },
         total: counted
       }
-      case 'none': return { filter, where: sql`not (${join(ids.map(has), ' or ')})`, drive: null, total: sql`select ${customerCount} - (${counted}) as total` }
     }
   }
 
@@ -164,6 +163,17 @@ export class Terms {
           drive: { from: sql`(${ids}) as counted cross join customers on customers.id = counted.customer_id`, where: sql`true` },
           total: sql`select count(*) as total from (${ids})`
         }
+  }
+
+  /** From one event up. */
+  eventsBetween(name: string, from: number, to: number): Term {
+    const ids = sql`select customer_id from events where name = ${name} group by customer_id having count(*) between ${from} and ${to}`
+    return {
+      filter: { field: `events.${name}`, operator: 'between', value: [from, to] },
+      where: sql`customers.id in (${ids})`,
+      drive: { from: sql`(${ids}) as counted cross join customers on customers.id = counted.customer_id`, where: sql`true` },
+      total: sql`select count(*) as total from (${ids})`
+    }
   }
 
   /** Digits are given where the needle is part of a phone number. */
@@ -201,9 +211,33 @@ export class Terms {
     return { filter: { comparison: 'OR', filter: terms.map(({ filter }) => filter) }, where, drive, total: null }
   }
 
-  /** Of a group. A row without the value passes what is negated. */
+  /** Of a group. */
   not(group: Term): Term {
-    return { filter: { ...group.filter, not: true }, where: sql`not coalesce(${group.where}, false)`, drive: null, total: null }
+    return { ...this.#opposite(group), filter: { ...group.filter, not: true } }
+  }
+
+  /** A filter with the operator that is passed by everyone else. */
+  negated(term: Term, operator: '!=' | '!~' | '!in' | '!empty' | 'none'): Term {
+    return { ...this.#opposite(term), filter: { ...term.filter, operator } }
+  }
+
+  /** The ids of a channel are no columns: they are the integrationId of customers from it. */
+  channelId(channel: string, value: string): Term {
+    const from = this.#tables.field('createdFrom')
+    return {
+      filter: { field: `customers.${channel}Id`, operator: '=', value },
+      where: sql`${this.#tables.field('integrationId')} = ${value} and (${from} = ${channel} or substr(${from}, 1, ${channel.length + 1}) = ${`${channel}_`})`,
+      drive: null, total: null
+    }
+  }
+
+  /** A row without the value passes what is negated. */
+  #opposite({ where, drive, total }: Term): Omit<Term, 'filter'> {
+    const counted = total ?? (drive && sql`select count(*) as total from ${drive.from} where ${drive.where}`)
+    return {
+      where: sql`not coalesce(${where}, false)`, drive: null,
+      total: counted && sql`select ${customerCount} - (${counted}) as total`
+    }
   }
 
   #searched(needle: string, digits: string | null): { text: Sql; part: string }[] {
