@@ -19,7 +19,7 @@ interface FilterContext {
   /** The moment that relative dates count from. */
   readonly now: UnixSeconds
   /** Counted over all groups. */
-  readonly seen: { filters: number; groups: number }
+  readonly seen: { filters: number; groups: number; areTooMany: boolean }
 }
 
 const groupKeys: ReadonlySet<string> = new Set(['comparison', 'filter', 'not'])
@@ -30,7 +30,7 @@ const eventsKeys: ReadonlySet<string> = new Set([...filterKeys, 'since', 'until'
 export function readFilterTree(
   body: Record<string, unknown>, options: Pick<FilterContext, 'findings' | 'attributes' | 'now'>
 ): Group {
-  return readGroup({ ...options, seen: { filters: 0, groups: 0 } }, '', { body, level: 0 })
+  return readGroup({ ...options, seen: { filters: 0, groups: 0, areTooMany: false } }, '', { body, level: 0 })
 }
 
 function readGroup(context: FilterContext, path: string, { body, level }: { body: Record<string, unknown>; level: number }): Group {
@@ -49,10 +49,12 @@ function readFilters(context: FilterContext, path: string, { value, level }: { v
   const filters: Filter[] = []
   for (const [index, item] of value.entries()) {
     const { seen } = context
+    if (seen.areTooMany) return []
     const isGroup = isObject(item) && item.field === undefined && (item.filter !== undefined || item.comparison !== undefined)
     if (isGroup) seen.groups += 1
     else seen.filters += 1
     if (Math.max(seen.filters, seen.groups) > limits.searchFiltersMax) {
+      seen.areTooMany = true
       context.findings.fault(path, searchFaults.tooManyFilters)
       return []
     }
