@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { Order, Position } from '../search.ts'
+import type { CustomerSearch, Order, Position } from '../search.ts'
 import type { Catalog, RenderingRow } from './catalog.ts'
 import type { ListPage, ListPosition, SortField } from './order-buckets.ts'
 import { OrderReader } from './order-buckets.ts'
@@ -9,6 +9,22 @@ import { readPart, selectRows, selectWhole } from './page-part.ts'
 const columns: Record<SortField, { column: string; index: string }> = {
   firstSeen: { column: 'first_seen', index: 'customers_by_first_seen' },
   lastSeen: { column: 'last_seen', index: 'customers_by_last_seen' }
+}
+
+export function isUnfiltered({ filter }: CustomerSearch): boolean {
+  return filter.filters.length === 0 && !filter.isNegated
+}
+
+/** The date that a search lists everyone by; undefined when it is no such list. */
+export function listedBy(search: CustomerSearch): SortField | undefined {
+  const { sort } = search
+  const name = isUnfiltered(search) && sort.by === 'number' ? sort.field.name : undefined
+  return name === 'firstSeen' || name === 'lastSeen' ? name : undefined
+}
+
+/** Whether a search is answered here, for the same small cost at any offset. */
+export function isList(search: CustomerSearch): boolean {
+  return listedBy(search) !== undefined
 }
 
 /** A part of a sorted list, read in its order from an offset. */

@@ -9,20 +9,23 @@ import { sortValue } from '../sql/search-where.ts'
 import type { FoundPage } from '../store.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
-import { ListReader } from './list-reader.ts'
+import { isUnfiltered, listedBy, ListReader } from './list-reader.ts'
 import { Meter } from './meter.ts'
-import type { SortField } from './order-buckets.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
 import { joinParts, lastId, readPart, selectRows, selectWhole, withoutLast } from './page-part.ts'
 import { sqliteDialect } from './search-dialect.ts'
-import type { PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
-import { entriesCountedMax, planSearch, sortedHitsMax, walkEntriesMax } from './search-plan.ts'
+import type { PlanBounds, PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
+import { entriesCountedMax, planBounds, planSearch } from './search-plan.ts'
 
 /** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
 const statementsKept = 200
 
 /** A walk by id may pass over others' customers, up to this many for each of the organization's. */
 const foreignCustomersMax = 3
+
+interface ReaderOptions extends PlanBounds {
+  readonly searchSecondsMax: number
+}
 
 interface Page {
   readonly plan: PlanName
@@ -33,6 +36,7 @@ interface Page {
 export class Reader {
   readonly #db: Database
   readonly #searchSecondsMax: number
+  readonly #bounds: PlanBounds
   readonly #catalog: Catalog
   readonly #meter: Meter
   readonly #find: Statement<[number, number], RenderingRow>
@@ -44,9 +48,10 @@ export class Reader {
   /** How SQLite runs what is being asked, when someone wants to know. */
   #steps: string[] | null = null
 
-  constructor(db: Database, { searchSecondsMax = limits.searchSecondsMax }: { searchSecondsMax?: number } = {}) {
+  constructor(db: Database, { searchSecondsMax = limits.searchSecondsMax, ...bounds }: Partial<ReaderOptions> = {}) {
     this.#db = db
     this.#searchSecondsMax = searchSecondsMax
+    this.#bounds = { ...planBounds, ...bounds }
     this.#catalog = new Catalog(db)
     this.#meter = new Meter(db)
     this.#lists = new ListReader(db, this.#catalog)
@@ -113,6 +118,7 @@ export class Reader {
   #planOptions(organizationId: number): PlanOptions {
     const { tagIds, attributeIds } = this.#catalog.of(organizationId)
     return {
+      bounds: this.#bounds,
       organizationId,
       tagIds,
       attributeIds,
@@ -133,17 +139,20 @@ export class Reader {
 
   #page(organizationId: number, search: CustomerSearch, { plans, total }: { plans: () => SearchPlans; total: number | null }): Page {
     const isEveryone = isUnfiltered(search)
-    const listed = isEveryone ? listedBy(search.sort) : undefined
+    const listed = listedBy(search)
     if (listed !== undefined) {
       const parts = this.#lists.read(organizationId, { ...search, sort: listed }, (query) => { this.#explain(query) })
       return { plan: `walk ${listed}`, parts }
     }
     const { count, isInOrder, sorted, walk } = plans()
-    const areFew = count.isSelective || (total !== null && total <= sortedHitsMax)
+    const areFew = count.isSelective || (total !== null && total <= this.#bounds.sortedHitsMax)
     const walked = isEveryone || isInOrder || !areFew ? walk() : null
-    const parts = walked && this.#meter.within(walkEntriesMax + search.offset, () => this.#walk(organizationId, walked, search))
-    if (walked && parts) return { plan: walked.name, parts }
-    if (this.#steps !== null && walked) this.#steps.push(`gave up ${walked.name} after ${walkEntriesMax + search.offset} entries`)
+    if (walked !== null) {
+      const entriesMax = this.#bounds.walkEntriesMax + search.offset
+      const parts = this.#meter.within(entriesMax, () => this.#walk(organizationId, walked, search))
+      if (parts !== undefined) return { plan: walked.name, parts }
+      this.#steps?.push(`GAVE UP THE ${walked.name.toUpperCase()} AFTER ${entriesMax} ENTRIES`)
+    }
     const plan = sorted()
     return { plan: plan.name, parts: [this.#part(organizationId, sortedQuery(plan, search))] }
   }
@@ -195,15 +204,6 @@ export class Reader {
     const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
     this.#steps.push(...steps.map(({ detail }) => detail))
   }
-}
-
-function isUnfiltered({ filter }: CustomerSearch): boolean {
-  return filter.filters.length === 0 && !filter.isNegated
-}
-
-function listedBy(sort: Sort): SortField | undefined {
-  const name = sort.by === 'number' ? sort.field.name : undefined
-  return name === 'firstSeen' || name === 'lastSeen' ? name : undefined
 }
 
 function once<Value>(make: () => Value): () => Value {

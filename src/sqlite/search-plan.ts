@@ -17,6 +17,7 @@ export type PlanName =
   | 'by tag' | 'by attribute' | 'by firstSeen' | 'by lastSeen' | 'by any index'
 
 export interface PlanOptions extends SearchNames {
+  readonly bounds: PlanBounds
   readonly organizationId: number
   /** How many rows a FROM clause has, or `entriesCountedMax` when they are more. */
   readonly countEntries: (from: Sql) => number
@@ -27,11 +28,14 @@ export interface PlanOptions extends SearchNames {
 /** Indexes with more entries than this for what is sought are all the same to the plan. */
 export const entriesCountedMax = 20_000
 
-/** Hits of a filter that selects little in itself are sorted only up to this many; beyond it the walk is cheaper. */
-export const sortedHitsMax = 5_000
+export interface PlanBounds {
+  /** Up to this many hits are sorted; beyond it the walk is cheaper. */
+  readonly sortedHitsMax: number
+  /** A walk that has not filled its page within this many entries is given up for sorting the hits. */
+  readonly walkEntriesMax: number
+}
 
-/** A walk that has not filled its page within this many entries is given up for sorting the hits. */
-export const walkEntriesMax = 20_000
+export const planBounds: PlanBounds = { sortedHitsMax: 5_000, walkEntriesMax: 20_000 }
 
 /** Rows of customers, by what they are found. */
 export interface SearchPlan {
@@ -196,7 +200,7 @@ function chooseSource(group: Group, options: PlanOptions): Source {
   if (asks(filters, 'userId', equalities)) return { name: 'by userId', source: indexes.userId, isSelective: true }
   if (asks(filters, 'email', equalities)) return { name: 'by email', source: indexes.email, isSelective: true }
   const entries = fewestEntries(filters, options)
-  if (entries !== undefined && entries.count < entriesCountedMax) return { ...entries.source, isSelective: entries.count <= sortedHitsMax }
+  if (entries !== undefined && entries.count < entriesCountedMax) return { ...entries.source, isSelective: entries.count <= options.bounds.sortedHitsMax }
   if (asks(filters, 'userId', ['^'])) return { name: 'by userId range', source: indexes.userId, isSelective: false }
   if (asks(filters, 'email', ['^'])) return { name: 'by email range', source: indexes.email, isSelective: false }
   if (asks(filters, 'firstSeen', ranges)) return { name: 'by firstSeen', source: indexes.firstSeen, isSelective: false }
