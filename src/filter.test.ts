@@ -233,7 +233,7 @@ describe('every bad part is named', () => {
     ['null for a list', { filter: null }, [['filter', array]]],
     ['null for the list of a group', { filter: [{ comparison: 'OR', filter: null }] }, [['filter[0].filter', array]]],
     ['an item that is none', { filter: [null, 'id = 1', 1, []] }, [0, 1, 2, 3].map((index) => [`filter[${index}]`, object])],
-    ['nothing', { filter: [{}] }, [['filter[0].field', blank], ['filter[0].operator', blank], ['filter[0].value', blank]]],
+    ['nothing', { filter: [{}] }, [['filter[0].field', blank], ['filter[0].value', blank], ['filter[0].operator', blank]]],
     ['blanks', { filter: [f('', '', '')] }, [['filter[0].field', blank], ['filter[0].operator', blank]]],
     ['a value that is missing', { filter: [f('name', '='), f('id', 'in', null), f('tags', 'any'), f('events.a', '>'), f('text', '~')] },
       [0, 1, 2, 3, 4].map((index) => [`filter[${index}].value`, blank])],
@@ -243,7 +243,7 @@ describe('every bad part is named', () => {
     ]],
     ['not on a filter', { filter: [f('id', '=', 1, { not: true }), f('id', '=', 1, { not: false }), { not: true }] }, [
       ['filter[0].not', notOnFilter], ['filter[1].not', notOnFilter],
-      ['filter[2].field', blank], ['filter[2].not', notOnFilter], ['filter[2].operator', blank], ['filter[2].value', blank]
+      ['filter[2].field', blank], ['filter[2].not', notOnFilter], ['filter[2].value', blank], ['filter[2].operator', blank]
     ]],
     ['an unknown field, in a group as well', { filter: [f('emial', '=', 'a'), { filter: [f('customData.paln', '=', 'a'), f('__proto__', 'constructor', 'a')] }] }, [
       ['filter[0].field', '"emial" is not a searchable field; did you mean "customers.email"?'],
@@ -261,7 +261,7 @@ describe('every bad part is named', () => {
       ['filter[0].operator', '~ cannot be used on customers.id'], ['filter[1].operator', '^ cannot be used on customers.lastSeen'],
       ['filter[2].operator', '> cannot be used on customers.name'], ['filter[3].operator', 'between cannot be used on customers.name'],
       ['filter[4].operator', 'in cannot be used on customers.blocked'], ['filter[5].operator', '!= cannot be used on customers.tags'],
-      ['filter[6].operator', 'in cannot be used on customers.tags'], ['filter[7].operator', 'empty cannot be used on events.a'], ['filter[7].value', blank],
+      ['filter[6].operator', 'in cannot be used on customers.tags'], ['filter[7].operator', 'empty cannot be used on events.a'],
       ['filter[8].operator', '= cannot be used on text'], ['filter[9].operator', '< cannot be used on customData.plan'],
       ['filter[10].operator', '~ cannot be used on customData.seats'], ['filter[11].operator', 'IN cannot be used on customers.id'],
       ['filter[12].operator', '5 cannot be used on customers.id'], ['filter[13].operator', 'toString cannot be used on customers.id']

@@ -84,14 +84,15 @@ function readFilter(context: FilterContext, path: string, item: unknown): Filter
   const field = readField(context, join(path, 'field'), item.field)
   findings.ignoreUnknown(item, field?.type === 'events' ? eventsKeys : filterKeys, path)
   if (item.not !== undefined) findings.fault(join(path, 'not'), searchFaults.notOnFilter)
-  const operator = readOperator(findings, join(path, 'operator'), { value: item.operator, field })
   const isMissing = item.value === undefined || item.value === null
-  if (isMissing && operator !== 'empty' && operator !== '!empty') findings.fault(join(path, 'value'), blank)
+  const isNeeded = item.operator !== 'empty' && item.operator !== '!empty'
+  if (isMissing && isNeeded) findings.fault(join(path, 'value'), blank)
+  const operator = readOperator(findings, join(path, 'operator'), { value: item.operator, field })
   const [since, until] = field?.type === 'events' ? readWindow(context, path, item) : []
   if (field === undefined) return undefined
   // With an operator that does not fit, a single value can be wrong besides; what a list is meant for is not known.
   if (operator === undefined && Array.isArray(item.value) && field.type !== 'tags') return undefined
-  if (isMissing && operator !== 'empty' && operator !== '!empty') return undefined
+  if (isMissing && (operator === undefined || isNeeded)) return undefined
   const filter = readQuestion(context, field, { path: join(path, 'value'), operator: operator ?? '=', value: item.value, since, until })
   return operator === undefined ? undefined : filter
 }

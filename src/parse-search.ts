@@ -50,30 +50,32 @@ export function parseSearch(body: unknown, context: SearchContext): ParsedSearch
 }
 
 function parse(source: Record<string, unknown>, context: SearchContext, known: ReadonlySet<string>): ParsedSearch {
-  const findings = new Findings()
+  // The filter comes first in what is wrong, but is read after what tells the moment its dates count from.
+  const [findings, pageFindings] = [new Findings(), new Findings()]
   refuseNearMisses(findings, source, known)
   const isSearch = known === searchKeys
   const groupBody = isSearch ? source : {}
   const { attributes } = context
 
-  const sort = readSort(findings, source.sort, attributes)
-  const order = readChoice(findings, 'order', source.order, ['asc', 'desc'] as const)
+  const sort = readSort(pageFindings, source.sort, attributes)
+  const order = readChoice(pageFindings, 'order', source.order, ['asc', 'desc'] as const)
   const isWalk = typeof source.cursor === 'string'
   const seal = { secret: context.cursorSecret, question: question(groupBody, { organizationId: context.organizationId, sort, order }) }
-  const walk = readWalk(findings, source, seal)
+  const walk = readWalk(pageFindings, source, seal)
   const now = walk?.now ?? context.now
   const filter = readFilterTree(groupBody, { findings, attributes, now })
   const page = {
-    limit: Math.min(readCount(findings, source, { key: 'limit', min: 1, absent: limits.pageCustomersMax }), isWalk ? limits.walkCustomersMax : limits.pageCustomersMax),
-    offset: readCount(findings, source, { key: 'offset', min: 0, absent: 0 }),
+    limit: Math.min(readCount(pageFindings, source, { key: 'limit', min: 1, absent: limits.pageCustomersMax }), isWalk ? limits.walkCustomersMax : limits.pageCustomersMax),
+    offset: readCount(pageFindings, source, { key: 'offset', min: 0, absent: 0 }),
     after: walk?.position ?? null
   }
   const search = {
     filter, ...sortOf(sort, { order, filter }), ...page,
-    wantsTotal: readFlag(findings, 'total', { value: isSearch ? source.total : undefined, absent: true }),
-    wantsExplanation: readFlag(findings, 'explain', { value: isSearch ? source.explain : undefined, absent: false })
+    wantsTotal: readFlag(pageFindings, 'total', { value: isSearch ? source.total : undefined, absent: true }),
+    wantsExplanation: readFlag(pageFindings, 'explain', { value: isSearch ? source.explain : undefined, absent: false })
   }
-  const fields = readFields(findings, source.fields)
+  const fields = readFields(pageFindings, source.fields)
+  findings.faults.push(...pageFindings.faults)
   findings.throwIfAny()
   return { search, fields, seal, now, ignored: findings.ignored }
 }
