@@ -4,6 +4,7 @@ import { ApiError, OperatorError } from '../errors.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
 import { databaseOption, environmentFault, serveConfig, serveOptions } from './config.ts'
+import { doctor } from './doctor.ts'
 import { createKey, listKeys, revokeKey } from './key.ts'
 import { migrate } from './migrate.ts'
 import { createOrganization, listOrganizations } from './organization.ts'
@@ -64,6 +65,9 @@ function program(): Command {
   command(clientele, 'backup', 'write a consistent, checked copy, also while the server runs')
     .requiredOption('--to <file>', 'where to; must not exist')
     .action(backup)
+  command(clientele, 'doctor', 'check that all the database holds agrees, and mend what does not, also while the server runs')
+    .option('--check', 'only say what is wrong')
+    .action(doctor)
   command(clientele, 'version', 'print the version').action((options: { json?: true }) => {
     report(options, { json: { version, node: process.versions.node }, text: version })
   })

@@ -50,7 +50,17 @@ export function prepareDatabase(path: string): string[] {
   return schemaVersion === migrations.length ? [] : migrate(path)
 }
 
-const migrationsFolder = new URL('./migrations/', import.meta.url)
+/** The same checks for what must not change the file, which refuses an older schema too. */
+export function requirePrepared(path: string): void {
+  const schemaVersionMax = readMigrations(migrationsFolder).length
+  checkFile(path, { schemaVersionMax })
+  const schemaVersion = readSchemaVersion(path)
+  refuseNewer(path, { schemaVersion, schemaVersionMax })
+  if (schemaVersion === schemaVersionMax) return
+  throw new OperatorError(`${path} was written by an older version of Clientele. Bring it up to date first: npx clientele migrate`)
+}
+
+export const migrationsFolder = new URL('./migrations/', import.meta.url)
 
 function refuseNewer(path: string, { schemaVersion, schemaVersionMax }: { schemaVersion: number; schemaVersionMax: number }): void {
   if (schemaVersion <= schemaVersionMax) return

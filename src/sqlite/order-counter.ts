@@ -9,8 +9,8 @@ const bucketCustomersMax = 1_024
 /** Neighbors that have no more together are made one, so that buckets left empty do not pile up. */
 const mergedCustomersMax = bucketCustomersMax / 2
 
-/** Below every key there is, so that each key falls into a bucket. */
-const lowest: Key = { seconds: -1, id: 0 }
+/** Below every key there is, so that each key falls into a bucket: where the first bucket begins. */
+export const lowest: Key = { seconds: -1, id: 0 }
 
 const sorts: readonly SortField[] = ['firstSeen', 'lastSeen']
 
