@@ -3,82 +3,107 @@ import { threadMilliseconds } from './ask.ts'
 import type { Question } from './questions.ts'
 import type { Plan, Tables } from './tables.ts'
 
-export interface Measured {
+/** A question's first page, on a server that was not asked it before. */
+export interface MeasuredPage {
   readonly question: Question
-  /** Why the server did not answer; then it has no times. */
+  /** Why the server did not answer. */
   readonly refusal: string | null
-  readonly served: Served | null
-  readonly byHand: { readonly pageMs: number; readonly totalMs: number; readonly total: number; readonly plan: Plan }
-  /** How the server's answer differs from that of the SQL written by hand. */
-  readonly difference: string | null
-}
-
-interface Served {
-  readonly pageMs: number
-  /** The same page asked again. */
-  readonly pageAgainMs: number
-  readonly totalMs: number
-  /** The total of a filter that was counted before. */
-  readonly totalAgainMs: number
-  /** Of the server with all its threads, for the first page and the first total. */
+  readonly ids: readonly number[]
+  readonly ms: number
+  /** Of the same page asked again. */
+  readonly againMs: number
+  /** Of the server with all its threads. */
   readonly cpuMs: number
   readonly plan: string
 }
 
-const pageLimit = 100
-/** Makes another filter of one, so that a page that was found does not help to count. */
-const everyone = { comparison: 'AND', filter: [] }
-/** Answers slower than this are not asked for again and again. */
-const slowMs = 300
+export interface Measured {
+  readonly question: Question
+  readonly page: MeasuredPage
+  /** Null when the server did not answer. */
+  readonly total: MeasuredTotal | null
+  readonly byHand: ByHand
+  /** How the server's answer differs from that of the SQL written by hand. */
+  readonly difference: string | null
+}
+
+interface MeasuredTotal {
+  readonly ms: number
+  /** Of the total of a filter that was counted before. */
+  readonly againMs: number
+  readonly cpuMs: number
+}
+
+interface ByHand {
+  readonly ids: readonly number[]
+  readonly pageMs: number
+  readonly total: number
+  readonly totalMs: number
+  readonly plan: Plan
+}
 
 export interface Subject {
   readonly asker: Asker
   readonly pid: number
   readonly tables: Tables
-  /** Whether the server knows groups of filters. */
-  readonly knowsGroups: boolean
 }
 
-/** Asks the server and then the database; a difference is asked once more, since `-150d` means another second by then. */
-export async function measure(question: Question, subject: Subject): Promise<Measured> {
-  const first = await measureOnce(question, subject)
-  if (first.difference === null) return first
-  const second = await measureOnce(question, subject)
-  return second.difference === null ? { ...first, difference: null } : first
-}
+const pageLimit = 100
+/** Answers slower than this are not asked for again and again. */
+const slowMs = 300
 
-async function measureOnce(question: Question, { asker, pid, tables, knowsGroups }: Subject): Promise<Measured> {
+export async function measurePage(question: Question, { asker, pid }: Subject): Promise<MeasuredPage> {
   const start = question.behind === null ? {} : await cursorAt(question.behind, question, asker)
-  const body = { ...question.body, ...start }
-  const counted = countOf(question, knowsGroups)
+  const search = { ...question.body, ...start, limit: pageLimit, total: false }
   const cpuBefore = threadMilliseconds(pid)
-  const page = await asker.search({ ...body, limit: pageLimit, total: false })
-  const total = await asker.search(counted)
+  const first = await asker.search(search)
   const cpuMs = threadMilliseconds(pid) - cpuBefore
+  const refusal = refusalOf(first) ?? (question.behind !== null && !('cursor' in start) ? 'there are no cursors' : null)
+  const againMs = await again(first, () => asker.search(search))
+  const { body: { explain } } = await asker.search({ ...search, explain: true })
+  return { question, refusal, ids: idsOf(first), ms: first.ms, againMs, cpuMs, plan: explain?.plan ?? 'not told' }
+}
 
-  const handTotal = tables.count(question.hand.total)
-  const handPage = tables.page(question.hand, handTotal.total)
-  const byHand = { pageMs: handPage.ms, totalMs: handTotal.ms, total: handTotal.total, plan: handPage.plan }
-  const refusal = refusalOf(page) ?? refusalOf(total) ?? (question.behind !== null && !('cursor' in start) ? 'there are no cursors' : null)
-  if (refusal !== null) return { question, refusal, served: null, byHand, difference: null }
-
-  const totalAgainMs = await again(total, () => asker.search(counted))
-  const pageAgainMs = await again(page, () => asker.search({ ...body, limit: pageLimit, total: false }))
-  const { body: { explain } } = await asker.search({ ...body, limit: pageLimit, total: false, explain: true })
+/** The total, on a server that was not asked for the page, and both by hand. */
+export async function measureTotal(page: MeasuredPage, subject: Subject): Promise<Measured> {
+  const { question } = page
+  const { asker, pid } = subject
+  const cpuBefore = threadMilliseconds(pid)
+  const first = await asker.search(countOf(question))
+  const cpuMs = threadMilliseconds(pid) - cpuBefore
+  const byHand = findByHand(question, subject)
+  if (page.refusal !== null || first.status !== 200) {
+    return { question, page: { ...page, refusal: page.refusal ?? refusalOf(first) }, total: null, byHand, difference: null }
+  }
+  const againMs = await again(first, () => asker.search(countOf(question)))
+  const found = { ids: page.ids, total: first.body.total ?? -1 }
   return {
-    question, refusal, byHand,
-    served: { pageMs: page.ms, pageAgainMs, totalMs: total.ms, totalAgainMs, cpuMs, plan: explain?.plan ?? 'not told' },
-    difference: differenceOf({ ids: page.body.data?.map(({ id }) => id) ?? [], total: total.body.total ?? -1 }, { ids: handPage.ids, total: handTotal.total })
+    question, page, byHand, total: { ms: first.ms, againMs, cpuMs },
+    difference: differenceOf(found, byHand) === null ? null : await differenceNow(question, subject)
   }
 }
 
-/** The search that counts a question. */
-export function countOf({ body, filters }: Question, knowsGroups: boolean): object {
-  return { ...body, filter: [...filters, ...knowsGroups ? [everyone] : []], limit: 1 }
+/** Looks once more, since `-150d` means another second by then. */
+async function differenceNow(question: Question, subject: Subject): Promise<string | null> {
+  const start = question.behind === null ? {} : await cursorAt(question.behind, question, subject.asker)
+  const page = await subject.asker.search({ ...question.body, ...start, limit: pageLimit })
+  const total = await subject.asker.search(countOf(question))
+  return differenceOf({ ids: idsOf(page), total: total.body.total ?? -1 }, findByHand(question, subject))
 }
 
-export async function knowsGroups(asker: Asker): Promise<boolean> {
-  return (await asker.search({ filter: [everyone], limit: 1 })).status === 200
+function findByHand({ hand }: Question, { tables }: Subject): ByHand {
+  const counted = tables.count(hand.total)
+  const page = tables.page(hand, counted.total)
+  return { ids: page.ids, pageMs: page.ms, plan: page.plan, total: counted.total, totalMs: counted.ms }
+}
+
+function idsOf({ body: { data = [] } }: Answer): number[] {
+  return data.map(({ id }) => id)
+}
+
+/** The search that counts a question. */
+export function countOf({ body }: Question): object {
+  return { ...body, limit: 1 }
 }
 
 async function cursorAt(place: number, question: Question, asker: Asker): Promise<{ cursor?: string }> {

@@ -36,9 +36,9 @@ export interface BesideWriters {
 /** Counts again what was counted before, while customers are patched, for so many seconds at most. */
 export async function countBesideWriters(
   generator: Generator, { server, key, options }: Beside,
-  { asker, tables, knowsGroups, measured, seconds }: Subject & { measured: readonly Measured[]; seconds: number }
+  { asker, tables, measured, seconds }: Subject & { measured: readonly Measured[]; seconds: number }
 ): Promise<BesideWriters> {
-  const answered = measured.filter(({ served }) => served !== null)
+  const answered = measured.filter(({ total }) => total !== null)
   const ends = performance.now() + seconds * 1000
   const writing = generator.ask({
     workload: 'touchSearched', options, url: server.url, key, serverPid: server.pid,
@@ -47,16 +47,16 @@ export async function countBesideWriters(
   const counted: CountedBesideWriters[] = []
   for (const { question } of answered) {
     if (performance.now() > ends) break
-    const { ms } = await asker.search(countOf(question, knowsGroups))
+    const { ms } = await asker.search(countOf(question))
     counted.push({ name: question.name, ms })
   }
   await writing
 
   const differences: string[] = []
   for (const { question } of answered.filter((_each, index) => index % 8 === 0)) {
-    const { body: { total } } = await asker.search(countOf(question, knowsGroups))
-    const byHand = tables.count(question.hand.total).total
-    if (total !== byHand) differences.push(`${question.name}: ${total} after writers, by hand ${byHand}`)
+    const { body: { total } } = await asker.search(countOf(question))
+    const byHand = tables.count(question.hand.total)
+    if (total !== byHand.total) differences.push(`${question.name}: ${total} after writers, by hand ${byHand.total}`)
   }
   return { counted, differences }
 }
@@ -73,7 +73,7 @@ export async function getBesideSlowest(
   { measured, seconds }: { measured: readonly Measured[]; seconds: number }
 ): Promise<BesideSlowest> {
   const slowest = measured
-    .flatMap(({ question, served }) => (served === null ? [] : { question, ms: served.pageMs + served.totalMs }))
+    .flatMap(({ question, page, total }) => (total === null ? [] : { question, ms: page.ms + total.ms }))
     .toSorted((one, other) => other.ms - one.ms).slice(0, 8).map(({ question }) => question)
   const drive = { url: server.url, key, serverPid: server.pid, warmUpSeconds, seconds }
   // Begins the server's record of pauses anew.

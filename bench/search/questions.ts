@@ -9,8 +9,6 @@ export interface Question {
   readonly name: string
   /** What of a search's body says which customers are asked for, and in which order. */
   readonly body: Readonly<Record<string, unknown>>
-  /** Those of the body. */
-  readonly filters: readonly object[]
   /** One filter on one field: its total has a target of its own. */
   readonly isOneFilter: boolean
   /** Sorted by a field whose pages may take long. */
@@ -209,13 +207,12 @@ function question(name: string, list: readonly Term[], asked: Asked, terms: Term
   const whole = only === undefined ? everyone : others.length === 0 ? only : terms.all(list)
   const { from, where: matches } = whole.drive ?? { from: sql`customers`, where: whole.where }
   const total = whole.total ?? sql`select count(*) as total from ${from} where ${matches}`
-  const filters = list.map(({ filter }) => filter)
   return {
-    name, behind, filters,
+    name, behind,
     isOneFilter: only !== undefined && others.length === 0 && !('comparison' in only.filter),
     isOtherSort: sort !== undefined && otherSorts.includes(sort),
     body: {
-      filter: filters,
+      filter: list.map(({ filter }) => filter),
       ...sort === undefined ? {} : { sort: `customers.${sort}` },
       ...order === 'asc' ? {} : { order },
       ...offset === 0 ? {} : { offset }

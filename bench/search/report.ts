@@ -30,19 +30,19 @@ const headings = ['page ms', 'again', 'total ms', 'again', 'CPU ms', 'hand page'
 export const tableHead = [''.padEnd(nameWidth), ...headings.map((heading) => heading.padStart(10)), ' plan (by hand)'].join(' ')
 
 /** A line of the table. Printed as it comes, so that a run that is stopped has told something. */
-export function describeQuestion({ question, served, refusal, byHand, difference }: Measured): string {
-  const times = served === null
-    ? ['-', '-', '-', '-', '-']
-    : [served.pageMs, served.pageAgainMs, served.totalMs, served.totalAgainMs, served.cpuMs].map(fine)
+export function describeQuestion({ question, page, total, byHand, difference }: Measured): string {
+  const times = total === null ? ['-', '-', '-', '-', '-'] : [page.ms, page.againMs, total.ms, total.againMs, page.cpuMs + total.cpuMs].map(fine)
   const cells = [...times, fine(byHand.pageMs), fine(byHand.totalMs), byHand.total.toLocaleString('en-US')]
-  const plan = refusal === null ? `${served?.plan ?? ''} (${byHand.plan})` : `refused: ${refusal} (${byHand.plan})`
-  const line = [question.name.padEnd(nameWidth), ...cells.map((cell) => cell.padStart(10)), ` ${plan}`].join(' ')
+  const plan = page.refusal === null ? page.plan : `refused: ${page.refusal}`
+  const line = [question.name.padEnd(nameWidth), ...cells.map((cell) => cell.padStart(10)), ` ${plan} (${byHand.plan})`].join(' ')
   return difference === null ? line : `${line}\n  DIFFERS: ${difference}`
 }
 
 export function describeTargets(report: Report): string {
   const { customers, measured, sizes, besideWriters, besideSlowest, withIndex, withoutIndex, indexMebibytes, slowestOfTenth } = report
-  const answered = measured.flatMap(({ question, served, byHand }) => (served === null ? [] : [{ name: question.name, question, ...served, byHand }]))
+  const answered = measured.flatMap(({ question, page, total, byHand }) => (total === null ? [] : [{
+    name: question.name, question, byHand, pageMs: page.ms, totalMs: total.ms, totalAgainMs: total.againMs
+  }]))
   const indexed = answered.filter(({ question }) => !question.isOtherSort)
   const pages = indexed.map(({ pageMs }) => pageMs)
   const otherPages = answered.filter(({ question }) => question.isOtherSort)

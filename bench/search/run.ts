@@ -8,10 +8,11 @@ import type { Drive, Driven } from '../generator.ts'
 import { machineTicks, privateMebibytes } from '../proc.ts'
 import type { Server } from '../server.ts'
 import { startServer } from '../server.ts'
+import type { WorkloadOptions } from '../workload.ts'
 import { Asker } from './ask.ts'
 import { benchKey, copyDatabase, preparedDatabase } from './database.ts'
-import type { Measured, Subject } from './measure.ts'
-import { knowsGroups, measure } from './measure.ts'
+import type { Measured, MeasuredPage, Subject } from './measure.ts'
+import { measurePage, measureTotal } from './measure.ts'
 import { addCustomers, countBesideWriters, getBesideSlowest } from './phases.ts'
 import { allQuestions } from './questions.ts'
 import type { Sizes } from './report.ts'
@@ -85,17 +86,19 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   let slowestOfTenth: number | null = null
   if (isCompared) {
     const tenth = await open({ ...settings, customers: Math.round(settings.customers / 10) }, folder)
-    const { measured } = await askAll(tenth)
+    const { measured, served } = await askAll(tenth)
     slowestOfTenth = slowestPage(measured)
-    await tenth.close()
+    await served.stop()
+    tenth.remove()
   }
 
   const opened = await open(settings, folder)
-  const { server, asker, sizes, options } = opened
-  const { measured, subject } = await askAll(opened)
+  const { sizes, options } = opened
+  const { measured, served } = await askAll(opened)
+  const { server, asker } = served
   let differing = measured.filter(({ difference }) => difference !== null).length
   if (settings.only !== '') {
-    await opened.close()
+    await served.stop()
     return differing
   }
 
@@ -103,7 +106,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   const getting = startChild<Drive, Driven>('generator')
   const beside = { server, key: benchKey, options }
   say('\ncounting again beside writers')
-  const besideWriters = await countBesideWriters(generator, beside, { ...subject, measured, seconds: writersSeconds })
+  const besideWriters = await countBesideWriters(generator, beside, { asker, pid: server.pid, tables: opened.tables, measured, seconds: writersSeconds })
   for (const difference of besideWriters.differences) say(`  DIFFERS: ${difference}`)
   differing += besideWriters.differences.length
   say('getting customers beside the slowest questions')
@@ -115,7 +118,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   say('adding customers')
   const withIndex = await addCustomers(generator, beside, { asker, seconds: cellSeconds })
   const mebibytes = privateMebibytes(server.pid)
-  await server.stop()
+  await served.stop()
 
   const without = await startServer({ database: opened.database, logPath: join(folder, 'without.log'), flags: [...serverFlags, '--search-memory', '0'] })
     .catch(() => null)
@@ -140,42 +143,75 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   return differing
 }
 
-type Opened = Awaited<ReturnType<typeof open>>
+interface Opened {
+  readonly customers: number
+  readonly seed: number
+  readonly only: string
+  readonly database: string
+  readonly tables: Tables
+  readonly sizes: Sizes
+  readonly options: WorkloadOptions
+  remove(): void
+}
 
-/** A server on a copy of the database, which writers may change. */
-async function open({ customers, seed, isFresh, only }: Omit<Settings, 'isCompared'>, folder: string) {
+interface Served {
+  readonly server: Server
+  readonly asker: Asker
+  stop(): Promise<void>
+}
+
+/** A copy of the database, which writers may change. */
+async function open({ customers, seed, isFresh, only }: Omit<Settings, 'isCompared'>, folder: string): Promise<Opened> {
   const prepared = await preparedDatabase({ customers, seed, isFresh }, say)
   const database = copyDatabase(prepared, folder)
   const db = openReader(database)
-  const sizes = sizesOf(db.prepare<[], { name: string; bytes: number }>('select name, pgsize as bytes from dbstat where aggregate = 1').all(), customers)
-  const tables = new Tables(db)
-  const server = await startServer({ database, logPath: join(folder, 'server.log'), flags: serverFlags })
-  const asker = new Asker({ url: server.url, key: benchKey })
   return {
-    customers, seed, only, database, server, asker, tables, sizes,
+    customers, seed, only, database,
+    sizes: sizesOf(db.prepare<[], { name: string; bytes: number }>('select name, pgsize as bytes from dbstat where aggregate = 1').all(), customers),
+    tables: new Tables(db),
     options: { seed, customers, loadedSamples: customers, firstNewSample: customers },
-    async close() {
-      asker.close()
-      await server.stop()
+    remove() {
       db.close()
       for (const suffix of ['', '-wal', '-shm']) rmSync(`${database}${suffix}`, { force: true })
     }
   }
 }
 
-async function askAll({ asker, server, tables, customers, seed, only }: Opened): Promise<{ measured: Measured[]; subject: Subject }> {
+/** A server that is warm but was asked nothing that is measured. */
+async function serve({ database }: Opened): Promise<Served> {
+  const server = await startServer({ database, logPath: `${database}.log`, flags: serverFlags })
+  const asker = new Asker({ url: server.url, key: benchKey })
   await waitForIndex(asker, server)
   await warmUp(asker)
-  const subject = { asker, tables, pid: server.pid, knowsGroups: await knowsGroups(asker) }
+  return {
+    server, asker,
+    async stop() {
+      asker.close()
+      await server.stop()
+    }
+  }
+}
+
+/** Pages of one server and totals of another, so that neither is found because the other was. */
+async function askAll(opened: Opened): Promise<{ measured: Measured[]; served: Served }> {
+  const { customers, seed, tables, only } = opened
+  const questions = allQuestions(tables, { customers, seed }).filter(({ name }) => name.includes(only))
+  const subjectOf = ({ asker, server }: Served): Subject => ({ asker, tables, pid: server.pid })
+  say(`\n${customers.toLocaleString('en-US')} customers, ${questions.length} questions`)
+  const first = await serve(opened)
+  const pages: MeasuredPage[] = []
+  for (const question of questions) pages.push(await measurePage(question, subjectOf(first)))
+  await first.stop()
+
+  const served = await serve(opened)
   const measured: Measured[] = []
-  say(`\n${customers.toLocaleString('en-US')} customers\n${tableHead}`)
-  for (const question of allQuestions(tables, { customers, seed })) {
-    if (!question.name.includes(only)) continue
-    const one = await measure(question, subject)
+  say(tableHead)
+  for (const page of pages) {
+    const one = await measureTotal(page, subjectOf(served))
     measured.push(one)
     say(describeQuestion(one))
   }
-  return { measured, subject }
+  return { measured, served }
 }
 
 /** Until a search says that the index in memory answers it. */
@@ -225,7 +261,7 @@ function sizesOf(objects: readonly { name: string; bytes: number }[], customers:
 }
 
 function slowestPage(measured: readonly Measured[]): number {
-  return Math.max(...measured.flatMap(({ question, served }) => (served === null || question.isOtherSort ? [] : served.pageMs)))
+  return Math.max(...measured.flatMap(({ question, page, total }) => (total === null || question.isOtherSort ? [] : page.ms)))
 }
 
 function say(line: string): void {
