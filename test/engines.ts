@@ -1,8 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import SqliteDatabase from 'better-sqlite3'
 import { onTestFinished } from 'vitest'
+import type { Caller } from '../src/api-key.ts'
+import { systemClock } from '../src/clock.ts'
+import { parseSearch } from '../src/parse-search.ts'
 import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
 import type { Store } from '../src/store.ts'
@@ -16,6 +20,8 @@ export interface TestDatabase {
   /** Runs SQL that every engine understands, on the tables themselves. */
   sql(text: string): Record<string, unknown>[]
   readonly folder: string
+  /** Resolves when searches of the organization are answered from the engine's index; at once where it has none. */
+  untilIndexed(store: Store, caller: Pick<Caller, 'organizationId' | 'keyId'>): Promise<void>
 }
 
 /** Every engine that `ENGINES` selects (comma-separated; default all), each making an empty database. */
@@ -42,6 +48,15 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   return {
     folder,
     openStore: () => openSqlite({ path, ...options }),
+    async untilIndexed(store, caller) {
+      if (options.indexBytesMax === 0) return
+      const { search } = parseSearch({ explain: true, sort: 'id', limit: 1 }, { ...await store.searchContext(caller.organizationId), now: systemClock() })
+      for (;;) {
+        const { explanation } = await store.search(caller, search)
+        if (explanation?.plan.startsWith('columns') === true) return
+        await setTimeout(1)
+      }
+    },
     openBackup: (copy) => openSqlite({ path: copy, ...options }),
     sql(text) {
       const db = new SqliteDatabase(path)

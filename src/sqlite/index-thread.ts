@@ -22,9 +22,9 @@ export interface Wanted {
   readonly want: number | 'large'
 }
 
-/** Said whenever it changed: whose searches can be answered from here, and what that takes. */
+/** Said whenever it changed: whose searches can be answered from here, and what all that takes. */
 export interface IndexNotice {
-  readonly organizations: readonly number[]
+  readonly moved: readonly { readonly organizationId: number; readonly isIndexed: boolean }[]
   readonly bytes: number
 }
 
@@ -42,7 +42,7 @@ const dataVersion = db.prepare<[], number>('pragma data_version').pluck()
 const mebibyte = 1024 * 1024
 let dataVersionSeen = -1
 let isBuilding = false
-let noticed = ''
+let bytesNoticed = 0
 
 const following = setInterval(() => { follow() }, followMs)
 
@@ -124,10 +124,9 @@ function unlessClosed(step: () => void): void {
 }
 
 function notify(): void {
-  const notice: IndexNotice = { organizations: index.complete, bytes: Math.ceil(index.bytes / mebibyte) * mebibyte }
-  const text = JSON.stringify(notice)
-  if (text === noticed) return
-  noticed = text
+  const notice: IndexNotice = { moved: index.takeMoved(), bytes: Math.ceil(index.bytes / mebibyte) * mebibyte }
+  if (notice.moved.length === 0 && notice.bytes === bytesNoticed) return
+  bytesNoticed = notice.bytes
   port.postMessage({ notice })
 }
 

@@ -18,7 +18,7 @@ const readThreadsMax = 4
 export class SearchDispatch {
   readonly #reads: ReadPool
   readonly #index: ReadPool | undefined
-  #indexed = new Set<number>()
+  readonly #indexed = new Set<number>()
   #indexBytes = 0
   #lostAtMs = -Infinity
 
@@ -30,7 +30,7 @@ export class SearchDispatch {
       workerData: { path, bytesMax: indexBytesMax } satisfies IndexThreadData,
       onNotice: (notice) => { this.#notice(notice as IndexNotice) },
       onLost: () => {
-        this.#notice({ organizations: [], bytes: 0 })
+        this.#forget()
         this.#lostAtMs = performance.now()
       }
     })
@@ -71,15 +71,23 @@ export class SearchDispatch {
     if (this.#index === undefined) return await this.#reads.whileClosed(task)
     const organizations = [...this.#indexed]
     await this.#index.whileClosed(async () => {
-      this.#notice({ organizations: [], bytes: 0 })
+      this.#forget()
       await this.#reads.whileClosed(task)
     })
     for (const organizationId of organizations) this.#want(organizationId)
   }
 
-  #notice({ organizations, bytes }: IndexNotice): void {
-    this.#indexed = new Set(organizations)
+  #notice({ moved, bytes }: IndexNotice): void {
+    for (const { organizationId, isIndexed } of moved) {
+      if (isIndexed) this.#indexed.add(organizationId)
+      else this.#indexed.delete(organizationId)
+    }
     this.#indexBytes = bytes
+  }
+
+  #forget(): void {
+    this.#indexed.clear()
+    this.#indexBytes = 0
   }
 
   #want(want: Wanted['want']): void {

@@ -34,6 +34,7 @@ interface Indexed {
   nextId: number
   isComplete: boolean
   lastAskedMs: number
+  bytes: number
 }
 
 /** Customers read in one slice of building, so that questions wait no longer than some milliseconds. */
@@ -51,6 +52,8 @@ export class SearchIndex {
   readonly #bytesMax: number
   readonly #nowMs: () => number
   readonly #organizations = new Map<number, Indexed>()
+  /** Of those, the ones not complete yet, in the order in which they were wanted. */
+  readonly #building = new Set<number>()
   readonly #outUntilMs = new Map<number, number>()
   readonly #lastChange: Statement<[], number>
   readonly #changes: Statement<[number], ChangeRow>
@@ -60,7 +63,9 @@ export class SearchIndex {
   readonly #ids: Statement<[number], number>
   readonly #newIds: Statement<[number, number], number>
   readonly #large: Statement<[number], number>
+  readonly #moved = new Set<number>()
   #seenChange: number
+  #bytes = 0
 
   /** Holds no more than `bytesMax`, as far as it can tell what its columns take. */
   constructor(db: Database, { bytesMax, nowMs }: { bytesMax: number; nowMs: () => number }) {
@@ -80,19 +85,20 @@ export class SearchIndex {
     this.#seenChange = this.#lastChange.get() ?? 0
   }
 
+  /** What all columns take, as far as they can tell. */
   get bytes(): number {
-    let bytes = 0
-    for (const { columns } of this.#organizations.values()) bytes += columns.bytes
-    return bytes
-  }
-
-  /** The organizations whose searches are answered from here. */
-  get complete(): number[] {
-    return [...this.#organizations].filter(([, { isComplete }]) => isComplete).map(([id]) => id)
+    return this.#bytes
   }
 
   get isBuilding(): boolean {
-    return [...this.#organizations.values()].some(({ isComplete }) => !isComplete)
+    return this.#building.size > 0
+  }
+
+  /** The organizations that came or went since the last call, and whether their searches are answered from here now. */
+  takeMoved(): { readonly organizationId: number; readonly isIndexed: boolean }[] {
+    const moved = [...this.#moved].map((organizationId) => ({ organizationId, isIndexed: this.#organizations.get(organizationId)?.isComplete === true }))
+    this.#moved.clear()
+    return moved
   }
 
   /** Undefined when the organization is not here; asking makes it wanted. */
@@ -113,16 +119,17 @@ export class SearchIndex {
   want(organizationId: number): void {
     if (this.#organizations.has(organizationId) || (this.#outUntilMs.get(organizationId) ?? 0) > this.#nowMs()) return
     this.#organizations.set(organizationId, {
-      columns: new CustomerColumns(), ids: new Float64Array(this.#ids.all(organizationId)).sort(), nextId: 0, isComplete: false, lastAskedMs: this.#nowMs()
+      columns: new CustomerColumns(), ids: new Float64Array(this.#ids.all(organizationId)).sort(), nextId: 0, isComplete: false, lastAskedMs: this.#nowMs(), bytes: 0
     })
+    this.#building.add(organizationId)
   }
 
   /** Brings one organization a step further. */
   buildSlice(): void {
     this.followChanges()
-    const found = [...this.#organizations].find(([, { isComplete }]) => !isComplete)
-    if (found === undefined) return
-    const [organizationId, indexed] = found
+    const [organizationId] = this.#building
+    const indexed = organizationId === undefined ? undefined : this.#organizations.get(organizationId)
+    if (organizationId === undefined || indexed === undefined) return
     const slice = indexed.ids.subarray(indexed.nextId, indexed.nextId + sliceCustomers)
     for (const id of slice) this.#read(indexed, { id, organizationId })
     indexed.nextId += slice.length
@@ -136,7 +143,7 @@ export class SearchIndex {
     if (last === this.#seenChange) return
     const changes = this.#changes.all(this.#seenChange)
     // Ids have no gaps, since a change that is rolled back gives its id back.
-    if (changes.length !== last - this.#seenChange) this.#organizations.clear()
+    if (changes.length !== last - this.#seenChange) for (const organizationId of [...this.#organizations.keys()]) this.#drop(organizationId)
     this.#seenChange = last
     const changed = new Map<number, number>()
     for (const { organizationId, customerId, kind, after } of changes) {
@@ -163,6 +170,8 @@ export class SearchIndex {
     for (const id of newIds) this.#read(indexed, { id, organizationId })
     indexed.isComplete = true
     indexed.ids = new Float64Array()
+    this.#building.delete(organizationId)
+    this.#moved.add(organizationId)
   }
 
   #read(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): void {
@@ -190,14 +199,26 @@ export class SearchIndex {
 
   /** Lets go of those not asked for the longest; of the one in hand too, when it does not fit by itself. */
   #makeRoom(organizationId: number): void {
-    while (this.bytes > this.#bytesMax) {
+    const grown = this.#organizations.get(organizationId)
+    if (grown === undefined) return
+    this.#bytes -= grown.bytes
+    grown.bytes = grown.columns.bytes
+    this.#bytes += grown.bytes
+    while (this.#bytes > this.#bytesMax) {
       const others = [...this.#organizations].filter(([id]) => id !== organizationId)
       const [oldest] = others.toSorted(([, one], [, other]) => one.lastAskedMs - other.lastAskedMs)
       const out = oldest?.[0] ?? organizationId
-      this.#organizations.delete(out)
+      this.#drop(out)
       this.#outUntilMs.set(out, this.#nowMs() + staysOutMs)
       if (out === organizationId) return
     }
+  }
+
+  #drop(organizationId: number): void {
+    this.#bytes -= this.#organizations.get(organizationId)?.bytes ?? 0
+    this.#organizations.delete(organizationId)
+    this.#building.delete(organizationId)
+    this.#moved.add(organizationId)
   }
 }
 

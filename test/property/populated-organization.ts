@@ -15,18 +15,24 @@ export interface PopulatedOrganization extends TestOrganization {
   readonly ids: number[]
 }
 
+export interface Run {
+  readonly name: string
+  readonly drafts: ValueOf<typeof drafts>
+  readonly happenings: ValueOf<typeof happenings>
+  /** Whether the engine's index follows all that happens; else it is built of what is there at the end. */
+  readonly isIndexedFirst: boolean
+}
+
 /**
  * An organization of one run, and its customers as `find` answers them. It has every attribute, if
- * nobody's. A taken userId, or a customer deleted before, is a command less.
+ * nobody's. A taken userId, or a customer deleted before, is a command less. Searches are answered from the engine's index.
  */
-export async function populate(
-  { database, store }: { database: TestDatabase; store: Store },
-  run: { name: string; drafts: ValueOf<typeof drafts>; happenings: ValueOf<typeof happenings> }
-): Promise<PopulatedOrganization> {
+export async function populate({ database, store }: { database: TestDatabase; store: Store }, run: Run): Promise<PopulatedOrganization> {
   const organization = await openOrganization(store, run.name)
   const values: Record<string, unknown> = { text: '', number: 0, boolean: false }
   const first = await organization.create({ customData: Object.entries(attributes).map(([name, type]) => ({ name, value: values[type] })) })
   await organization.delete(first.id)
+  if (run.isIndexedFirst) await database.untilIndexed(store, organization.caller)
 
   const created = await Promise.all(run.drafts.map((body) => organization.create(body).catch(unlessRefused)))
   const ids = created.flatMap((customer) => customer?.id ?? [])
@@ -50,6 +56,7 @@ export async function populate(
     const itsEvents = events.flatMap((event) => (event?.customer === customer.id ? { name: event.name, createdAt: Number(event.createdAt) } : []))
     return { customer, ...its, events: itsEvents }
   })
+  await database.untilIndexed(store, organization.caller)
   return { ...organization, ids, kept }
 }
 

@@ -11,9 +11,9 @@ test.each(engines)('$name finds what the definition says, in its order, with its
   const store = database.openStore()
   let run = 0
   await fc.assert(fc.asyncProperty(
-    drafts, happenings, fc.array(search, { minLength: 40, maxLength: 40 }),
-    async (bodies, changes, searches) => {
-      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes })
+    drafts, happenings, fc.boolean(), fc.array(search, { minLength: 40, maxLength: 40 }),
+    async (bodies, changes, isIndexedFirst, searches) => {
+      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes, isIndexedFirst })
       const asked = searches.map((body) => withIds(body, organization.ids))
       const found = await Promise.all(asked.map((body) => organization.search(body, now)))
 
@@ -27,9 +27,9 @@ test.each(engines)('$name answers the same page when no total is wanted', async 
   const store = database.openStore()
   let run = 0
   await fc.assert(fc.asyncProperty(
-    drafts, happenings, fc.array(search, { minLength: 10, maxLength: 10 }),
-    async (bodies, changes, searches) => {
-      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes })
+    drafts, happenings, fc.boolean(), fc.array(search, { minLength: 10, maxLength: 10 }),
+    async (bodies, changes, isIndexedFirst, searches) => {
+      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes, isIndexedFirst })
       const asked = searches.map((body) => withIds(body, organization.ids))
       const found = await Promise.all(asked.map((body) => organization.search({ ...body, total: false }, now)))
 
@@ -41,12 +41,14 @@ test.each(engines)('$name answers the same page when no total is wanted', async 
 test.each(engines)('$name searches and sorts by the seconds at which customers were stored and changed', async (engine) => {
   const database = engine.createDatabase()
   const bodies = Array.from({ length: 24 }, (_, index) => ({ name: `n${index % 5}` }))
-  const { caller, ids, kept } = await populate({ database, store: database.openStore() }, { name: 'default', drafts: bodies, happenings: [] })
+  const { caller, ids, kept } = await populate({ database, store: database.openStore() }, { name: 'default', drafts: bodies, happenings: [], isIndexedFirst: false })
   // A server dates customers by its clock, so here they are made older behind its back, and read by another.
   const times = new Map(ids.map((id, index) => [id, { createdAt: now - (index * 7) % 5, updatedAt: now - (index * 5) % 7 }]))
   for (const [id, { createdAt, updatedAt }] of times) database.sql(`update customers set created_at = ${createdAt}, updated_at = ${updatedAt} where id = ${id}`)
   const dated = kept.map((one) => ({ ...one, ...times.get(one.customer.id) }))
-  const organization = speakTo(database.openStore(), caller)
+  const store = database.openStore()
+  const organization = speakTo(store, caller)
+  await database.untilIndexed(store, caller)
 
   const fields = ['createdAt', 'updatedAt']
   const tests = ['=', '!=', '<', '<=', '>', '>=', 'between', 'in', '!in', 'empty', '!empty']
