@@ -133,7 +133,7 @@ export class Reader {
 
   #count({ source, where }: Pick<SearchPlan, 'source' | 'where'>): number {
     const query = sql`select count(*) as total from ${source} where ${where}`
-    this.#explain(query)
+    this.#explain('total', query)
     return this.#first<{ total: number }>(query)?.total ?? 0
   }
 
@@ -141,7 +141,7 @@ export class Reader {
     const isEveryone = isUnfiltered(search)
     const listed = listedBy(search)
     if (listed !== undefined) {
-      const parts = this.#lists.read(organizationId, { ...search, sort: listed }, (query) => { this.#explain(query) })
+      const parts = this.#lists.read(organizationId, { ...search, sort: listed }, (query) => { this.#explain('page', query) })
       return { plan: `walk ${listed}`, parts }
     }
     const { count, isInOrder, sorted, walk } = plans()
@@ -151,7 +151,7 @@ export class Reader {
       const entriesMax = this.#bounds.walkEntriesMax + search.offset
       const parts = this.#meter.within(entriesMax, () => this.#walk(organizationId, walked, search))
       if (parts !== undefined) return { plan: walked.name, parts }
-      this.#steps?.push(`GAVE UP THE ${walked.name.toUpperCase()} AFTER ${entriesMax} ENTRIES`)
+      this.#steps?.push(`page: gave up the ${walked.name} after ${entriesMax} entries`)
     }
     const plan = sorted()
     return { plan: plan.name, parts: [this.#part(organizationId, sortedQuery(plan, search))] }
@@ -172,7 +172,7 @@ export class Reader {
   }
 
   #part(organizationId: number, rows: Sql): PagePart {
-    this.#explain(rows)
+    this.#explain('page', rows)
     return readPart(this.#catalog, organizationId, {
       whole: () => this.#first<WholeRow>(sql`${raw(selectWhole)} from (${rows})`),
       rows: () => this.#all<RenderingRow>(rows)
@@ -199,10 +199,10 @@ export class Reader {
     return statement.all(...values) as Row[]
   }
 
-  #explain({ sql: text, values }: Pick<Sql, 'sql' | 'values'>): void {
+  #explain(of: 'page' | 'total', { sql: text, values }: Pick<Sql, 'sql' | 'values'>): void {
     if (this.#steps === null) return
     const steps = this.#db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values)
-    this.#steps.push(...steps.map(({ detail }) => detail))
+    this.#steps.push(...steps.map(({ detail }) => `${of}: ${detail}`))
   }
 }
 

@@ -9,10 +9,11 @@ export interface SearchNames {
 }
 
 /**
- * Where filters look for custom attributes: in the index, which finds all who pass at once, or in the
+ * Where filters look for custom attributes: in the index, which finds all who pass at once, so that SQLite may
+ * also find customers by it, unless other entries are to be driven from (`index, asked last`); or in the
  * rendering of each row, which is cheaper when few rows are looked at.
  */
-export type AttributeSource = 'index' | 'row'
+export type AttributeSource = 'index' | 'index, asked last' | 'row'
 
 /** Lists are one value however long they are: a term for each would outgrow SQLite's expressions. */
 export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSource: AttributeSource): SearchDialect {
@@ -28,7 +29,7 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
     attributeValue,
     hasAttribute: (attribute, test) => (attributeSource === 'row'
       ? test(attributeValue(attribute), { isColumn: false })
-      : sql`customers.id in (select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, test)})`),
+      : sql`${raw(attributeSource === 'index' ? '' : '+')}customers.id in (select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, test)})`),
     hasAllTags: (names) => sql`not exists (
       select 1 from json_each(${idsOf(names)}) as wanted
       where not exists (select 1 from customer_tags where tag_id = wanted.value and customer_id = customers.id))`,
@@ -36,7 +37,7 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
       select 1 from json_each(${idsOf(names)}) as wanted cross join customer_tags on tag_id = wanted.value and customer_id = customers.id)`,
     hasNoTag: sql`customers.tag_ids = ''`,
     eventCount: ({ name, since, until }) => sql`(
-      select count(*) from events
+      select count(*) from events indexed by events_by_customer
       where customer_id = customers.id and created_at between ${since} and ${until} and within_bounds() and name = ${name})`
   }
 }

@@ -9,12 +9,12 @@ import { attributeEntries, sqliteDialect } from './search-dialect.ts'
 
 /**
  * How customers are found: by walking an index in the order of the sort, or driven from the index that
- * answers a filter, whose hits are then sorted. `by any index` leaves the choice to SQLite.
+ * answers a filter, whose hits are then sorted. `by any index` leaves the choice to SQLite; `scan` reads all rows.
  */
 export type PlanName =
   | `walk ${string}`
   | 'by id' | 'by id range' | 'by userId' | 'by email' | 'by userId range' | 'by email range'
-  | 'by tag' | 'by attribute' | 'by firstSeen' | 'by lastSeen' | 'by any index'
+  | 'by tag' | 'by attribute' | 'by firstSeen' | 'by lastSeen' | 'by any index' | 'scan'
 
 export interface PlanOptions extends SearchNames {
   readonly bounds: PlanBounds
@@ -78,7 +78,8 @@ export interface SearchPlans {
 export function planSearch(search: CustomerSearch, options: PlanOptions): SearchPlans {
   const found = chooseSource(search.filter, options)
   const { name, source, entries, answers, isSelective } = found
-  const where = whereOf(search, options, { attributeSource: 'index', leftOut: answers })
+  const attributeSource = isSelective ? 'row' : entries === undefined ? 'index' : 'index, asked last'
+  const where = whereOf(search, options, { attributeSource, leftOut: answers })
   // Entries go when their customer goes, and are of one organization, so they can be counted alone.
   const isAnswer = answers !== undefined && entries !== undefined && onlyFilter(search.filter) === answers
   return {
@@ -195,7 +196,8 @@ interface Source {
 
 /** Filters that all must hold can be driven by one of them; ORed ones only by all. */
 function chooseSource(group: Group, options: PlanOptions): Source {
-  const filters = conjuncts(group)
+  const all = conjuncts(group)
+  const filters = all.filter(({ type, isNegated }) => type !== 'group' && !isNegated)
   if (asks(filters, 'id', equalities)) return { name: 'by id', source: byRowid, isSelective: true }
   if (asks(filters, 'userId', equalities)) return { name: 'by userId', source: indexes.userId, isSelective: true }
   if (asks(filters, 'email', equalities)) return { name: 'by email', source: indexes.email, isSelective: true }
@@ -206,7 +208,27 @@ function chooseSource(group: Group, options: PlanOptions): Source {
   if (asks(filters, 'firstSeen', ranges)) return { name: 'by firstSeen', source: indexes.firstSeen, isSelective: false }
   if (asks(filters, 'lastSeen', ranges)) return { name: 'by lastSeen', source: indexes.lastSeen, isSelective: false }
   if (asks(filters, 'id', ranges)) return { name: 'by id range', source: byRowid, isSelective: false }
-  return entries?.source ?? { name: 'by any index', source: sql`customers`, isSelective: false }
+  if (entries !== undefined) return entries.source
+  // Left to itself SQLite would read the rows in the order of some index, which is no help and takes a seek for each.
+  const isScan = all.some(readsRow) && !all.some(isOr) && options.isMostOfAll()
+  return isScan ? { name: 'scan', source: byRowid, isSelective: false } : { name: 'by any index', source: sql`customers`, isSelective: false }
+}
+
+/** SQLite may find each of its filters by an index of its own. */
+function isOr(filter: Filter): boolean {
+  return filter.type === 'group' && !filter.isNegated
+}
+
+/** Whether a filter needs more of a customer than narrow indexes hold. */
+function readsRow(filter: Filter): boolean {
+  const narrow: readonly (ScalarFieldName | undefined)[] = ['id', 'firstSeen', 'lastSeen', undefined]
+  switch (filter.type) {
+    case 'number': case 'text': return !narrow.includes(filter.field.name)
+    case 'anyText': return true
+    case 'tags': return filter.operator === 'empty'
+    case 'events': return false
+    case 'group': return filter.filters.some(readsRow)
+  }
 }
 
 type Operator = NumberTest['operator'] | TextTest['operator']
@@ -217,11 +239,10 @@ function asks(filters: readonly Filter[], name: ScalarFieldName, operators: read
   return filters.some((filter) => (filter.type === 'number' || filter.type === 'text') && filter.field.name === name && operators.includes(filter.test.operator))
 }
 
-/** The filters that each customer found passes. */
+/** The filters that each customer found passes, as far as groups can be taken apart. */
 function conjuncts(filter: Filter): Filter[] {
-  if (filter.isNegated) return []
-  if (filter.type !== 'group') return [filter]
-  return filter.comparison === 'AND' || filter.filters.length === 1 ? filter.filters.flatMap(conjuncts) : []
+  if (filter.type !== 'group' || filter.isNegated) return [filter]
+  return filter.comparison === 'AND' || filter.filters.length <= 1 ? filter.filters.flatMap(conjuncts) : [filter]
 }
 
 /** The filter that a search consists of when it has no other. */
