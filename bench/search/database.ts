@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { constants, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
+import { constants, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readMigrations } from '../../src/sql/migrations.ts'
@@ -22,7 +22,8 @@ export async function preparedDatabase({ customers, seed, isFresh }: Wanted, say
   const path = join(folder, `seed${seed}-${customers}-${schemaDigest()}.db`)
   if (existsSync(path) && !isFresh) return path
   say(`making ${customers.toLocaleString('en-US')} customers, kept as ${path}`)
-  for (const file of [path, `${path}.new`]) for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true })
+  // Those of other schemas, too, and what a run that was ended has left.
+  for (const file of readdirSync(folder)) if (file.startsWith(`seed${seed}-${customers}-`)) rmSync(join(folder, file))
   const child = startChild<Build, { seconds: number }>('search/build')
   const { seconds } = await child.ask({ path, customers, seed, key: benchKey })
   child.end()

@@ -194,6 +194,7 @@ export function allQuestions(tables: Tables, { customers, seed }: { customers: n
   ask('sorted against the filter', t.number('lastSeen', '<', oldestSeen + 20 * day), { sort: 'lastSeen', order: 'desc', plan: 'walk' })
   ask('sorted against the filter: new ids by old firstSeen', t.number('id', '>', Math.floor(customers * 0.98)), { sort: 'createdAt' })
   ask('sorted by city', lead, { sort: 'city', plan: 'scan' })
+  ask('sorted by lastPage, backwards', lead, { sort: 'lastPage', order: 'desc', plan: 'scan' })
   return questions
 }
 
@@ -209,7 +210,7 @@ function question(name: string, list: readonly Term[], asked: Asked, terms: Term
   const total = whole.total ?? sql`select count(*) as total from ${from} where ${matches}`
   return {
     name, behind,
-    isOneFilter: only !== undefined && others.length === 0 && !('comparison' in only.filter),
+    isOneFilter: only !== undefined && others.length === 0 && !('comparison' in only.filter) && only.filter.field !== 'text',
     isOtherSort: sort !== undefined && otherSorts.includes(sort),
     body: {
       filter: list.map(({ filter }) => filter),
