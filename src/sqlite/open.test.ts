@@ -9,6 +9,7 @@ import SqliteDatabase from 'better-sqlite3'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { OperatorError } from '../errors.ts'
 import { openReader, openWriter, prepareDatabase } from './open.ts'
+import { Reader } from './reader.ts'
 
 function temporaryPath(): string {
   const folder = mkdtempSync(join(tmpdir(), 'clientele-test-'))
@@ -57,6 +58,24 @@ describe('a database', () => {
     expect([statSync(join(path, '..')).mode & 0o777, statSync(path).mode & 0o777]).toEqual([0o700, 0o600])
     expect(readdirSync(join(path, '..'))).toEqual(['clientele.db'])
     expect(prepareDatabase(path)).toEqual([])
+  })
+
+  test('of the first version is brought up to date, with a secret of its own to sign with', () => {
+    const secrets = [temporaryPath(), temporaryPath()].map((path) => {
+      runSql(path, `pragma application_id = ${0x436c746c}; pragma journal_mode = WAL;`)
+      runSql(path, readFileSync(new URL('./migrations/0001-customers.sql', import.meta.url), 'utf8'))
+      runSql(path, "insert into organizations (name, created_at) values ('default', 0); pragma user_version = 1")
+
+      expect(prepareDatabase(path)).toEqual(migrations.slice(1))
+      expect(prepareDatabase(path)).toEqual([])
+      const db = openReader(path)
+      onTestFinished(() => { db.close() })
+      expect(db.prepare('select name from organizations').pluck().all()).toEqual(['default'])
+      return new Reader(db).cursorSecret()
+    })
+
+    expect(secrets.map(({ length }) => length)).toEqual([32, 32])
+    expect(secrets[0]).not.toEqual(secrets[1])
   })
 
   test('whose migration fails is left as it was', () => {

@@ -5,9 +5,10 @@ import type { Database } from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Command } from '../command.ts'
 import type { Customer } from '../contract/customer.ts'
-import type { SortField } from '../search.ts'
-import { parseList } from '../search.ts'
+import { parseList } from '../parse-search.ts'
+import type { Position } from '../search.ts'
 import { openReader, openWriter, prepareDatabase } from './open.ts'
+import type { SortField } from './order-buckets.ts'
 import { Reader } from './reader.ts'
 import { Writer } from './writer.ts'
 
@@ -76,10 +77,20 @@ test('a page at any offset is that of the sorted list, after customers were adde
     for (const order of ['asc', 'desc'] as const) {
       const sorted = sortedIds(expected, sort, order)
       for (let offset = 0; offset < sorted.length + 100; offset += 97) {
-        const { search } = parseList({ sort, order, offset, limit: 100 })
+        const { search } = parseList({ sort, order, offset, limit: 100 }, { organizationId: 1, attributes: new Map(), cursorSecret: reader.cursorSecret(), now: 5 })
         const page = JSON.parse(`[${Buffer.from(reader.search(1, search).customers).toString()}]`) as Customer[]
         expect(page.map(({ id }) => id), `${sort} ${order} ${offset}`).toEqual(sorted.slice(offset, offset + 100))
       }
+
+      const walked: number[] = []
+      let after: Position | null = null
+      do {
+        const { search } = parseList({ sort, order, limit: 100 }, { organizationId: 1, attributes: new Map(), cursorSecret: reader.cursorSecret(), now: 5 })
+        const { customers, next } = reader.search(1, { ...search, limit: 997, after })
+        walked.push(...(JSON.parse(`[${Buffer.from(customers).toString()}]`) as Customer[]).map(({ id }) => id))
+        after = next
+      } while (after !== null && walked.length < sorted.length)
+      expect([walked, after], `${sort} ${order} walked`).toEqual([sorted, null])
     }
   }
 })
