@@ -31,15 +31,15 @@ test('a cursor of another secret or question is none', () => {
 
 test('a cursor with one character altered, left out, doubled or put in is none', () => {
   const cursor = issueCursor({ position: { id: 7, value: 'ann' }, now }, seal)
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. \n%é\u0000'
+  const letters = Array.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=. \n%é\u0000')
   const forged = Array.from(cursor, (own, index) => {
     const [before, after] = [cursor.slice(0, index), cursor.slice(index + 1)]
-    const others = [...alphabet].filter((letter) => letter !== own)
+    const others = letters.filter((letter) => letter !== own)
     return [`${before}${after}`, `${before}${own}${own}${after}`, ...others.flatMap((letter) => [`${before}${letter}${after}`, `${before}${letter}${own}${after}`])]
   }).flat()
 
   expect(forged.filter((text) => readCursor(text, seal) !== undefined)).toEqual([])
-  expect([...alphabet].filter((letter) => readCursor(cursor + letter, seal) !== undefined)).toEqual([])
+  expect(letters.filter((letter) => readCursor(cursor + letter, seal) !== undefined)).toEqual([])
 })
 
 test('a beginning of a cursor is none, down to nothing', () => {

@@ -116,7 +116,7 @@ function readQuestion(
       const test = readTextTest(findings, asked, field)
       return test && { type: 'text', isNegated, field: field.field, test }
     }
-    default: {
+    case 'integer': case 'number': case 'date': case 'boolean': {
       const test = readNumberTest(asked, numberReader(context, field.type), findings)
       return test && { type: 'number', isNegated, field: field.field, test }
     }
@@ -215,7 +215,7 @@ function readTagsFilter(findings: Findings, { path, operator, value }: Asked): O
 }
 
 /** A part of a phone number: three or more digits, and what people write between them. */
-const phonePart = /^[\d\s+\-().\/]*$/
+const phonePart = /^[\d\s+\-()./]*$/
 
 function readAnyText(findings: Findings, { path, value }: Asked): Omit<AnyTextFilter, 'isNegated'> | undefined {
   const text = readText(findings, path, value, limits.longTextCharactersMax)

@@ -41,7 +41,7 @@ const searchKeys: ReadonlySet<string> = new Set(['comparison', 'filter', 'not', 
 export function parseList(query: Record<string, unknown>, context: SearchContext): ParsedSearch {
   const { fields } = query
   // A query has no arrays: names are separated by commas, or the parameter stands there several times.
-  const names = isAbsent(fields) ? undefined : [fields].flat().flatMap((text) => String(text).split(','))
+  const names = isAbsent(fields) ? undefined : [fields].flat().flatMap((part: unknown) => (typeof part === 'string' ? part.split(',') : part))
   return parse({ ...query, fields: names }, context, listKeys)
 }
 

@@ -30,7 +30,7 @@ test('examples/create-or-update.ts creates a customer, and then updates the same
   expect(await run()).toEqual({ status: 0, stdout: 'created customer 1, Ann Smith\n', stderr: '' })
   await call('PATCH', '/v1/customers/1', { name: 'Ann', customData: { seats: 3 } })
   expect(await run()).toEqual({ status: 0, stdout: 'updated customer 1, Ann Smith\n', stderr: '' })
-  expect((await call('GET', '/v1/customers')).body).toEqual({ data: [ann], total: 1, meta: { total: 1, limit: 100 } })
+  expect((await call('GET', '/v1/customers')).body).toEqual({ data: [ann], total: 1, meta: { total: 1, limit: 100, cursor: null } })
 })
 
 test('examples/create-or-update.ts updates the customer whom another client created right after its search', async () => {
@@ -38,7 +38,7 @@ test('examples/create-or-update.ts updates the customer whom another client crea
   const baseUrl = await createRightAfterEachSearch(server)
   const ended = await runProgram(process.execPath, [createOrUpdate], { env: { BASE_URL: baseUrl, API_KEY: server.key ?? '' } })
   expect(ended).toEqual({ status: 0, stdout: 'updated customer 1, Ann Smith\n', stderr: '' })
-  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [ann], total: 1, meta: { total: 1, limit: 100 } })
+  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [ann], total: 1, meta: { total: 1, limit: 100, cursor: null } })
 })
 
 /** Stands between a client and the service, and is the other client. Answers the base URL to use. */

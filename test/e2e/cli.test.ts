@@ -22,7 +22,7 @@ test('key create on an empty database migrates it, makes the organization defaul
 
   const server = await startCli({ database, key: stdout.trim() })
   expect(server.key).toBe(undefined)
-  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [], total: 0, meta: { total: 0, limit: 100 } })
+  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [], total: 0, meta: { total: 0, limit: 100, cursor: null } })
   expect(await json(['organization', 'list'], database)).toEqual([{ id: 1, name: 'default', createdAt: expect.any(Number), customers: 0 }])
 })
 
@@ -292,7 +292,7 @@ test('a backup made while the server is written to holds all that was acknowledg
   const tagged = await restored.call('POST', '/v1/customers/search', {
     filter: [{ field: 'customers.tagsData', operator: '=', value: ['written'] }], offset: report.customers
   })
-  expect(tagged.body).toEqual({ data: [], total: report.customers, meta: { total: report.customers, limit: 100 } })
+  expect(tagged.body).toEqual({ data: [], total: report.customers, meta: { total: report.customers, limit: 100, cursor: null } })
   expect(found.size).toBe(report.customers)
   expect(before.filter((userId) => !found.has(userId))).toEqual([])
   expect((await restored.call('POST', '/v1/customers', { userId: 'new' })).status).toBe(201)

@@ -196,8 +196,8 @@ const questions: Record<string, Question> = {
   },
   'what comes after the last customer': {
     ask: async (server) => (await server.call('GET', `/v1/customers?offset=${everyone}&limit=500`)).body,
-    count: () => ({ data: [], total: everyone, meta: { total: everyone, limit: 100 } }),
-    pinned: { data: [], total: 7102, meta: { total: 7102, limit: 100 } }
+    count: () => ({ data: [], total: everyone, meta: { total: everyone, limit: 100, cursor: null } }),
+    pinned: { data: [], total: 7102, meta: { total: 7102, limit: 100, cursor: null } }
   },
   'what is known of customer 2': {
     ask: async (server) => (await server.call('GET', '/v1/customers/2')).body,

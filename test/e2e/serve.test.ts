@@ -8,7 +8,7 @@ import { entry, root, runCli, runProgram, startCli, startProgram } from './start
 
 vi.setConfig({ testTimeout: 60_000 })
 
-const emptyPage = { data: [], total: 0, meta: { total: 0, limit: 100 } }
+const emptyPage = { data: [], total: 0, meta: { total: 0, limit: 100, cursor: null } }
 
 test('the first start makes folder, file and key, and a second start prints no key and keeps all data', async () => {
   const folder = temporaryFolder()

@@ -23,7 +23,7 @@ test.each(['immediate', 'exclusive'])('while another process holds the database 
         : await server.call(what, '/v1/customers/1', what === 'PATCH' ? { name: 'during' } : undefined)
     return { status, body, retryAfter: headers.get('retry-after') }
   })
-  const page = { data: [first], total: 1, meta: { total: 1, limit: 100 } }
+  const page = { data: [first], total: 1, meta: { total: 1, limit: 100, cursor: null } }
   const search = { filter: [{ field: 'customers.name', operator: '~', value: 'e' }] }
   expect((await server.call('GET', '/v1/customers')).body).toEqual(page)
   expect((await server.call('POST', '/v1/customers/search', search)).body).toEqual(page)
@@ -45,7 +45,7 @@ test('a write that only has to wait for another process is answered as if nothin
   holder.exec('begin immediate')
   const write = server.call('POST', '/v1/customers', { name: 'patient' })
   // The server answers reads while its writer waits, so this one says that the write had its chance.
-  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [], total: 0, meta: { total: 0, limit: 100 } })
+  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [], total: 0, meta: { total: 0, limit: 100, cursor: null } })
   holder.exec('rollback')
   holder.close()
   expect((await write).status).toBe(201)

@@ -27,7 +27,7 @@ test('a database that cannot be written is served for reading, and for writing a
   const server = await startCli({ database, key })
   expect(server.key).toBe(undefined)
   expect((await server.call('GET', '/v1/customers/1')).body).toEqual(created)
-  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [created], total: 1, meta: { total: 1, limit: 100 } })
+  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [created], total: 1, meta: { total: 1, limit: 100, cursor: null } })
   for (const [method, path] of [['POST', '/v1/customers'], ['PATCH', '/v1/customers/1'], ['GET', '/health/ready']] as const) {
     const { status, body, headers } = await server.call(method, path, method === 'GET' ? undefined : { name: 'during' })
     expect({ status, body, retryAfter: headers.get('retry-after') }).toEqual({ status: 503, body: readOnly, retryAfter: '1' })
@@ -45,11 +45,11 @@ test('a database that cannot be written is served for reading, and for writing a
   expect(refused.map(({ body }) => body)).toEqual(refused.map(() => readOnly))
   expect(refused.length + written.length).toBe(writes.length)
   expect(finds.map(({ body }) => body)).toEqual(many(() => created))
-  expect(searches.map(({ body }) => body)).toEqual(many(() => ({ data: [created], total: 1, meta: { total: 1, limit: 100 } })))
+  expect(searches.map(({ body }) => body)).toEqual(many(() => ({ data: [created], total: 1, meta: { total: 1, limit: 100, cursor: null } })))
   const after = { ...created as object, name: 'after' }
   expect((await server.call('PATCH', '/v1/customers/1', { name: 'after' })).body).toEqual(after)
   const total = 1 + written.length
-  expect((await server.call('GET', '/v1/customers?limit=1')).body).toEqual({ data: [after], total, meta: { total, limit: 1 } })
+  expect((await server.call('GET', '/v1/customers?limit=1')).body).toEqual({ data: [after], total, meta: { total, limit: 1, cursor: total === 1 ? null : expect.any(String) } })
   await vi.waitFor(async () => { expect((await server.call('GET', '/health/ready')).status).toBe(200) }, { timeout: 5000, interval: 50 })
 })
 
@@ -90,7 +90,7 @@ test('a database that turns read-only under the server is read meanwhile, and wr
     const { status, body, headers } = await server.call(method, path, method === 'GET' ? undefined : { name: 'during' })
     expect({ status, body, retryAfter: headers.get('retry-after') }).toEqual({ status: 503, body: failed, retryAfter: '1' })
   }
-  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [created], total: 1, meta: { total: 1, limit: 100 } })
+  expect((await server.call('GET', '/v1/customers')).body).toEqual({ data: [created], total: 1, meta: { total: 1, limit: 100, cursor: null } })
 
   chattr('-i', files)
   expect((await server.call('PATCH', '/v1/customers/1', { name: 'after' })).body).toEqual({ ...created as object, name: 'after' })

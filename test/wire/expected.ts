@@ -68,8 +68,10 @@ export function ok(body: unknown): Exchange {
   return { status: 200, body }
 }
 
-export function page(customers: readonly Customer[], { total = customers.length, limit = 100 } = {}): Exchange {
-  return ok({ data: customers, total, meta: { total, limit } })
+/** A page from `offset` on, with a cursor when there is more. Cursors are not to be read: that they go on is tested where they are used. */
+export function page(customers: readonly unknown[], { total = customers.length, limit = 100, offset = 0 } = {}): Exchange {
+  const cursor: unknown = offset + customers.length < total ? expect.any(String) : null
+  return ok({ data: customers, total, meta: { total, limit, cursor } })
 }
 
 const invalidEntry = { code: 'invalid_request', message: 'Invalid request' }

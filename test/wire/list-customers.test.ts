@@ -11,7 +11,7 @@ const notOffset = 'This value should be between 0 and 9007199254740991.'
 
 test('GET /v1/customers 200: an empty organization has an empty page', async () => {
   const { ask } = await startWire()
-  expect(await ask('GET', '/v1/customers')).toEqual(ok({ data: [], total: 0, meta: { total: 0, limit: 100 } }))
+  expect(await ask('GET', '/v1/customers')).toEqual(ok({ data: [], total: 0, meta: { total: 0, limit: 100, cursor: null } }))
 })
 
 /** Five customers whose two dates order them differently, with ties and nulls. */

@@ -155,7 +155,7 @@ const ignored: { request: Parameters<Awaited<ReturnType<typeof startWire>>['call
   { request: ['PUT', '/v1/customers/batch', [{ customer: 1 }, { customer: 1, id: 3 }]], names: '%5B1%5D.id' },
   { request: ['PUT', '/v1/customers/1/tags', { tags: [], customer: 1 }], names: 'customer' },
   { request: ['DELETE', '/v1/customers/1/tags?x=1', { tags: [{ name: 'a', id: 1 }] }], names: 'x,tags%5B0%5D.id' },
-  { request: ['POST', '/v1/customers/search?x=1', { filters: [], filter: [{ field: 'customers.id', operator: '=', value: 1, type: 'n' }] }], names: 'x,filters,filter%5B0%5D.type' },
+  { request: ['POST', '/v1/customers/search?x=1', { where: [], filter: [{ field: 'customers.id', operator: '=', value: 1, type: 'n' }] }], names: 'x,where,filter%5B0%5D.type' },
   { request: ['POST', '/v1/events?x=1', { name: 'e', customer: 1, id: 9 }], names: 'x,id' },
   { request: ['DELETE', '/v1/customers/1?force=1'], names: 'force' }
 ]
