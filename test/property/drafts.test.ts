@@ -5,13 +5,15 @@ import type { Command, RecordEventCommand } from '../../src/command.ts'
 import { parseBatch, parseCreate, parseEvent, parseTags, parseUpdate } from '../../src/command.ts'
 import { schemas } from '../../src/contract/schemas.ts'
 import type { CustomerDraft } from '../../src/contract/customer.ts'
+import type { ScalarFieldName } from '../../src/contract/search.ts'
+import { scalarFields } from '../../src/contract/search.ts'
 import type { TagDraft } from '../../src/contract/tag.ts'
 import type { Customer } from '../../src/customer.ts'
 import { emptyCustomer, parseCustomer, renderCustomer } from '../../src/customer.ts'
 import { decide } from '../../src/decide.ts'
 import { ApiError } from '../../src/errors.ts'
 import { limits } from '../../src/limits.ts'
-import { parseList, parseSearch } from '../../src/search.ts'
+import { parseList, parseSearch } from '../../src/parse-search.ts'
 import { defaultColor } from '../../src/tag-color.ts'
 import { acceptedBy } from './from-schema.ts'
 import { draft } from './generated.ts'
@@ -19,6 +21,7 @@ import { draft } from './generated.ts'
 const attributes = new Map()
 const options = { attributes, strictAttributes: false }
 const context = { now: 1_700_000_000, newId: 1, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map() }
+const searchContext = { organizationId: 1, attributes: new Map([['plan', 'text'], ['seats', 'number']] as const), cursorSecret: Buffer.from('secret'), now: context.now }
 
 function created(body: unknown): Customer {
   const [customer] = decide(parseCreate(body, options).command, new Map(), context).flatMap(({ after }) => after ?? [])
@@ -126,17 +129,32 @@ describe('whatever the strict schema accepts, parse accepts with the same meanin
   })
 
   test('CustomerSearch without filters, and as a list', () => {
-    fc.assert(fc.property(acceptedBy('CustomerSearch') as fc.Arbitrary<Record<string, unknown>>, ({ filter: _filter, comparison, ...paging }) => {
-      const { sort = 'customers.firstSeen', order = 'asc', limit = 100, offset = 0 } = paging
-      const meant = { sort: String(sort).replace('customers.', ''), order, limit: Math.min(Number(limit), 100), offset, filters: [] }
+    fc.assert(fc.property(acceptedBy('CustomerSearch') as fc.Arbitrary<Record<string, unknown>>, ({ filter: _filter, comparison = 'AND', not = false, total = true, explain = false, cursor, ...page }) => {
+      const { sort = 'customers.firstSeen', order = 'asc', limit = 100, offset = 0, fields = null } = page
+      const name = String(sort).replace('customers.', '')
+      const attribute = name.startsWith('customData.') ? name.slice('customData.'.length) : undefined
+      const searched = { ...searchContext, attributes: new Map(attribute === undefined ? [] : [[attribute, 'text' as const]]) }
+      // A walk begins with an empty cursor and has no offset.
+      const isWalk = cursor !== undefined && page.offset === undefined
+      const body = isWalk ? { ...page, cursor: '' } : page
+      const meant = {
+        sort: attribute === undefined ? { by: isText(name) ? 'text' : 'number', field: { name } } : { by: 'text', field: { attribute } },
+        order, limit: Math.min(Number(limit), isWalk ? 1_000 : 100), offset, after: null
+      }
+      const others = { fields: fields && new Set(fields as string[]), seal: expect.anything() as unknown, now: searched.now, ignored: [] }
+      const everyone = { type: 'group', filters: [] }
 
-      expect(parseSearch({ ...paging, ...(comparison === undefined ? {} : { comparison }) }))
-        .toEqual({ search: { ...meant, comparison: comparison ?? 'AND' }, ignored: [] })
-      expect(parseList(Object.fromEntries(Object.entries(paging).map(([key, value]) => [key, String(value)]))))
-        .toEqual({ search: { ...meant, comparison: 'AND' }, ignored: [] })
+      expect(parseSearch({ comparison, not, total, explain, ...body }, searched))
+        .toEqual({ search: { ...meant, filter: { ...everyone, comparison, isNegated: not }, wantsTotal: total, wantsExplanation: explain }, ...others })
+      expect(parseList(Object.fromEntries(Object.entries(body).map(([key, value]) => [key, String(value)])), searched))
+        .toEqual({ search: { ...meant, filter: { ...everyone, comparison: 'AND', isNegated: false }, wantsTotal: true, wantsExplanation: false }, ...others })
     }), check)
   })
 })
+
+function isText(name: string): boolean {
+  return scalarFields[name as ScalarFieldName].type === 'text'
+}
 
 /** What a strict draft makes of a customer, as the contract says; the plainest way to write it down. */
 function meaning(body: CustomerDraft, before: Customer): Customer {
@@ -202,7 +220,7 @@ function replaced(value: unknown, [step, ...rest]: readonly number[], replacemen
     const place = step % (value.length + 1)
     return [...value.slice(0, place), replaced(value[place], rest, replacement), ...value.slice(place + 1)]
   }
-  const keys = [...Object.keys(value), '__proto__', 'constructor', 'extra', 'city', 'name', 'value', 'tags', 'customData', 'device', 'location', 'userId', 'firstSeen']
+  const keys = [...Object.keys(value), '__proto__', 'constructor', 'extra', 'city', 'name', 'value', 'tags', 'customData', 'device', 'location', 'userId', 'firstSeen', 'filter', 'not', 'cursor', 'sort', 'since']
   const key = keys[step % keys.length] ?? ''
   const entries = new Map(Object.entries(value))
   return Object.fromEntries(entries.set(key, replaced(entries.get(key), rest, replacement)))
@@ -215,12 +233,12 @@ describe('whatever is sent, parse takes it or names what is wrong', () => {
     ['parseBatch', 'Batch', (body) => parseBatch(body, options).command],
     ['parseTags', 'TagsDraft', (body) => parseTags(body, { type: 'tag', id: 1 }).command],
     ['parseEvent', 'EventDraft', (body) => parseEvent(body).command],
-    ['parseSearch', 'CustomerSearch', (body) => parseSearch(body).search],
-    ['parseList', 'ListQuery', (body) => parseList(Object(body) as Record<string, unknown>).search]
+    ['parseSearch', 'CustomerSearch', (body) => parseSearch(body, searchContext).search],
+    ['parseList', 'ListQuery', (body) => parseList(Object(body) as Record<string, unknown>, searchContext).search]
   ]
 
   test.each(parsers)('%s', (_name, schema, parse) => {
-    const valid = schema === 'ListQuery' ? fc.record({ sort: fc.constant('firstSeen'), order: fc.constant('asc'), limit: fc.constant('5'), offset: fc.constant('0') }) : acceptedBy(schema)
+    const valid = schema === 'ListQuery' ? fc.record({ sort: fc.constant('firstSeen'), order: fc.constant('asc'), limit: fc.constant('5'), cursor: fc.constant(''), fields: fc.constant('id,email') }) : acceptedBy(schema)
     fc.assert(fc.property(fc.oneof(surprise, mangled(valid)), (body) => {
       const outcome = attempt(() => parse(body))
       if (!('error' in outcome)) return

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { schemas } from '../../src/contract/schemas.ts'
+import { limits } from '../../src/limits.ts'
 
 /** The keywords that our schemas use. */
 interface Schema {
@@ -33,17 +34,21 @@ const character = fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }).filt
 
 /** Any value that a named schema of the contract accepts. Text is well-formed and without U+0000, as everywhere in the contract. */
 export function acceptedBy(name: string): fc.Arbitrary<unknown> {
-  const schema = schemas.find(({ $id }) => $id === name)
-  if (schema === undefined) throw new Error(`There is no schema ${name}`)
-  return arbitrary(schema as Schema)
+  const named = arbitraries[name]
+  if (named === undefined) throw new Error(`There is no schema ${name}`)
+  return named
 }
+
+const arbitraries: Record<string, fc.Arbitrary<unknown>> = Object.fromEntries(schemas.map((schema) => [schema.$id, arbitrary(schema as Schema)]))
 
 function arbitrary(schema: Schema): fc.Arbitrary<unknown> {
   const unknown = Object.keys(schema).filter((keyword) => !knownKeywords.has(keyword))
   if (unknown.length > 0) throw new Error(`This generator does not know ${unknown.join()}`)
-  if (schema.$ref !== undefined) return acceptedBy(schema.$ref)
+  const { $ref: name } = schema
+  // Looked up when a value is made: a group of filters may hold groups.
+  if (name !== undefined) return fc.constant(null).chain(() => acceptedBy(name))
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
-  if (schema.anyOf !== undefined) return fc.oneof(...schema.anyOf.map(arbitrary))
+  if (schema.anyOf !== undefined) return fc.oneof({ maxDepth: limits.searchGroupLevelsMax, depthIdentifier: 'anyOf' }, ...schema.anyOf.map(arbitrary))
   if (schema.type === undefined) return fc.jsonValue().filter(hasSoundText)
   return fc.oneof(...[schema.type].flat().map((type) => ofType(type, schema)))
 }
