@@ -22,8 +22,8 @@ import { Tables } from './tables.ts'
 const usage = 'npm run bench:search -- [--customers N] [--seed N] [--only TEXT] [--compare] [--fresh]'
 /** Old changes are part of the database and stay. */
 const serverFlags = ['--change-days', '36500']
-/** Until the index in memory answers; measured in a server that has none, this is waited in vain. */
-const indexSecondsMax = 60
+/** A server that cannot have its index in memory is waited for in vain. */
+const indexSecondsMax = 240
 const warmUpSecondsMax = 15
 const writersSeconds = 15
 const cellSeconds = 5
@@ -214,22 +214,23 @@ async function askAll(opened: Opened): Promise<{ measured: Measured[]; served: S
   return { measured, served }
 }
 
-/** Until a search says that the index in memory answers it. */
+/** Until a search says that the index in memory answers it. The question is one that costs SQL nothing. */
 async function waitForIndex(asker: Asker, server: Server): Promise<void> {
   const started = performance.now()
   const seconds = (): number => (performance.now() - started) / 1000
   while (seconds() < indexSecondsMax) {
-    const { body: { explain } } = await asker.search({ filter: [], limit: 1, total: false, explain: true })
+    const { body: { explain } } = await asker.search({
+      filter: [{ field: 'customers.email', operator: '=', value: 'nobody@example.invalid' }], limit: 1, explain: true
+    })
     // A server that explains nothing has no such index.
     if (explain === undefined) break
-    const { body } = await asker.search({ filter: [{ field: 'customers.name', operator: '~', value: 'qqzzx' }], limit: 1, explain: true })
-    if (body.explain?.plan.startsWith('columns') === true) {
+    if (explain.plan.startsWith('columns')) {
       say(`the index in memory answers after ${seconds().toFixed(1)} s; the process has ${Math.round(privateMebibytes(server.pid))} MiB`)
       return
     }
     await new Promise((resolve) => { setTimeout(resolve, 250) })
   }
-  say('no index in memory answers; SQL does')
+  say(`no index in memory answers after ${Math.round(seconds())} s; SQL does`)
 }
 
 /** Questions of every kind that are not measured, so that no measured one pays for code that runs first. */
