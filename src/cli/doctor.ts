@@ -26,7 +26,7 @@ export function doctor(options: { database: string; check?: true; json?: true })
   const left = findings.filter((finding) => finding.left > 0)
   report(options, {
     json: { database: options.database, customers, isSound: left.length === 0, findings: findings.map((finding) => ({ ...finding, remedy: remedyOf(finding) })) },
-    text: [...findings.map((finding) => describe(finding, repair)), `${options.database}: ${customers} customers, ${verdict(findings, left)}`].join('\n')
+    text: [...findings.map((finding) => describe(finding, repair)), `${options.database}: ${customers ?? 'unknown'} customers, ${verdict(findings, left)}`].join('\n')
   })
   if (left.length > 0) throw new OperatorError(repair ? 'Not all of it could be mended.' : 'Mend what can be mended with: npx clientele doctor')
 }

@@ -23,7 +23,8 @@ export interface DoctorOptions {
 type OnProgress = (doing: 'checking' | 'repairing', done: number, total: number) => void
 
 export interface DoctorReport {
-  readonly customers: number
+  /** Null when the file is too damaged to tell. */
+  readonly customers: number | null
   readonly findings: readonly TreatedFinding[]
 }
 
@@ -33,7 +34,7 @@ export interface TreatedFinding extends Finding {
 }
 
 interface Examination {
-  readonly customers: number
+  readonly customers: number | null
   readonly findings: readonly Finding[]
   /** Undefined when the rest was not looked at, since it could not be told. */
   readonly tally: CatalogTally | undefined
@@ -90,7 +91,7 @@ function summarize(examinations: readonly Examination[]): DoctorReport {
       })
     }
   }
-  return { customers: last?.customers ?? 0, findings: [...merged.values()] }
+  return { customers: last?.customers ?? null, findings: [...merged.values()] }
 }
 
 function withDatabase<Answer>(db: Database, use: (db: Database) => Answer): Answer {
@@ -103,41 +104,51 @@ function withDatabase<Answer>(db: Database, use: (db: Database) => Answer): Answ
 
 /** In one read transaction, so that writers at work make nothing look wrong. */
 function examine(db: Database, onProgress: OnProgress): Examination {
-  return db.transaction((): Examination => {
-    const diagnosis = new Diagnosis()
-    const customers = db.prepare<[], number>('select count(*) from customers not indexed').pluck().get() ?? 0
-    checkFile(db, diagnosis)
-    if (diagnosis.has('pages') || diagnosis.has('indexes')) return { customers, findings: diagnosis.list(), tally: undefined }
-    checkSequences(db, diagnosis)
-    const catalog = new Catalog(db)
-    catalog.load()
-    const check = new CustomerCheck(db, catalog)
-    const tally = new CatalogTally()
-    const entries = { tags: 0, attributes: 0 }
-    let done = 0
-    for (const row of customerRows(check)) {
-      const checked = check.check(row)
-      done += 1
-      if (done % batchCustomers === 0) onProgress('checking', done, customers)
-      if (checked === undefined) diagnosis.add('unreadable', row.id)
-      else {
-        tally.add(row, checked)
-        reportCustomer(row, checked, diagnosis)
-        entries.tags += checked.tagEntries - checked.missingTagIds.length
-        entries.attributes += checked.attributeEntries - checked.missingAttributes.length
-      }
+  const diagnosis = new Diagnosis()
+  try {
+    return db.transaction(() => examineMoment(db, diagnosis, onProgress))()
+  } catch (error) {
+    // Damage of some kinds keeps SQLite from looking for more of it.
+    if (!(error instanceof SqliteError) || !error.code.startsWith('SQLITE_CORRUPT')) throw error
+    diagnosis.add('pages', error.message)
+    return { customers: null, findings: diagnosis.list(), tally: undefined }
+  }
+}
+
+function examineMoment(db: Database, diagnosis: Diagnosis, onProgress: OnProgress): Examination {
+  checkFile(db, diagnosis)
+  if (diagnosis.has('pages')) return { customers: null, findings: diagnosis.list(), tally: undefined }
+  const customers = db.prepare<[], number>('select count(*) from customers not indexed').pluck().get() ?? 0
+  if (diagnosis.has('indexes')) return { customers, findings: diagnosis.list(), tally: undefined }
+  checkSequences(db, diagnosis)
+  const catalog = new Catalog(db)
+  catalog.load()
+  const check = new CustomerCheck(db, catalog)
+  const tally = new CatalogTally()
+  const entries = { tags: 0, attributes: 0 }
+  let done = 0
+  for (const row of customerRows(check)) {
+    const checked = check.check(row)
+    done += 1
+    if (done % batchCustomers === 0) onProgress('checking', done, customers)
+    if (checked === undefined) diagnosis.add('unreadable', row.id)
+    else {
+      tally.add(row, checked)
+      reportCustomer(row, checked, diagnosis)
+      entries.tags += checked.tagEntries - checked.missingTagIds.length
+      entries.attributes += checked.attributeEntries - checked.missingAttributes.length
     }
-    tally.report(db, diagnosis)
-    for (const index of ['tags', 'attributes'] as const) {
-      const table = entryTables[index]
-      // All that should be there was counted, so more than that is surplus; where there is none, the walk is saved.
-      if (entries[index] === db.prepare<[], number>(table.count).pluck().get()) continue
-      new SurplusWalk(db, table).find(check, ({ customerId }) => { diagnosis.add(table.surplus, customerId) })
-    }
-    checkCounts(db, diagnosis)
-    for (const { customerId, events } of strayEvents(db)) diagnosis.add('events', customerId, events)
-    return { customers, findings: diagnosis.list(), tally }
-  })()
+  }
+  tally.report(db, diagnosis)
+  for (const index of ['tags', 'attributes'] as const) {
+    const table = entryTables[index]
+    // All that should be there was counted, so more than that is surplus; where there is none, the walk is saved.
+    if (entries[index] === db.prepare<[], number>(table.count).pluck().get()) continue
+    new SurplusWalk(db, table).find(check, ({ customerId }) => { diagnosis.add(table.surplus, customerId) })
+  }
+  checkCounts(db, diagnosis)
+  for (const { customerId, events } of strayEvents(db)) diagnosis.add('events', customerId, events)
+  return { customers, findings: diagnosis.list(), tally }
 }
 
 function* customerRows(check: CustomerCheck): Generator<CustomerRow> {
