@@ -11,14 +11,22 @@ class BudgetSpent extends Error {}
 /**
  * Counts the entries that a search looks at, and stops it. SQLite cannot be interrupted through this
  * driver, but a function that throws ends the statement that calls it, and leaves the connection usable.
- * Conditions call `within_bounds()`, for each row that the terms before it let through.
+ * Conditions call `within_bounds()`, for each row that the terms before it let through. What is counted
+ * by `kept(id)` is also remembered, as long as it is little.
  */
 export class Meter {
   #entries = 0
   #entriesMax = Infinity
   #deadline = Infinity
 
+  #kept: number[] = []
+  #keptMax = 0
+
   constructor(db: Database) {
+    db.function('kept', { deterministic: false }, (id: unknown) => {
+      if (this.#kept.length < this.#keptMax) this.#kept.push(Number(id))
+      return 1
+    })
     // Not deterministic, so that SQLite calls it for each row.
     db.function('within_bounds', { deterministic: false }, () => this.#count())
   }
@@ -31,6 +39,13 @@ export class Meter {
     this.#entries = 0
     this.#entriesMax = Infinity
     this.#deadline = performance.now() + milliseconds
+  }
+
+  /** Runs a query that calls `kept`, and answers the ids it was called with, up to a number of them. */
+  keeping<Result>(idsMax: number, query: () => Result): { result: Result; ids: readonly number[] } {
+    this.#kept = []
+    this.#keptMax = idsMax
+    return { result: query(), ids: this.#kept }
   }
 
   /** Undefined when the work would look at more entries than these. */

@@ -15,7 +15,7 @@ import type { PagePart, WholeRow } from './page-part.ts'
 import { joinParts, lastId, readPart, selectRows, selectWhole, withoutLast } from './page-part.ts'
 import { sqliteDialect } from './search-dialect.ts'
 import type { PlanBounds, PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
-import { entriesCountedMax, planBounds, planSearch } from './search-plan.ts'
+import { entriesCountedMax, planBounds, planSearch, wholePlans } from './search-plan.ts'
 
 /** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
 const statementsKept = 200
@@ -25,6 +25,12 @@ const foreignCustomersMax = 3
 
 interface ReaderOptions extends PlanBounds {
   readonly searchSecondsMax: number
+}
+
+interface Counted {
+  readonly total: number | null
+  /** The ids of all, when they were kept. */
+  readonly hits?: readonly number[] | undefined
 }
 
 interface Page {
@@ -88,13 +94,13 @@ export class Reader {
     this.#steps = search.wantsExplanation ? [] : null
     const start = performance.now()
     const plans = once(() => planSearch(search, this.#planOptions(organizationId)))
-    const total = search.wantsTotal ? this.#total(organizationId, search, plans) : null
+    const { total, hits } = search.wantsTotal ? this.#total(organizationId, search, plans) : { total: null }
     const counted = performance.now()
     // With the total at hand the page need not be read past its end to see whether there is more.
     const known = search.after === null ? total : null
     const wanted = known === null ? search.limit + 1 : Math.min(search.limit, known - search.offset)
     const { plan, parts }: Page = wanted > 0
-      ? this.#page(organizationId, { ...search, limit: wanted }, { plans, total })
+      ? this.#page(organizationId, { ...search, limit: wanted }, { plans, total, hits })
       : { plan: plans().count.name, parts: [] }
     const read = parts.reduce((sum, part) => sum + part.count, 0)
     const hasMore = known === null ? read > search.limit : search.offset + read < known
@@ -127,17 +133,22 @@ export class Reader {
     }
   }
 
-  #total(organizationId: number, search: CustomerSearch, plans: () => SearchPlans): number {
-    return isUnfiltered(search) ? this.#customerCount.get(organizationId) ?? 0 : this.#count(plans().count)
+  /** All matches, and their ids where finding them again would cost as much. */
+  #total(organizationId: number, search: CustomerSearch, plans: () => SearchPlans): Counted {
+    if (isUnfiltered(search)) return { total: this.#customerCount.get(organizationId) ?? 0 }
+    const { count } = plans()
+    if (!wholePlans.has(count.name)) return { total: this.#count(count) }
+    const { result, ids } = this.#meter.keeping(this.#bounds.sortedHitsMax, () => this.#count(count, sql`kept(customers.id)`))
+    return { total: result, hits: ids.length === result ? ids : undefined }
   }
 
-  #count({ source, where }: Pick<SearchPlan, 'source' | 'where'>): number {
-    const query = sql`select count(*) as total from ${source} where ${where}`
+  #count({ source, where }: Pick<SearchPlan, 'source' | 'where'>, counted = sql`*`): number {
+    const query = sql`select count(${counted}) as total from ${source} where ${where}`
     this.#explain('total', query)
     return this.#first<{ total: number }>(query)?.total ?? 0
   }
 
-  #page(organizationId: number, search: CustomerSearch, { plans, total }: { plans: () => SearchPlans; total: number | null }): Page {
+  #page(organizationId: number, search: CustomerSearch, { plans, total, hits }: { plans: () => SearchPlans } & Partial<Counted>): Page {
     const isEveryone = isUnfiltered(search)
     const listed = listedBy(search)
     if (listed !== undefined) {
@@ -145,7 +156,7 @@ export class Reader {
       return { plan: `walk ${listed}`, parts }
     }
     const { count, isInOrder, sorted, walk } = plans()
-    const areFew = count.isSelective || (total !== null && total <= this.#bounds.sortedHitsMax)
+    const areFew = count.isSelective || (typeof total === 'number' && total <= this.#bounds.sortedHitsMax)
     const walked = isEveryone || isInOrder || !areFew ? walk() : null
     if (walked !== null) {
       const entriesMax = this.#bounds.walkEntriesMax + search.offset
@@ -153,7 +164,7 @@ export class Reader {
       if (parts !== undefined) return { plan: walked.name, parts }
       this.#steps?.push(`page: gave up the ${walked.name} after ${entriesMax} entries`)
     }
-    const plan = sorted()
+    const plan = sorted(hits)
     return { plan: plan.name, parts: [this.#part(organizationId, sortedQuery(plan, search))] }
   }
 

@@ -15,8 +15,14 @@ export interface SearchNames {
  */
 export type AttributeSource = 'index' | 'index, asked last' | 'row'
 
+/** The attribute whose entries are being walked, so that its value is at hand. */
+interface WalkedAttribute {
+  readonly attribute: string | undefined
+  readonly value: Sql
+}
+
 /** Lists are one value however long they are: a term for each would outgrow SQLite's expressions. */
-export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSource: AttributeSource): SearchDialect {
+export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSource: AttributeSource, walked?: WalkedAttribute): SearchDialect {
   const idsOf = (names: readonly string[]): string => JSON.stringify(names.map((name) => tagIds.get(name) ?? 0))
   const attributeValue = (attribute: string): Sql => sql`attribute_of(customers.rendering, ${attribute})`
   return {
@@ -27,9 +33,12 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
     endsWith: (text, suffix) => sql`substr(${text}, ${-characters(suffix)}, ${characters(suffix)}) = ${suffix}`,
     isOneOf: (value, values) => sql`${value} in (select value from json_each(${JSON.stringify(values)}))`,
     attributeValue,
-    hasAttribute: (attribute, test) => (attributeSource === 'row'
-      ? test(attributeValue(attribute), { isColumn: false })
-      : sql`${raw(attributeSource === 'index' ? '' : '+')}customers.id in (select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, test)})`),
+    hasAttribute: (attribute, test) => {
+      if (attribute === walked?.attribute) return test(walked.value, { isColumn: true })
+      if (attributeSource === 'row') return test(attributeValue(attribute), { isColumn: false })
+      const holders = sql`select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, test)}`
+      return sql`${raw(attributeSource === 'index' ? '' : '+')}customers.id in (${holders})`
+    },
     hasAllTags: (names) => sql`not exists (
       select 1 from json_each(${idsOf(names)}) as wanted
       where not exists (select 1 from customer_tags where tag_id = wanted.value and customer_id = customers.id))`,

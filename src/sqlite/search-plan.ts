@@ -46,6 +46,9 @@ export interface SearchPlan {
   readonly isSelective: boolean
 }
 
+/** Plans that look at everyone, which is better done once than for the total and for the page. */
+export const wholePlans: ReadonlySet<PlanName> = new Set(['scan', 'by any index'])
+
 /** The hits, found in any order and then sorted. */
 export interface SortedPlan extends SearchPlan {
   /** What they are sorted by. */
@@ -71,7 +74,8 @@ export interface SearchPlans {
   readonly count: SearchPlan
   /** Whether the walk is within a range of the very index that it walks. */
   readonly isInOrder: boolean
-  readonly sorted: () => SortedPlan
+  /** With the ids of all hits, when counting brought them. */
+  readonly sorted: (hits?: readonly number[]) => SortedPlan
   readonly walk: () => Walk | null
 }
 
@@ -85,9 +89,13 @@ export function planSearch(search: CustomerSearch, options: PlanOptions): Search
   return {
     count: isAnswer ? { name, source: entries, where: sql`within_bounds()`, isSelective } : { name, source, where, isSelective },
     isInOrder: search.sort.by === 'number' && name === sortedRanges[search.sort.field.name ?? ''],
-    sorted: () => {
+    sorted: (hits) => {
       // Behind a plus no index serves the value, so that SQLite keeps to the source.
       const value = sql`+${sortValue(search.sort, sqliteDialect(options, 'row'))}`
+      if (hits !== undefined) {
+        const among = sql`customers.id in (select value from json_each(${JSON.stringify(hits)}))`
+        return { name, source: byRowid, where: sql`within_bounds() and ${among}${isBehind(search, value)}`, value, isSelective }
+      }
       return { name, source, where: sql`${where}${isBehind(search, value)}`, value, isSelective }
     },
     walk: () => planWalk(search, options)
@@ -155,10 +163,11 @@ function findTrack({ sort }: CustomerSearch, options: PlanOptions): Track | null
 function planWalk(search: CustomerSearch, options: PlanOptions): Walk | null {
   const track = findTrack(search, options)
   if (track === null) return null
-  const matches = whereOf(search, options, { attributeSource: 'row' })
-  const { after, order } = search
+  const { after, order, sort } = search
   const [further, direction] = order === 'asc' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`]
   const { source, start, value, id } = track
+  const walked = { attribute: sort.by === 'rank' ? undefined : sort.field.attribute, value }
+  const matches = whereOf(search, options, { attributeSource: 'row', walked: walked.attribute === undefined ? undefined : walked })
   const valued = (condition: Sql): WalkRange =>
     ({ source, where: sql`${start} and ${condition} and ${matches}`, order: sql`${value} ${direction}, ${id} ${direction}` })
   const ranges: WalkRange[] = []
@@ -170,18 +179,22 @@ function planWalk(search: CustomerSearch, options: PlanOptions): Walk | null {
   }
   if (track.unvalued !== null) {
     const from = after !== null && after.value === null ? sql` and customers.id ${further} ${after.id}` : sql``
-    const where = sql`${track.unvalued.where}${from} and ${matches}`
+    const where = sql`${track.unvalued.where}${from} and ${whereOf(search, options, { attributeSource: 'row' })}`
     ranges.push({ source: track.unvalued.source, where, order: sql`customers.id ${direction}` })
   }
   return { name: `walk ${track.name}`, ranges }
 }
 
 /** Other organizations' rows are passed over before they are counted. */
-function whereOf(
-  { filter }: CustomerSearch, options: PlanOptions, { attributeSource, leftOut }: { attributeSource: AttributeSource; leftOut?: Filter | undefined }
-): Sql {
-  const matches = searchWhere(filter, sqliteDialect(options, attributeSource), leftOut)
+function whereOf({ filter }: CustomerSearch, options: PlanOptions, { attributeSource, leftOut, walked }: WhereOptions): Sql {
+  const matches = searchWhere(filter, sqliteDialect(options, attributeSource, walked), leftOut)
   return sql`customers.organization_id = ${options.organizationId} and within_bounds() and ${matches}`
+}
+
+interface WhereOptions {
+  readonly attributeSource: AttributeSource
+  readonly leftOut?: Filter | undefined
+  readonly walked?: Parameters<typeof sqliteDialect>[2]
 }
 
 interface Source {

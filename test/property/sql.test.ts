@@ -26,8 +26,8 @@ const textNames: readonly ScalarFieldName[] = [
 ]
 const numberNames: readonly ScalarFieldName[] = ['id', 'firstSeen', 'lastSeen', 'createdAt', 'updatedAt', 'blocked']
 
-function field(names: readonly ScalarFieldName[]): fc.Arbitrary<Shape<ScalarField>> {
-  return fc.option(fc.constantFrom(...names), { freq: 4 }).map((name) => (values) => (name === null ? { attribute: values.text() } : { name }))
+function field(names: readonly ScalarFieldName[], start = ''): fc.Arbitrary<Shape<ScalarField>> {
+  return fc.option(fc.constantFrom(...names), { freq: 4 }).map((name) => (values) => (name === null ? { attribute: start + values.text() } : { name }))
 }
 
 const numberTest = fc.constantFrom('=', '>', '<', '>=', '<=', 'in', 'between').map((operator): Shape<Exclude<NumberTest, { operator: 'empty' }>> => (values) => {
@@ -53,9 +53,11 @@ function group(levels: number): fc.Arbitrary<Shape<Group>> {
     .map(([isNegated, comparison, filters]) => (values) => ({ type: 'group', isNegated, comparison, filters: filters.map((filter) => filter(values)) }))
 }
 
+/** An attribute that no filter names, since a walk in the order of one tests its value there. */
+const sorted = 'sorted by '
 const sort: fc.Arbitrary<Shape<Sort>> = fc.oneof(
-  field(textNames).map((its): Shape<Sort> => (values) => ({ by: 'text', field: its(values) })),
-  field(numberNames).map((its): Shape<Sort> => (values) => ({ by: 'number', field: its(values) })),
+  field(textNames, sorted).map((its): Shape<Sort> => (values) => ({ by: 'text', field: its(values) })),
+  field(numberNames, sorted).map((its): Shape<Sort> => (values) => ({ by: 'number', field: its(values) })),
   fc.boolean().map((byDigits): Shape<Sort> => (values) => ({ by: 'rank', needle: values.text(), digits: byDigits ? values.text() : null }))
 )
 const after = fc.constantFrom<Shape<Position | null>>(
@@ -91,7 +93,6 @@ test('no value changes the SQL of a search: searches of one shape have one text,
   fc.assert(fc.property(shape, manyValues, manyValues, (search, one, other) => {
     const first = queries(filled(search, one))
 
-    // Whether the start of a text is empty says nothing of the text itself, and everyone has it.
     expect(queries(filled(search, other)).texts).toEqual(first.texts)
     expect(first.texts.join('').split('?').length - 1).toBe(first.values)
   }), { numRuns: 1_000 })
