@@ -74,6 +74,24 @@ export function page(customers: readonly unknown[], { total = customers.length, 
   return ok({ data: customers, total, meta: { total, limit, cursor } })
 }
 
+/** The answers from the first page to the last, each asked for with the cursor of the one before. */
+export async function walk(ask: (cursor: string) => Promise<Exchange>): Promise<Exchange[]> {
+  const answers: Exchange[] = []
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const answer = await ask(cursor)
+    answers.push(answer)
+    cursor = cursorOf(answer)
+    if (answers.length > 1_000) throw new Error('The walk does not end')
+  }
+  return answers
+}
+
+/** The cursor that an answer gives; null at the end. */
+export function cursorOf({ status, body }: Exchange): string | null {
+  if (status !== 200) throw new Error(`There is no page: ${JSON.stringify(body)}`)
+  return (body as { meta: { cursor: string | null } }).meta.cursor
+}
+
 const invalidEntry = { code: 'invalid_request', message: 'Invalid request' }
 
 /** A 400 with an entry for each fault, in this order. */
