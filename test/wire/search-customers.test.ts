@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Customer } from '../../src/contract/customer.ts'
+import { searchFaults } from '../../src/contract/search.ts'
+import { customerKeys } from '../../src/customer.ts'
 import type { Exchange, WireServer } from './expected.ts'
 import { customer, invalid, page, startWire, wants } from './expected.ts'
 
@@ -160,13 +162,13 @@ test('POST /v1/customers/search 200: sorts and pages as the list does, in any le
   expect(await ask('POST', '/v1/customers/search', { filter, sort: 'customers.lastSeen', order: 'DESC' })).toEqual(page(byLastSeen))
   for (const sort of ['lastSeen', 'customer.lastSeen']) {
     expect(await ask('POST', '/v1/customers/search', { filter, sort, order: 'desc', limit: '2', offset: '1' }))
-      .toEqual(page(byLastSeen.slice(1, 3), { total: 4, limit: 2 }))
+      .toEqual(page(byLastSeen.slice(1, 3), { total: 4, limit: 2, offset: 1 }))
   }
   expect(await ask('POST', '/v1/customers/search', { filter, sort: 'lastSeen', order: 'asc' })).toEqual(page([4, 2, 1, 3].map(someone)))
   expect(await ask('POST', '/v1/customers/search', { filter, sort: null, order: null, limit: null, offset: null })).toEqual(page([1, 2, 3, 4].map(someone)))
   expect(await ask('POST', '/v1/customers/search', { filter, limit: 101 })).toEqual(page([1, 2, 3, 4].map(someone)))
   expect(await ask('POST', '/v1/customers/search', { filter, limit: 1 })).toEqual(page([someone(1)], { total: 4, limit: 1 }))
-  expect(await ask('POST', '/v1/customers/search', { filter, offset: 4 })).toEqual(page([], { total: 4 }))
+  expect(await ask('POST', '/v1/customers/search', { filter, offset: 4 })).toEqual(page([], { total: 4, offset: 4 }))
   expect(await ask('POST', '/v1/customers/search', {})).toEqual(page([1, 2, 3, 4, 5, 6, 7, 8].map(someone)))
 })
 
@@ -181,7 +183,7 @@ test('POST /v1/customers/search 200: pages by any limit hold every match once', 
         const pages = await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map(async (index) =>
           await ask('POST', '/v1/customers/search', { filter, sort, order, limit, offset: index * limit })))
         expect(pages).toEqual(pages.map((_, index) => page(
-          sorted.slice(index * limit, (index + 1) * limit).map((id) => customer(id, people[id - 1])), { total: 8, limit })))
+          sorted.slice(index * limit, (index + 1) * limit).map((id) => customer(id, people[id - 1])), { total: 8, limit, offset: index * limit })))
       }
     }
   }
@@ -220,6 +222,7 @@ test('POST /v1/customers/search 200: finds a customer as soon as its creation wa
 
 // 400
 
+const group = (...filter: object[]): object => ({ filter })
 const notNumberOperator = (operator: string, field: string): string => `${operator} cannot be used on customers.${field}`
 const bad = (body: unknown, ...faults: [string, string][]): { body: unknown; faults: [string, string][] } => ({ body, faults })
 const badSearches = [
@@ -228,11 +231,12 @@ const badSearches = [
   ...[null, 'x', 1, []].map((item) => bad({ filter: [item] }, ['filter[0]', wants.object])),
   bad({ filter: [{}] }, ['filter[0].field', wants.something], ['filter[0].value', wants.something], ['filter[0].operator', wants.something]),
   bad({ filter: [{ field: 'customers.emial', operator: '=', value: 'a' }, { field: 'customers.id', operator: '~', value: 1 }] },
-    ['filter[0].field', '"customers.emial" is not a searchable field'], ['filter[1].operator', '~ cannot be used on customers.id']),
-  ...['name', 'customers.notes', 'customers.customData', 'customers.', 'customers.constructor', 'customers.__proto__', 'customers.Name', '__proto__'].map((field) =>
+    ['filter[0].field', '"customers.emial" is not a searchable field; did you mean "customers.email"?'], ['filter[1].operator', '~ cannot be used on customers.id']),
+  ...['customers.customData', 'customers.', 'customers.constructor', 'customers.__proto__', 'customers.x', '__proto__', 'events.', 'customData.plan'].map((field) =>
     bad({ filter: [{ field, operator: '=', value: 'a' }] }, ['filter[0].field', `"${field}" is not a searchable field`])),
   bad({ filter: [{ field: 5, operator: '=', value: 'a' }] }, ['filter[0].field', '5 is not a searchable field']),
   bad({ filter: [{ field: ['customers.id'], operator: '=', value: 1 }] }, ['filter[0].field', '["customers.id"] is not a searchable field']),
+  bad({ filter: [{ field: 'customers.Name', operator: '=', value: 'a' }] }, ['filter[0].field', '"customers.Name" is not a searchable field; did you mean "customers.name"?']),
   ...['~', '!~', 'IN', '==', '=>', '<>', 'constructor'].map((operator) =>
     bad({ filter: [{ field: 'customers.lastSeen', operator, value: 1 }] }, ['filter[0].operator', notNumberOperator(operator, 'lastSeen')])),
   ...['>', '<', '>=', '<='].map((operator) =>
@@ -251,7 +255,9 @@ const badSearches = [
   bad({ filter: [{ field: 'customers.id', operator: '=', value: 1.5 }] }, ['filter[0].value', wants.wholeNumber]),
   ...[2 ** 53, -(2 ** 53), '9007199254740993', '-9007199254740993'].map((value) =>
     bad({ filter: [{ field: 'customers.id', operator: '=', value }] }, ['filter[0].value', 'This value should be between -9007199254740991 and 9007199254740991.'])),
-  ...['', 'yesterday', '2024-01-01', true, []].map((value) =>
+  ...['', 'yesterday', '2024-01-01', '7d'].map((value) =>
+    bad({ filter: [{ field: 'customers.lastSeen', operator: '>', value }] }, ['filter[0].value', searchFaults.relativeDate])),
+  ...[true, [], '1.2.3'].map((value) =>
     bad({ filter: [{ field: 'customers.lastSeen', operator: '>', value }] }, ['filter[0].value', wants.number])),
   ...[-1, 253_402_300_800, '253402300800', 2 ** 53].map((value) =>
     bad({ filter: [{ field: 'customers.firstSeen', operator: '>', value }] }, ['filter[0].value', wants.date])),
@@ -269,8 +275,9 @@ const badSearches = [
 
   bad({ comparison: 'XOR' }, ['comparison', 'This value should be one of "AND", "OR".']),
   bad({ comparison: 1 }, ['comparison', 'This value should be one of "AND", "OR".']),
-  bad({ sort: 'customers.name' }, ['sort', 'This value should be one of "customers.firstSeen", "customers.lastSeen".']),
-  bad({ sort: 5 }, ['sort', 'This value should be one of "customers.firstSeen", "customers.lastSeen".']),
+  bad({ sort: 'customers.nmae' }, ['sort', '"customers.nmae" is not a field to sort by; did you mean "customers.name"?']),
+  bad({ sort: 5 }, ['sort', '5 is not a field to sort by']),
+  ...['tags', 'text', 'events.Visit', 'customData.plan'].map((sort) => bad({ sort }, ['sort', `"${sort}" is not a field to sort by`])),
   bad({ order: 'up' }, ['order', 'This value should be one of "asc", "desc".']),
   bad({ order: {} }, ['order', 'This value should be one of "asc", "desc".']),
   ...[0, -1, '0', '-1'].map((limit) => bad({ limit }, ['limit', 'This value should be between 1 and 9007199254740991.'])),
@@ -280,18 +287,42 @@ const badSearches = [
   bad({ offset: -1 }, ['offset', 'This value should be between 0 and 9007199254740991.']),
   bad({ offset: 0.5 }, ['offset', wants.wholeNumber]),
   bad({ filter: Array.from({ length: 51 }, () => ({ field: 'customers.id', operator: '=', value: 1 })) },
-    ['filter', 'This collection should contain 50 elements or less.']),
+    ['filter', searchFaults.tooManyFilters]),
 
   bad({ comparison: 'x', filter: [{ field: 'customers.id', operator: '~', value: 'x' }, { field: 'customers.x', operator: '=', value: 1 }], sort: 'x', order: 'x', limit: 0, offset: -1 },
     ['comparison', 'This value should be one of "AND", "OR".'],
     ['filter[0].operator', '~ cannot be used on customers.id'],
     ['filter[0].value', wants.number],
     ['filter[1].field', '"customers.x" is not a searchable field'],
-    ['sort', 'This value should be one of "customers.firstSeen", "customers.lastSeen".'],
+    ['sort', '"x" is not a field to sort by'],
     ['order', 'This value should be one of "asc", "desc".'],
     ['limit', 'This value should be between 1 and 9007199254740991.'],
     ['offset', 'This value should be between 0 and 9007199254740991.']
-  )
+  ),
+
+  // beyond the contract
+  ...[[], [1], [1, 2, 3], 5].map((value) => bad({ filter: [{ field: 'id', operator: 'between', value }] }, ['filter[0].value', searchFaults.pair])),
+  ...[[], 5, 'a', Array.from({ length: 1_001 }, () => 1), Array.from({ length: 10_000 }, () => 1)].map((value) =>
+    bad({ filter: [{ field: 'id', operator: 'in', value }] }, ['filter[0].value', searchFaults.list])),
+  bad({ filter: [{ field: 'text', operator: '~', value: 'x'.repeat(100_000) }] }, ['filter[0].value', wants.atMost(65_535)]),
+  bad({ filter: [{ field: 'name', operator: '=', value: 'a', not: true }] }, ['filter[0].not', searchFaults.notOnFilter]),
+  bad({ filter: [group(group(group(group(group(group())))))] }, ['filter[0].filter[0].filter[0].filter[0].filter[0].filter[0]', searchFaults.tooDeep]),
+  bad({ filter: [group(...Array.from({ length: 51 }, () => group()))] }, ['filter[0].filter', searchFaults.tooManyFilters]),
+  bad({ filter: [{ comparison: 'NOR', not: 1, filter: [{ field: 'events.Visit', operator: '~', value: 'x', since: 'then', until: -1 }] }] },
+    ['filter[0].comparison', 'This value should be one of "AND", "OR".'],
+    ['filter[0].not', wants.boolean],
+    ['filter[0].filter[0].operator', '~ cannot be used on events.Visit'],
+    ['filter[0].filter[0].since', searchFaults.relativeDate],
+    ['filter[0].filter[0].until', wants.date],
+    ['filter[0].filter[0].value', wants.number]),
+  bad({ cursr: '' }, ['cursr', 'This key is not known. Did you mean "cursor"?']),
+  bad({ filters: [] }, ['filters', 'This key is not known. Did you mean "filter"?']),
+  bad({ cursor: 5 }, ['cursor', wants.text]),
+  bad({ cursor: 'x' }, ['cursor', searchFaults.foreignCursor]),
+  bad({ cursor: '', offset: 0 }, ['cursor', searchFaults.cursorWithOffset]),
+  bad({ total: 'no', explain: 1 }, ['total', wants.boolean], ['explain', wants.boolean]),
+  ...['id', [], {}].map((fields) => bad({ fields }, ['fields', 'This value should be an array of keys of a customer.'])),
+  bad({ fields: ['id', 'customers.id'] }, ['fields[1]', `This value should be one of ${customerKeys.join(', ')}.`])
 ]
 
 test('POST /v1/customers/search 400: names every bad part, and finds nobody by the others', async () => {
