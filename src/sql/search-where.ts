@@ -36,7 +36,7 @@ function channelId(channel: string): Sql {
 }
 
 /** What each engine derives in its own way from what it has stored, in the form in which it compares. */
-export type DerivedField = Exclude<ScalarFieldName, keyof typeof storedFields | keyof typeof channelFields> | 'foldedUserId' | 'phoneDigits'
+type DerivedField = Exclude<ScalarFieldName, keyof typeof storedFields | keyof typeof channelFields> | 'foldedUserId' | 'phoneDigits'
 
 /** What each engine says in its own words. */
 export interface SearchDialect {
@@ -108,7 +108,7 @@ export function numberTerm(value: Sql, test: NumberTest, { isOneOf }: SearchDial
     case 'in': return isOneOf(value, test.values)
     case 'between': return sql`${value} between ${test.from} and ${test.to}`
     case 'empty': return sql`${value} is null`
-    default: return sql`${value} ${comparisons[test.operator]} ${test.value}`
+    case '=': case '>': case '<': case '>=': case '<=': return sql`${value} ${comparisons[test.operator]} ${test.value}`
   }
 }
 

@@ -91,7 +91,7 @@ const [beforeSurrogates, afterSurrogates] = [0xd7ff, 0xe000]
  * What comes right after all texts with a prefix, in the order of their bytes in UTF-8, which is that of their
  * code points. Nothing does when the prefix has only the highest there is: then a blob, as all blobs come after text.
  */
-export function prefixEnd(prefix: string): string | Buffer {
+function prefixEnd(prefix: string): string | Buffer {
   const kept = prefix.replace(/\u{10ffff}+$/u, '')
   const last = [...kept].at(-1)
   if (last === undefined) return Buffer.from([0])

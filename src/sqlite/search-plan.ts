@@ -149,14 +149,13 @@ function findTrack({ sort }: CustomerSearch, options: PlanOptions): Track | null
     }
   }
   const value = fieldValue(name, sqliteDialect(options, 'row'))
-  switch (name) {
-    case 'id': return { name, source: byId, start, value, id, unvalued: null }
-    case 'firstSeen': case 'lastSeen':
-      return { name, source: indexes[name], start, value, id, unvalued: { source: indexes[name], where: sql`${start} and ${value} is null` } }
-    case 'email': case 'userId':
-      return { name, source: indexes[name], start, value, id, unvalued: { source: byId, where: sql`${start} and ${value} is null` } }
-    default: return null
+  if (name === 'id') return { name, source: byId, start, value, id, unvalued: null }
+  const isNull = sql`${start} and ${value} is null`
+  if (name === 'firstSeen' || name === 'lastSeen') {
+    return { name, source: indexes[name], start, value, id, unvalued: { source: indexes[name], where: isNull } }
   }
+  // Their indexes leave out those without the value.
+  return name === 'email' || name === 'userId' ? { name, source: indexes[name], start, value, id, unvalued: { source: byId, where: isNull } } : null
 }
 
 /** The stretches of a walk for a page; null when no index has the order of the sort. */

@@ -48,7 +48,7 @@ const leaf: fc.Arbitrary<Shape<Filter>> = fc.tuple(fc.boolean(), fc.oneof(
 )).map(([isNegated, shape]) => (values) => ({ ...shape(values), isNegated }))
 
 function group(levels: number): fc.Arbitrary<Shape<Group>> {
-  const item = levels === 0 ? leaf : fc.oneof({ weight: 2, arbitrary: leaf }, { weight: 1, arbitrary: group(levels - 1) as fc.Arbitrary<Shape<Filter>> })
+  const item = levels === 0 ? leaf : fc.oneof({ weight: 2, arbitrary: leaf }, { weight: 1, arbitrary: group(levels - 1) })
   return fc.tuple(fc.boolean(), fc.constantFrom('AND' as const, 'OR' as const), fc.array(item, { maxLength: 4 }))
     .map(([isNegated, comparison, filters]) => (values) => ({ type: 'group', isNegated, comparison, filters: filters.map((filter) => filter(values)) }))
 }

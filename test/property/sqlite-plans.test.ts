@@ -56,7 +56,7 @@ function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; ke
         const [outcome] = writer.runGroup([{ type: 'command', caller: { organizationId, keyId: 1, requestId: 'test' }, command }]).outcomes
         if (outcome === undefined || 'error' in outcome || typeof outcome.value !== 'object' || !('customers' in outcome.value)) return []
         const { customers } = outcome.value
-        return (Array.isArray(customers) ? customers : []).map((json) => (JSON.parse(json) as Customer).id)
+        return (Array.isArray(customers) ? customers : []).map((json) => (JSON.parse(String(json)) as Customer).id)
       }
       const ids = bodies.drafts.flatMap((body) => run(parseCreate(body, options).command))
       const events = bodies.happenings.flatMap(({ of, what: { type, body, tags, name, createdAt } }) => {
@@ -92,7 +92,7 @@ test.each(Object.entries(plans))('a search planned %s finds what the definition 
   const database = openDatabase()
   const reader = database.openReader(bounds)
   fc.assert(fc.property(drafts, happenings, fc.array(search, { minLength: 30, maxLength: 30 }), fc.boolean(), (bodies, changes, searches, wantsTotal) => {
-    const { organizationId, kept } = database.add({ drafts: bodies, happenings: changes as Bodies['happenings'] })
+    const { organizationId, kept } = database.add({ drafts: bodies, happenings: changes })
     reader.refresh()
     const context = { organizationId, attributes, cursorSecret: reader.cursorSecret(), now }
     for (const body of searches.map((one) => withIds(one, kept.map(({ customer }) => customer.id)))) {
