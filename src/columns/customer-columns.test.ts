@@ -86,7 +86,8 @@ function valueOf({ customer, attributes, createdAt, updatedAt }: Stored, { name,
       const isFrom = customer.createdFrom === channel || customer.createdFrom?.startsWith(`${channel}_`) === true
       return isFrom ? customer.integrationId : null
     }
-    default: return fold(customer[name])
+    case 'name': case 'email': case 'company': case 'phone': case 'source': case 'referer': case 'lastPage': case 'locale': case 'createdFrom': case 'notes':
+      return fold(customer[name])
   }
 }
 
