@@ -68,13 +68,13 @@ function valuesOf({ customer, createdAt, updatedAt, events }: Kept, asked: Parti
 }
 
 function comparable(name: string, value: unknown, now: number): (string | number)[] {
-  if (value === undefined || value === null) return []
+  if (typeof value === 'object' && value !== null && 'name' in value) return [String(value.name)]
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') return []
   if (/^(?:firstSeen|lastSeen|createdAt|updatedAt)$/.test(name)) {
     const [relative, count = 0, unit = 's'] = /^(?:now|(-\d+)([smhdw]))$/.exec(String(value)) ?? []
     const seconds = Number(count) * ({ s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }[unit] ?? 0)
     return [relative === undefined ? Math.floor(Number(value)) : Math.max(0, now + seconds)]
   }
-  if (typeof value === 'object') return 'name' in value ? [String(value.name)] : []
   if (name === 'id' || (typeof value !== 'string' && name !== 'userId')) return [Number(value)]
   return [/^tags$|^(?:user|integration|telegram|facebook|instagram|viber|whatsapp)Id$/.test(name) ? String(value) : fold(String(value))]
 }

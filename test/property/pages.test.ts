@@ -11,9 +11,9 @@ test.each(engines)('$name: pages by offset hold every match once, in order, and 
   const store = database.openStore()
   let run = 0
   await fc.assert(fc.asyncProperty(
-    drafts, happenings, search, fc.integer({ min: 1, max: 9 }),
-    async (bodies, changes, body, limit) => {
-      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes })
+    drafts, happenings, fc.boolean(), search, fc.integer({ min: 1, max: 9 }),
+    async (bodies, changes, isIndexedFirst, body, limit) => {
+      const organization = await populate({ database, store }, { name: `run ${run++}`, drafts: bodies, happenings: changes, isIndexedFirst })
       const asked = { ...withIds(body, organization.ids), limit }
       const pages: Customer[][] = []
       let offset = 0
