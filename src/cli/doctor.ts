@@ -40,7 +40,8 @@ function describe(finding: TreatedFinding, repair: boolean): string {
   const { kind, count, left, ids } = finding
   const { says, ofWhat } = findingKinds[kind]
   const outcome = !repair ? '' : left === 0 ? ', mended' : `, of which ${left} left`
-  const where = `${ofWhat} ${ids.join(', ')}${ids.length === 10 ? ' and maybe others' : ''}`
+  const plural = ids.length === 1 ? '' : ofWhat === 'index' ? 'es' : 's'
+  const where = `${ofWhat}${plural} ${ids.join(', ')}${ids.length === 10 ? ' and maybe others' : ''}`
   return [`${says}: ${count}${outcome} (${where}).`, remedyOf(finding) ?? []].flat().join(' ')
 }
 

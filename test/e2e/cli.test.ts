@@ -57,6 +57,7 @@ test('every command says as JSON what it did', async () => {
   expect(await json(['organization', 'create', 'acme'], database)).toEqual(acme)
   expect(await json(['organization', 'list'], database)).toEqual([{ id: 1, name: 'default', createdAt: expect.any(Number), customers: 0 }, acme])
   expect(await json(['backup', '--to', copy], database)).toEqual({ database: url, to: copy, customers: 0, bytes: statSync(copy).size })
+  expect(await json(['doctor'], database)).toEqual({ database: url, customers: 0, isSound: true, findings: [] })
   expect(await json(['version'])).toEqual({ version: manifest.version, node: process.versions.node })
   const { stdout: help } = await runCli(['help'])
   expect(await json(['help'])).toEqual({ help: help.trimEnd() })
@@ -81,9 +82,10 @@ test('every command says to a person what it did', async () => {
   expect(await say('key', 'revoke', '1')).toBe('Revoked key 1 of organization "acme". Servers refuse it within a second.\n')
   expect(await say('organization', 'list')).toBe('id  name  created                   customers\n1   acme  TIME  0\n')
   expect(await say('backup', '--to', copy)).toBe(`Wrote ${copy}: 0 customers, ${statSync(copy).size} bytes. The copy was opened and checked.\n`)
+  expect(await say('doctor')).toBe(`${url}: 0 customers, all sound.\n`)
   expect(await say('version')).toBe(`${manifest.version}\n`)
   const help = await say('help')
-  for (const command of ['serve', 'key', 'organization', 'migrate', 'backup', 'version', 'help']) expect(help).toContain(`\n  ${command} `)
+  for (const command of ['serve', 'key', 'organization', 'migrate', 'backup', 'doctor', 'version', 'help']) expect(help).toContain(`\n  ${command} `)
 })
 
 test('a failure is told on stderr, with exit code 1', async () => {
@@ -108,7 +110,7 @@ test('a failure is told on stderr, with exit code 1', async () => {
 
 test('a command that only looks makes no database where there is none', async () => {
   const folder = temporaryFolder()
-  const looking = [['key', 'list'], ['key', 'revoke', '1'], ['organization', 'list'], ['backup', '--to', 'copy.db']]
+  const looking = [['key', 'list'], ['key', 'revoke', '1'], ['organization', 'list'], ['backup', '--to', 'copy.db'], ['doctor'], ['doctor', '--check']]
   const ends = await inTurns(looking, (args) => runCli([...args, '--database', 'sqlite:data/misspelt.db'], { cwd: folder }))
   expect(ends).toEqual(looking.map(() => ({
     status: 1, stdout: '', stderr: 'error: There is no database data/misspelt.db. Name it with --database.\n'
@@ -232,7 +234,7 @@ test('a database of a newer version is refused by every command, and left byte f
   db.pragma('user_version = 4711')
   db.close()
   const before = readFileSync(path)
-  const commands = [['serve', '--port', '0'], ['migrate'], ['key', 'create'], ['key', 'list'], ['backup', '--to', 'copy.db']]
+  const commands = [['serve', '--port', '0'], ['migrate'], ['key', 'create'], ['key', 'list'], ['backup', '--to', 'copy.db'], ['doctor'], ['doctor', '--check']]
   const ends = await inTurns(commands, (args) => runCli([...args, '--database', 'sqlite:clientele.db'], { cwd: folder }))
   expect(ends).toEqual(commands.map(() => ({
     status: 1,
