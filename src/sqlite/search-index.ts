@@ -146,16 +146,19 @@ export class SearchIndex {
     if (changes.length !== last - this.#seenChange) for (const organizationId of [...this.#organizations.keys()]) this.#drop(organizationId)
     this.#seenChange = last
     const changed = new Map<number, number>()
+    const recorded: { indexed: Indexed; after: string | null }[] = []
     for (const { organizationId, customerId, kind, after } of changes) {
       const indexed = this.#organizations.get(organizationId)
       if (indexed === undefined || customerId === null || !hasReached(indexed, customerId)) continue
-      if (kind === 'event.recorded') this.#addEvent(indexed, after)
+      if (kind === 'event.recorded') recorded.push({ indexed, after })
       else changed.set(customerId, organizationId)
     }
     for (const [id, organizationId] of changed) {
       const indexed = this.#organizations.get(organizationId)
       if (indexed !== undefined) this.#reload(indexed, { id, organizationId })
     }
+    // Behind the customers, of whom some may be new as well.
+    for (const { indexed, after } of recorded) this.#addEvent(indexed, after)
     for (const organizationId of new Set(changed.values())) this.#makeRoom(organizationId)
   }
 

@@ -1,0 +1,115 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import type { Command } from '../command.ts'
+import { parseCreate, parseEvent } from '../command.ts'
+import { parseSearch } from '../parse-search.ts'
+import { openReader, openWriter, prepareDatabase } from './open.ts'
+import { SearchIndex } from './search-index.ts'
+import { Writer } from './writer.ts'
+
+interface Opened {
+  readonly index: SearchIndex
+  write(...commands: Command[]): void
+  purgeChanges(): void
+  /** Ids found, undefined where the index leaves the search to others. */
+  find(filter: object): readonly number[] | undefined
+  /** Builds until it is done, telling what to do between two slices. */
+  build(between?: () => void): void
+  pass(ms: number): void
+}
+
+function open(options: { bytesMax?: number } = {}): Opened {
+  const folder = mkdtempSync(join(tmpdir(), 'clientele-test-'))
+  const path = join(folder, 'clientele.db')
+  prepareDatabase(path)
+  const writing = openWriter(path)
+  const writer = new Writer(writing, () => 1_700_000_000)
+  writer.runGroup([{ type: 'createDefault', name: 'first', secretHash: 'hash' }])
+  const reading = openReader(path)
+  let nowMs = 0
+  const index = new SearchIndex(reading, { bytesMax: options.bytesMax ?? Infinity, nowMs: () => nowMs })
+  onTestFinished(() => {
+    reading.close()
+    writing.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const caller = { organizationId: 1, keyId: 1, requestId: 'test' }
+  return {
+    index,
+    write(...commands) {
+      const { outcomes } = writer.runGroup(commands.map((command) => ({ type: 'command', caller, command })))
+      expect(outcomes.filter((outcome) => 'error' in outcome)).toEqual([])
+    },
+    purgeChanges() { writer.runGroup([{ type: 'purgeChanges', before: 1_800_000_000, max: 100_000 }]) },
+    find(filter) {
+      const { search } = parseSearch({ filter: [filter], sort: 'id' }, { organizationId: 1, attributes: new Map(), cursorSecret: Buffer.from(''), now: 0 })
+      return reading.transaction(() => index.search(1, search))()?.ids
+    },
+    build(between = () => undefined) {
+      while (index.isBuilding) {
+        reading.transaction(() => { index.buildSlice() })()
+        between()
+      }
+    },
+    pass(ms) { nowMs += ms }
+  }
+}
+
+const create = (body: object): Command => parseCreate(body, { attributes: new Map(), strictAttributes: false }).command
+const record = (customer: number, name: string): Command => parseEvent({ customer, name }).command
+const named = (name: string): object => ({ field: 'name', operator: '=', value: name })
+const paid = { field: 'events.paid', operator: '>=', value: 1 }
+
+test('an organization is left to others until it is built, and what is written meanwhile is not missed', () => {
+  const { write, find, build } = open()
+  write(...Array.from({ length: 1_200 }, (_, index) => create({ name: `n${index % 3}` })))
+  expect(find(named('n0'))).toBe(undefined)
+
+  let slices = 0
+  build(() => {
+    slices += 1
+    write(create({ name: 'late' }), record(slices, 'paid'), record(1_201 - slices, 'paid'), { type: 'delete', id: 600 + slices })
+  })
+  expect(slices).toBe(3)
+  expect(find(named('late'))).toEqual([1_201, 1_202, 1_203])
+  expect(find(paid)).toEqual([1, 2, 3, 1_198, 1_199, 1_200])
+  expect(find({ field: 'id', operator: 'between', value: [600, 605] })).toEqual([600, 604, 605])
+})
+
+test('an event is counted of a customer that is as new as the event', () => {
+  const { write, find, build } = open()
+  find(paid)
+  build()
+  write(create({}), record(1, 'paid'))
+
+  expect(find(paid)).toEqual([1])
+})
+
+test('changes that were purged before they were followed are noticed, and all is built anew', () => {
+  const { write, find, build, purgeChanges } = open()
+  write(create({ name: 'old' }))
+  find(named('old'))
+  build()
+  write(create({ name: 'new' }))
+  purgeChanges()
+
+  expect(find(named('new'))).toBe(undefined)
+  build()
+  expect(find(named('new'))).toEqual([2])
+})
+
+test('an organization that does not fit is left to others, and tried again later', () => {
+  const { index, write, find, build, pass } = open({ bytesMax: 40_000 })
+  write(create({ notes: 'a'.repeat(50_000) }))
+  find(named('a'))
+  build()
+  expect([find(named('a')), index.isBuilding, index.bytes]).toEqual([undefined, false, 0])
+
+  write({ type: 'delete', id: 1 }, create({ name: 'a' }))
+  pass(300_001)
+  find(named('a'))
+  build()
+  expect(find(named('a'))).toEqual([2])
+})
