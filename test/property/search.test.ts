@@ -19,7 +19,7 @@ test.each(engines)('$name finds what the definition says, in its order, with its
 
       expect(found).toEqual(asked.map((body) => searchInMemory(organization.kept, body, now)))
     }
-  ), { numRuns: 100, interruptAfterTimeLimit: 90_000 })
+  ), { numRuns: 100, plugins: [fc.interruptAfterTimeLimit(90_000)] })
 }, 120_000)
 
 test.each(engines)('$name answers the same page when no total is wanted', async (engine) => {

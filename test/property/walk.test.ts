@@ -75,7 +75,7 @@ test.each(engines)('$name: a walk by cursor holds every match once, in order, an
 
     expect(await walk({ ...asked, limit: size, ...(keys === undefined ? {} : { fields: keys }) }))
       .toEqual(inPages(data.map((customer) => pick(customer, keys)), size))
-  }), { numRuns: 100, interruptAfterTimeLimit: 90_000 })
+  }), { numRuns: 100, plugins: [fc.interruptAfterTimeLimit(90_000)] })
 }, 120_000)
 
 test.each(engines)('$name: a walk through the list holds everyone once, in order, and ends with the last', async (engine) => {
@@ -110,5 +110,5 @@ test.each(engines)('$name: while others come and go, a walk meets each match tha
     const stayed = new Set<number | undefined>(kept.map(({ customer }) => customer.id))
     expect(met.filter((id) => stayed.has(id))).toEqual(searchInMemory(kept, { ...asked, limit: 100 }, now).data.map(({ id }) => id))
     expect(met).toEqual([...new Set(met)])
-  }), { numRuns: 60, interruptAfterTimeLimit: 90_000 })
+  }), { numRuns: 60, plugins: [fc.interruptAfterTimeLimit(90_000)] })
 }, 120_000)
