@@ -15,8 +15,8 @@ export interface WireServer extends TestServer {
   readonly everyone: () => Promise<Exchange>
 }
 
-export async function startWire(settings: Partial<HttpSettings> = {}): Promise<WireServer> {
-  const server = await startServer(settings)
+export async function startWire(settings: Partial<HttpSettings> = {}, engine?: Parameters<typeof startServer>[1]): Promise<WireServer> {
+  const server = await startServer(settings, engine)
   const ask: WireServer['ask'] = async (...request) => {
     const { status, body } = await server.call(...request)
     return { status, body }
