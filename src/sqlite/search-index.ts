@@ -3,7 +3,7 @@ import type { FoundRows } from '../columns/customer-columns.ts'
 import { CustomerColumns } from '../columns/customer-columns.ts'
 import { parseCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
-import type { CustomerSearch } from '../search.ts'
+import type { CustomerSearch, Sort } from '../search.ts'
 
 interface CustomerRow {
   readonly rendering: string
@@ -32,10 +32,18 @@ interface Indexed {
   /** Ids still to be read, ascending from `nextId`; what changes among them will be read as it is then. */
   ids: Float64Array
   nextId: number
+  /** Of the sorts made beforehand, those still to be made. */
+  sortsLeft: readonly Sort[]
   isComplete: boolean
   lastAskedMs: number
   bytes: number
 }
+
+/** Sorts that most people ask for; others are made by the first search that needs them. */
+const preparedSorts: readonly Sort[] = [
+  ...(['firstSeen', 'lastSeen', 'createdAt', 'updatedAt'] as const).map((name) => ({ by: 'number' as const, field: { name } })),
+  ...(['name', 'email'] as const).map((name) => ({ by: 'text' as const, field: { name } }))
+]
 
 /** Customers read in one slice of building, so that questions wait no longer than some milliseconds. */
 const sliceCustomers = 500
@@ -119,7 +127,7 @@ export class SearchIndex {
   want(organizationId: number): void {
     if (this.#organizations.has(organizationId) || (this.#outUntilMs.get(organizationId) ?? 0) > this.#nowMs()) return
     this.#organizations.set(organizationId, {
-      columns: new CustomerColumns(), ids: new Float64Array(this.#ids.all(organizationId)).sort(), nextId: 0, isComplete: false, lastAskedMs: this.#nowMs(), bytes: 0
+      columns: new CustomerColumns(), ids: new Float64Array(this.#ids.all(organizationId)).sort(), nextId: 0, sortsLeft: preparedSorts, isComplete: false, lastAskedMs: this.#nowMs(), bytes: 0
     })
     this.#building.add(organizationId)
   }
@@ -162,7 +170,7 @@ export class SearchIndex {
     for (const organizationId of new Set(changed.values())) this.#makeRoom(organizationId)
   }
 
-  /** Customers made while the others were read. */
+  /** Customers made while the others were read, and then one order at a time. */
   #finish(organizationId: number, indexed: Indexed): void {
     const newIds = this.#newIds.all(indexed.ids.at(-1) ?? 0, organizationId)
     if (newIds.length > sliceCustomers) {
@@ -171,6 +179,14 @@ export class SearchIndex {
       return
     }
     for (const id of newIds) this.#read(indexed, { id, organizationId })
+    const [sort, ...sortsLeft] = indexed.sortsLeft
+    if (sort !== undefined) {
+      indexed.columns.prepare(sort)
+      indexed.ids = Float64Array.of(newIds.at(-1) ?? indexed.ids.at(-1) ?? 0)
+      indexed.nextId = 1
+      indexed.sortsLeft = sortsLeft
+      return
+    }
     indexed.isComplete = true
     indexed.ids = new Float64Array()
     this.#building.delete(organizationId)
@@ -179,7 +195,8 @@ export class SearchIndex {
 
   #read(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): void {
     if (!this.#put(indexed, { id, organizationId })) return
-    for (const event of this.#events.iterate(id)) indexed.columns.addEvent(event)
+    // Most customers have none, and an iterator would cost more than the look at the index.
+    for (const event of this.#events.all(id)) indexed.columns.addEvent(event)
   }
 
   #reload(indexed: Indexed, key: { id: number; organizationId: number }): void {
