@@ -1,3 +1,4 @@
+import { channels, isFromChannel } from '../channel.ts'
 import { Bits } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { NumberColumn } from './number-column.ts'
@@ -5,13 +6,10 @@ import type { RowOrder } from './row-order.ts'
 import type { TextColumn, TextSource } from './text-column.ts'
 import type { TextProbe } from './text-probe.ts'
 
-/** The channels that have a field for their ids. Their places are the codes in a column of channels. */
-export const channels = ['telegram', 'facebook', 'instagram', 'viber', 'whatsapp'] as const
-
-/** HelpCrunch: an id of a channel is the integrationId of customers from it, `telegram_bot` included; null when it has none. */
+/** The place of the channel that a customer is from among all channels, as the column of channels has it; null when it is from none. */
 export function channelCode(createdFrom: string | null): number | null {
   if (createdFrom === null) return null
-  const code = channels.findIndex((channel) => createdFrom === channel || createdFrom.startsWith(`${channel}_`))
+  const code = channels.findIndex((channel) => isFromChannel(createdFrom, channel))
   return code === -1 ? null : code
 }
 

@@ -1,5 +1,7 @@
 import type { Sql } from 'sql-template-tag'
 import sql, { join, raw } from 'sql-template-tag'
+import type { Channel } from '../channel.ts'
+import { channelPrefix } from '../channel.ts'
 import type { ScalarFieldName } from '../contract/search.ts'
 import type { AnyTextFilter, EventsFilter, Filter, Group, NumberTest, ScalarField, Sort, TextTest } from '../search.ts'
 
@@ -29,9 +31,9 @@ const channelFields = {
   whatsappId: channelId('whatsapp')
 } satisfies Partial<Record<ScalarFieldName, Sql>>
 
-/** HelpCrunch: an id of a channel is the integrationId of customers from it, `telegram_bot` included. */
-function channelId(channel: string): Sql {
-  const prefix = `${channel}_`
+/** The rule of isFromChannel, in SQL. */
+function channelId(channel: Channel): Sql {
+  const prefix = channelPrefix(channel)
   return sql`case when customers.created_from = ${channel} or substr(customers.created_from, 1, ${prefix.length}) = ${prefix} then customers.integration_id end`
 }
 
