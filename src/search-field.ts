@@ -73,8 +73,8 @@ export function shortened(text: string): string {
 /** The field that a name was probably meant to be, spelled in full. */
 function nearestField(given: string, known: readonly FieldNames[]): string | undefined {
   const name = given.replace(/^(customers?|customData)\./i, '').toLowerCase()
-  // Further off than this it is more likely another thing altogether.
-  const editsMax = Math.ceil(name.length / 3)
+  // Further off than two letters swapped, or a short name's one, it is more likely another thing altogether.
+  const editsMax = Math.min(2, Math.ceil(name.length / 3))
   let nearest: { full: string; edits: number } | undefined
   for (const [short, full] of known) {
     // No name is nearer than the lengths differ: few of an organization's many attributes are compared.

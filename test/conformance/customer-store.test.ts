@@ -753,7 +753,7 @@ describe.each(engines)('$name', (engine) => {
       await store.probe()
 
       const status = await store.status()
-      expect(status).toEqual({ customers: 2, databaseBytes: status.databaseBytes, writesWaiting: 0, readsWaiting: 0 })
+      expect(status).toEqual({ customers: 2, databaseBytes: status.databaseBytes, writesWaiting: 0, readsWaiting: 0, searchIndexBytes: 0 })
       expect(status.databaseBytes).toBeGreaterThan(0)
     })
 
