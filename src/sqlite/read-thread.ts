@@ -3,6 +3,7 @@ import type { CustomerSearch } from '../search.ts'
 import type { FoundPage } from '../store.ts'
 import { openReader } from './open.ts'
 import { Reader } from './reader.ts'
+import { shownExplanation } from './shown-explanation.ts'
 import { toStorageError } from './storage-error.ts'
 import type { ThreadError } from './thread-error.ts'
 import { packError } from './thread-error.ts'
@@ -45,7 +46,8 @@ function answer({ organizationId, search }: ReadJob): ReadResult {
       return reader.search(organizationId, search)
     })
     // Small buffers share their memory with others, which must stay here.
-    return { value: { ...page, customers: new Uint8Array(page.customers) } }
+    const explanation = page.explanation && shownExplanation(page.explanation)
+    return { value: { ...page, customers: new Uint8Array(page.customers), explanation } }
   } catch (error) {
     return { error: packError(toStorageError(error) ?? error) }
   }
