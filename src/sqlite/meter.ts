@@ -1,6 +1,5 @@
 import type { Database } from 'better-sqlite3'
 import { unavailable } from '../errors.ts'
-import { limits } from '../limits.ts'
 
 /** A clock is read once for this many entries. */
 const entriesPerGlance = 256
@@ -17,6 +16,7 @@ class BudgetSpent extends Error {}
 export class Meter {
   #entries = 0
   #entriesMax = Infinity
+  #secondsMax = Infinity
   #deadline = Infinity
 
   #kept: number[] = []
@@ -35,10 +35,11 @@ export class Meter {
     return this.#entries
   }
 
-  start(milliseconds: number): void {
+  start(secondsMax: number): void {
     this.#entries = 0
     this.#entriesMax = Infinity
-    this.#deadline = performance.now() + milliseconds
+    this.#secondsMax = secondsMax
+    this.#deadline = performance.now() + secondsMax * 1000
   }
 
   /** Runs a query that calls `kept`, and answers the ids it was called with, up to a number of them. */
@@ -65,7 +66,7 @@ export class Meter {
     this.#entries += 1
     if (this.#entries > this.#entriesMax) throw new BudgetSpent()
     if (this.#entries % entriesPerGlance === 0 && performance.now() > this.#deadline) {
-      throw unavailable(`This search took longer than ${limits.searchSecondsMax} s and was stopped. Narrow it, or try again.`)
+      throw unavailable(`This search took longer than ${this.#secondsMax} s and was stopped. Narrow it, or try again.`)
     }
     return 1
   }

@@ -25,6 +25,8 @@ export interface ReadPoolOptions {
   readonly thread: 'read-thread' | 'index-thread'
   readonly threadsMax: number
   readonly workerData: Record<string, unknown>
+  /** A search that has waited longer for its turn is refused. */
+  readonly searchSecondsMax: number
   /** Told of what a thread says without being asked. */
   readonly onNotice?: (notice: unknown) => void
   /** Told when a thread ended by itself; given when others can answer what it was asked. */
@@ -109,7 +111,7 @@ export class ReadPool {
       const idle = [...this.#threads].find(({ pending }) => pending === undefined) ?? this.#grow()
       const next = idle && this.#waiting.shift((key) => this.#mayRead(key))
       if (idle === undefined || next === undefined) break
-      if (performance.now() - next.item.askedAtMs > limits.searchSecondsMax * 1000) {
+      if (performance.now() - next.item.askedAtMs > this.#options.searchSecondsMax * 1000) {
         next.item.reject(unavailable('This search waited too long for its turn. Try again.'))
         continue
       }

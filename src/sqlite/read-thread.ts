@@ -20,13 +20,18 @@ export interface HandedPage extends FoundPage {
   readonly customers: Uint8Array<ArrayBuffer>
 }
 
+export interface ReadThreadData {
+  readonly path: string
+  readonly searchSecondsMax: number
+}
+
 export type ReadResult = { readonly value: HandedPage | undefined } | { readonly error: ThreadError }
 
 if (parentPort === null) throw new Error('read-thread.ts runs as a worker thread')
 const port = parentPort
-const { path } = workerData as { path: string }
+const { path, searchSecondsMax } = workerData as ReadThreadData
 const db = openReader(path)
-const reader = new Reader(db)
+const reader = new Reader(db, { searchSecondsMax })
 const inTransaction = db.transaction((read: () => FoundPage) => read())
 
 port.on('message', (message: ReadJob | 'close') => {

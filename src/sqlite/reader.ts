@@ -90,7 +90,7 @@ export class Reader {
 
   /** Page and total of one moment. HelpCrunch: clients take a short page for the last, and read the total with a limit of 1. */
   search(organizationId: number, search: CustomerSearch): FoundPage {
-    this.#meter.start(this.#searchSecondsMax * 1000)
+    this.#meter.start(this.#searchSecondsMax)
     this.#steps = search.wantsExplanation ? [] : null
     const start = performance.now()
     const plans = once(() => planSearch(search, this.#planOptions(organizationId)))

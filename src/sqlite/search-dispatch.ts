@@ -1,15 +1,24 @@
 import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { Caller } from '../api-key.ts'
+import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { FoundPage } from '../store.ts'
 import type { IndexNotice, IndexThreadData, Wanted } from './index-thread.ts'
 import { ReadPool } from './read-pool.ts'
+import type { ReadThreadData } from './read-thread.ts'
 
-/** After it ended by itself, most likely for lack of memory, the index stays away for this long. */
-const lostIndexMs = 60_000
+/** After its thread ended by itself, for lack of memory or by damage that it met, the index stays away for this long. */
+const lostIndexMsDefault = 60_000
 
 const readThreadsMax = 4
+
+export interface DispatchOptions {
+  /** 0 switches the index off. */
+  readonly indexBytesMax: number
+  readonly lostIndexMs?: number
+  readonly searchSecondsMax?: number
+}
 
 /**
  * Has searches answered from the index in memory where it holds the organization, and by SQL
@@ -19,14 +28,18 @@ export class SearchDispatch {
   readonly #reads: ReadPool
   readonly #index: ReadPool | undefined
   readonly #indexed = new Set<number>()
+  readonly #lostIndexMs: number
   #indexBytes = 0
   #lostAtMs = -Infinity
 
-  /** `indexBytesMax` of 0 switches the index off. */
-  constructor(path: string, { indexBytesMax }: { indexBytesMax: number }) {
-    this.#reads = new ReadPool({ thread: 'read-thread', threadsMax: Math.min(readThreadsMax, availableParallelism()), workerData: { path } })
+  constructor(path: string, { indexBytesMax, lostIndexMs = lostIndexMsDefault, searchSecondsMax = limits.searchSecondsMax }: DispatchOptions) {
+    this.#lostIndexMs = lostIndexMs
+    this.#reads = new ReadPool({
+      thread: 'read-thread', threadsMax: Math.min(readThreadsMax, availableParallelism()), searchSecondsMax,
+      workerData: { path, searchSecondsMax } satisfies ReadThreadData
+    })
     this.#index = indexBytesMax === 0 ? undefined : new ReadPool({
-      thread: 'index-thread', threadsMax: 1,
+      thread: 'index-thread', threadsMax: 1, searchSecondsMax,
       workerData: { path, bytesMax: indexBytesMax } satisfies IndexThreadData,
       onNotice: (notice) => { this.#notice(notice as IndexNotice) },
       onLost: () => {
@@ -91,7 +104,7 @@ export class SearchDispatch {
   }
 
   #want(want: Wanted['want']): void {
-    if (performance.now() - this.#lostAtMs < lostIndexMs) return
+    if (performance.now() - this.#lostAtMs < this.#lostIndexMs) return
     this.#index?.tell({ want } satisfies Wanted)
   }
 }

@@ -15,6 +15,7 @@ import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
 import { prepareDatabase } from './open.ts'
 import { isList } from './list-reader.ts'
+import type { DispatchOptions } from './search-dispatch.ts'
 import { SearchDispatch } from './search-dispatch.ts'
 import { isReadOnlyError, toStorageError } from './storage-error.ts'
 import { TurnReader } from './turn-reader.ts'
@@ -23,7 +24,7 @@ import type { WriteJob, WriteResults } from './writer.ts'
 
 const mebibyte = 1024 * 1024
 
-export interface SqliteOptions {
+export interface SqliteOptions extends Partial<DispatchOptions> {
   readonly path: string
   readonly onCommit?: CommitListener
   /** What the index of searches in memory may take, in bytes; 0 switches it off. */
@@ -43,14 +44,14 @@ export class SqliteStore implements Store {
   #reopenedAtMs = -Infinity
   #isClosing = false
 
-  private constructor({ path, onCommit, indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false }: SqliteOptions) {
+  private constructor({ path, onCommit, indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false, ...searches }: SqliteOptions) {
     this.#path = path
     this.#reader = new TurnReader(path)
     this.#writes = new WriteQueue(path, (commit) => {
       this.#reader?.noticeCommit()
       onCommit?.(commit)
     })
-    this.#searches = new SearchDispatch(path, { indexBytesMax })
+    this.#searches = new SearchDispatch(path, { indexBytesMax, ...searches })
     if (preparesIndex) this.#searches.prepare()
   }
 
