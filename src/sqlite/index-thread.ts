@@ -8,8 +8,6 @@ import type { PagePart, WholeRow } from './page-part.ts'
 import { readPart, selectRows, selectWhole } from './page-part.ts'
 import type { HandedPage, ReadJob, ReadResult } from './read-thread.ts'
 import { SearchIndex } from './search-index.ts'
-import { toStorageError } from './storage-error.ts'
-import { packError } from './thread-error.ts'
 
 /** The thread that keeps customers in memory and answers searches from there. */
 
@@ -62,35 +60,29 @@ port.on('message', (message: ReadJob | Wanted | 'close') => {
     })
     buildOn()
   } else {
-    const result = answer(message)
-    port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
+    const value = answer(message)
+    port.postMessage({ value } satisfies ReadResult, value === undefined ? [] : [value.customers.buffer])
     buildOn()
   }
 })
 
-function answer({ organizationId, search }: ReadJob): ReadResult {
-  try {
+/** What fails here ends the thread: the index may then have seen a part of a change, and SQL answers in its place. */
+function answer({ organizationId, search }: ReadJob): HandedPage | undefined {
+  return inTransaction(() => {
+    const startedMs = performance.now()
+    catalog.refresh()
+    const found = index.search(organizationId, search)
+    if (found === undefined) return undefined
+    const { ids, plan, steps, entriesVisited, ...rest } = found
+    const { customers, count } = render(organizationId, ids)
     return {
-      value: inTransaction(() => {
-        const startedMs = performance.now()
-        catalog.refresh()
-        const found = index.search(organizationId, search)
-        if (found === undefined) return undefined
-        const { ids, plan, steps, entriesVisited, ...rest } = found
-        const { customers, count } = render(organizationId, ids)
-        const page: HandedPage = {
-          ...rest, count,
-          // Small buffers share their memory with others, which must stay here.
-          customers: new Uint8Array(customers),
-          pageMs: performance.now() - startedMs - found.totalMs,
-          explanation: search.wantsExplanation ? { plan: `columns, ${plan}`, steps, entriesVisited } : null
-        }
-        return page
-      })
+      ...rest, count,
+      // Small buffers share their memory with others, which must stay here.
+      customers: new Uint8Array(customers),
+      pageMs: performance.now() - startedMs - found.totalMs,
+      explanation: search.wantsExplanation ? { plan: `columns, ${plan}`, steps, entriesVisited } : null
     }
-  } catch (error) {
-    return { error: packError(toStorageError(error) ?? error) }
-  }
+  })
 }
 
 function render(organizationId: number, ids: readonly number[]): PagePart {

@@ -151,9 +151,14 @@ export class ReadPool {
 
   #lose(reading: Reading, cause: unknown): void {
     this.#threads.delete(reading)
-    if (this.#options.onLost === undefined) reading.pending?.item.reject(unavailable('The search stopped. Try again.', { cause }))
-    else reading.pending?.item.resolve(undefined)
-    this.#options.onLost?.()
+    const { onLost } = this.#options
+    if (onLost === undefined) reading.pending?.item.reject(unavailable('The search stopped. Try again.', { cause }))
+    else {
+      // Those that wait go elsewhere too, rather than start another thread that may end like this one.
+      reading.pending?.item.resolve(undefined)
+      for (let next = this.#waiting.shift(() => true); next !== undefined; next = this.#waiting.shift(() => true)) next.item.resolve(undefined)
+      onLost()
+    }
     this.#dispatch()
   }
 }
