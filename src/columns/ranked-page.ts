@@ -1,5 +1,4 @@
 import type { CustomerSearch, Sort } from '../search.ts'
-import type { Bits } from './bits.ts'
 import type { Condition, Leaf } from './condition.ts'
 import { bindAnyText } from './condition.ts'
 import type { CustomerTable } from './customer-table.ts'
@@ -42,24 +41,26 @@ export class RankedPage {
   #walkTesting(condition: Condition): Page | undefined {
     const collector = new PageCollector(this.#search, this.#search.offset)
     const rankOf = new Map<number, number>()
-    let before: Bits | undefined
+    const [whole, start] = this.#conditions
+    if (whole === undefined || start === undefined) return undefined
+    const { bits: starting } = this.#results.find(start, this.#tally)
+    // Where the needle is the whole, the text begins with it.
+    const equal = starting.clone()
+    this.#results.refine(whole, equal, this.#tally)
+    const others = starting.clone()
+    others.andNot(equal)
     let budget = testedRowsMax
-    for (const [rank, how] of ranks.entries()) {
-      // Finding those takes as long as finding everyone who passes.
-      if (how === 'inside') break
-      const leaf = this.#conditions[rank]
-      if (leaf === undefined) break
-      const { bits } = this.#results.find(leaf, this.#tally)
+    for (const [rank, bits] of [equal, others].entries()) {
       const first = this.#firstRow(rank)
       for (let row = first < 0 ? -1 : bits.next(first); row >= 0; row = bits.next(row + 1)) {
         budget -= 1
         if (budget < 0) return undefined
-        if (before?.has(row) === true || !condition.test(row)) continue
+        if (!condition.test(row)) continue
         if (!collector.take(row)) return this.#page(collector, rankOf, 'walk rank')
         if (collector.rows.at(-1) === row) rankOf.set(row, rank)
       }
-      before = bits
     }
+    // Finding those it lies inside takes as long as finding everyone who passes.
     return undefined
   }
 

@@ -1,5 +1,6 @@
 import type { Order } from '../search.ts'
 import { type Bits, grownLength } from './bits.ts'
+import { compactText } from './encoded-text.ts'
 
 export type SortValue = string | number
 
@@ -9,6 +10,8 @@ const chunkRows = 1_024
 interface Chunk {
   rows: Uint32Array<ArrayBuffer>
   length: number
+  /** The value of its last row, once asked for: it saves half of the way to a row. */
+  lastValue: SortValue | undefined
 }
 
 /** Where a walk begins: so many rows behind the start, or beside the place that a row with this value has or would have. */
@@ -34,7 +37,7 @@ export class RowOrder {
     this.#length = sorted.length
     this.#chunks = []
     for (let from = 0; from < sorted.length; from += chunkRows) {
-      this.#chunks.push({ rows: sorted.slice(from, from + chunkRows), length: Math.min(chunkRows, sorted.length - from) })
+      this.#chunks.push({ rows: sorted.slice(from, from + chunkRows), length: Math.min(chunkRows, sorted.length - from), lastValue: undefined })
     }
   }
 
@@ -51,7 +54,7 @@ export class RowOrder {
       this.#missing.add(row)
       return
     }
-    if (this.#chunks.length === 0) this.#chunks.push({ rows: new Uint32Array(16), length: 0 })
+    if (this.#chunks.length === 0) this.#chunks.push({ rows: new Uint32Array(16), length: 0, lastValue: undefined })
     const [index, place] = this.#placeOf(value, row)
     // Between two chunks, the row goes to the end of the one before.
     const at = place === 0 && index > 0 ? index - 1 : Math.min(index, this.#chunks.length - 1)
@@ -74,6 +77,7 @@ export class RowOrder {
     if (chunk?.rows[place] !== row || place >= chunk.length) throw new Error('A row is not where its value is in the order')
     chunk.rows.copyWithin(place, place + 1, chunk.length)
     chunk.length -= 1
+    if (place === chunk.length) chunk.lastValue = undefined
     this.#length -= 1
     if (chunk.length <= chunkRows / 4) this.#join(index, chunk)
   }
@@ -105,8 +109,7 @@ export class RowOrder {
     while (from < to) {
       const middle = (from + to) >>> 1
       const chunk = this.#chunks[middle]
-      const last = chunk?.rows[chunk.length - 1]
-      if (last !== undefined && this.#isBefore(last, value, row)) from = middle + 1
+      if (chunk !== undefined && this.#isChunkBefore(chunk, value, row)) from = middle + 1
       else to = middle
     }
     const index = from
@@ -119,6 +122,18 @@ export class RowOrder {
       else to = middle
     }
     return [index, from]
+  }
+
+  #isChunkBefore(chunk: Chunk, value: SortValue, row: number): boolean {
+    const last = chunk.length === 0 ? undefined : chunk.rows[chunk.length - 1]
+    if (last === undefined) return false
+    if (chunk.lastValue === undefined) {
+      const its = this.#valueOf(last) ?? undefined
+      // A text may be a part of a long string, which it would keep in memory.
+      chunk.lastValue = typeof its === 'string' ? compactText(its) : its
+    }
+    const its = chunk.lastValue
+    return its !== undefined && (its < value || (its === value && last < row))
   }
 
   #isBefore(other: number, value: SortValue, row: number): boolean {
@@ -173,9 +188,10 @@ export class RowOrder {
 
   #split(index: number, chunk: Chunk): void {
     const half = chunk.length >>> 1
-    const upper = { rows: chunk.rows.slice(half, chunk.length), length: chunk.length - half }
+    const upper = { rows: chunk.rows.slice(half, chunk.length), length: chunk.length - half, lastValue: undefined }
     chunk.rows = chunk.rows.slice(0, half)
     chunk.length = half
+    chunk.lastValue = undefined
     this.#chunks.splice(index + 1, 0, upper)
   }
 
@@ -187,7 +203,7 @@ export class RowOrder {
     const rows = new Uint32Array(below.length + chunk.length)
     rows.set(below.rows.subarray(0, below.length))
     rows.set(chunk.rows.subarray(0, chunk.length), below.length)
-    this.#chunks.splice(index - 1, 2, { rows, length: rows.length })
+    this.#chunks.splice(index - 1, 2, { rows, length: rows.length, lastValue: undefined })
   }
 }
 
@@ -199,5 +215,6 @@ function insert(chunk: Chunk, place: number, row: number): void {
   }
   chunk.rows.copyWithin(place + 1, place, chunk.length)
   chunk.rows[place] = row
+  if (place === chunk.length) chunk.lastValue = undefined
   chunk.length += 1
 }

@@ -30,9 +30,9 @@ export class TextHashes {
   }
 }
 
-/** Of the length and at most 32 to 63 characters, evenly spread: FNV-1a, folded to the size of the table. */
+/** Of the length and at most 15 characters, evenly spread: FNV-1a, folded to the size of the table. */
 export function hashOf(text: EncodedText, from: number, to: number): number {
-  const step = Math.max(1, (to - from) >>> 5)
+  const step = Math.max(1, (to - from) >>> 3)
   let hash = 0x811c_9dc5 ^ (to - from)
   for (let at = from; at < to; at += step) hash = Math.imul(hash ^ text.charCodeAt(at), 0x0100_0193)
   return (hash ^ (hash >>> tableBits)) & (2 ** tableBits - 1)

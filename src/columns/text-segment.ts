@@ -51,18 +51,13 @@ export class TextSegment {
 
   /** Replaces all texts. */
   fill(texts: readonly (EncodedText | null)[]): void {
-    const text = compactText(`${separator}${texts.map((one) => one ?? nullText).join(separator)}${separator}`)
-    const starts = text.length > 0xffff ? new Uint32Array(texts.length + 1) : new Uint16Array(texts.length + 1)
+    const starts = new Uint32Array(texts.length + 1)
     let start = 1
     texts.forEach((one, row) => {
       starts[row] = start
       start += (one ?? nullText).length + 1
     })
-    starts[texts.length] = start
-    this.#text = texts.length === 0 ? separator : text
-    this.#starts = starts
-    this.#changed = null
-    this.#changedCharacters = 0
+    this.#keep(texts.length === 0 ? separator : `${separator}${texts.map((one) => one ?? nullText).join(separator)}${separator}`, starts)
   }
 
   /** Adds the rows whose text the probe accepts; the first row of this segment has the number `first`. */
@@ -94,12 +89,53 @@ export class TextSegment {
     return this.#text.slice(start, end)
   }
 
+  /** Writes the string anew, from the changed texts and the stretches between them. */
   #settle(): void {
-    const changed = this.#changed
-    if (changed === null) return
-    let rows = this.#starts.length - 1
-    for (const row of changed.keys()) rows = Math.max(rows, row + 1)
-    this.fill(Array.from({ length: rows }, (_, row) => this.get(row)))
+    const changed = [...(this.#changed ?? [])].sort(([one], [other]) => one - other)
+    const before = { text: this.#text, starts: this.#starts, rows: this.#starts.length - 1 }
+    const rows = Math.max(before.rows, (changed.at(-1)?.[0] ?? -1) + 1)
+    const starts = new Uint32Array(rows + 1)
+    const pieces: string[] = []
+    let taken = 0
+    let row = 0
+    let shift = 0
+    for (const [changedRow, text] of changed) {
+      for (; row < Math.min(changedRow, before.rows); row += 1) starts[row] = (before.starts[row] ?? 0) + shift
+      const stored = text ?? nullText
+      if (changedRow < before.rows) {
+        const start = before.starts[changedRow] ?? 0
+        const end = (before.starts[changedRow + 1] ?? 0) - 1
+        pieces.push(before.text.slice(taken, start), stored)
+        taken = end
+        starts[changedRow] = start + shift
+        shift += stored.length - (end - start)
+        row = changedRow + 1
+      } else {
+        if (taken < before.text.length) pieces.push(before.text.slice(taken))
+        taken = before.text.length
+        // What is not changed behind the last text is null.
+        for (; row < changedRow; row += 1) {
+          starts[row] = taken + shift
+          pieces.push(nullText, separator)
+          shift += nullText.length + 1
+        }
+        starts[row] = taken + shift
+        pieces.push(stored, separator)
+        shift += stored.length + 1
+        row += 1
+      }
+    }
+    for (; row < before.rows; row += 1) starts[row] = (before.starts[row] ?? 0) + shift
+    pieces.push(before.text.slice(taken))
+    this.#keep(pieces.join(''), starts)
+  }
+
+  #keep(text: string, starts: Uint32Array<ArrayBuffer>): void {
+    starts[starts.length - 1] = text.length
+    this.#text = compactText(text)
+    this.#starts = text.length > 0xffff ? starts : Uint16Array.from(starts)
+    this.#changed = null
+    this.#changedCharacters = 0
   }
 
   #selectPresent(found: Bits, first: number, isFilled: boolean): void {

@@ -1,0 +1,95 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Bits } from './bits.ts'
+import { DictionaryTexts } from './dictionary-texts.ts'
+import { decodeText, encodeText } from './encoded-text.ts'
+import { RowMapping } from './row-mapping.ts'
+import { SegmentedTexts } from './segmented-texts.ts'
+import { SparseTexts } from './sparse-texts.ts'
+import { TextColumn } from './text-column.ts'
+import type { TextForm } from './text-form.ts'
+import type { TextProbe } from './text-probe.ts'
+import { accepts, needleProbe, textProbe } from './text-probe.ts'
+
+// U+00FF and U+00FE are the bytes that part texts and stand for null, had they not become UTF-8.
+const text = fc.array(fc.constantFrom('a', 'b', 'ab', '1', '-', 'é', 'ÿ', 'þ', '😀', '\uffff'), { maxLength: 5 }).map((parts) => encodeText(parts.join('')))
+const maybeText = fc.option(text, { nil: null, freq: 4 })
+const probe: fc.Arbitrary<TextProbe> = fc.oneof(
+  fc.constantFrom<TextProbe>({ kind: 'filled' }, { kind: 'present' }),
+  fc.tuple(text, fc.constantFrom('whole', 'start', 'end', 'inside')).map(([needle, how]) => needleProbe(decodeText(needle), how)),
+  fc.record({ kind: fc.constant('digits'), digits: fc.constantFrom('1', '11', '111'), how: fc.constantFrom('whole', 'start', 'inside') }),
+  fc.array(text, { maxLength: 3 }).map((values) => textProbe({ operator: 'in', values: values.map(decodeText) }))
+)
+// Rows of three segments, so that changes meet texts of a segment, its end, and what is behind it.
+const row = fc.oneof(fc.nat(40), fc.integer({ min: 1_000, max: 1_100 }), fc.integer({ min: 2_000, max: 3_000 }))
+const change = fc.record({ row, text: maybeText })
+
+function selected(form: TextForm, asked: TextProbe): number[] {
+  const found = new Bits()
+  form.select(asked, found)
+  const rows: number[] = []
+  for (let next = found.next(0); next >= 0; next = found.next(next + 1)) rows.push(next)
+  return rows
+}
+
+const forms = { sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts() }
+
+test.each(Object.entries(forms))('%s keep and select texts as changed, and as renumbered', (_name, create) => {
+  fc.assert(fc.property(fc.array(maybeText, { maxLength: 300, size: 'max' }), fc.array(change, { maxLength: 200, size: 'max' }), fc.array(probe, { minLength: 1 }), (first, changes, probes) => {
+    const form = create()
+    const plain = new Map<number, string | null>()
+    const set = (changed: number, value: string | null): void => {
+      form.set(changed, value)
+      plain.set(changed, value)
+    }
+    first.forEach((value, place) => { set(place, value) })
+    for (const { row: changed, text: value } of changes) set(changed, value)
+    const expectSame = (expected: ReadonlyMap<number, string | null>): void => {
+      const entries = [...expected].sort(([one], [other]) => one - other)
+      expect(entries.map(([place]) => form.get(place))).toEqual(entries.map(([, value]) => value))
+      for (const asked of probes) {
+        expect(selected(form, asked)).toEqual(entries.filter(([, value]) => value !== null && accepts(asked, value)).map(([place]) => place))
+      }
+    }
+    expectSame(plain)
+    // The first two rows go, and a new one comes before all others.
+    const [gone, rowsBefore] = [2, 3_001]
+    form.set(0, null)
+    form.set(1, null)
+    form.remap(new RowMapping(Int32Array.from({ length: rowsBefore - gone + 1 }, (_, target) => (target === 0 ? -1 : target - 1 + gone)), rowsBefore))
+    expectSame(new Map([...plain].filter(([place]) => place >= gone).map(([place, value]) => [place - gone + 1, value])))
+  }), { numRuns: 60 })
+})
+
+test('a segment takes texts of 65,535 characters of four bytes, whose offsets need more than 16 bits', () => {
+  const form = new SegmentedTexts()
+  const long = encodeText('😀'.repeat(65_535))
+  for (let place = 0; place < 70; place += 1) form.set(place, `${place}${long}`)
+  expect(selected(form, { kind: 'lies', how: 'start', needle: '69' })).toEqual([69])
+  expect(form.get(42)).toBe(`42${long}`)
+})
+
+test('a column that goes from few texts to repeating ones to all different ones keeps every text', () => {
+  const column = new TextColumn()
+  const isSlow: boolean[] = []
+  for (let place = 0; place < 20_000; place += 1) {
+    column.set(place, `text ${place}`)
+    if (place % 10_000 === 9_999) isSlow.push(column.isSlow)
+  }
+  expect(isSlow).toEqual([false, true])
+  expect([0, 63, 64, 16_384, 19_999].map((place) => column.get(place))).toEqual(['text 0', 'text 63', 'text 64', 'text 16384', 'text 19999'])
+  expect(column.get(20_000)).toBe(null)
+})
+
+test('texts of a dictionary that nobody has any more make room for others', () => {
+  const form = new DictionaryTexts()
+  for (let value = 0; value < 70_000; value += 1) form.set(0, `text ${value}`)
+  expect(form.distinct).toBe(1)
+  expect(form.bytes).toBeLessThan(1_000)
+})
+
+test('a dictionary has room for more texts than its codes had bits for', () => {
+  const form = new DictionaryTexts()
+  for (let place = 0; place < 70_000; place += 1) form.set(place, `text ${place}`)
+  expect([255, 256, 65_535, 65_536].map((place) => form.get(place))).toEqual(['text 255', 'text 256', 'text 65535', 'text 65536'])
+})
