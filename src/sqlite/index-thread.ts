@@ -62,6 +62,7 @@ port.on('message', (message: ReadJob | Wanted | 'close') => {
   } else {
     const value = answer(message)
     port.postMessage({ value } satisfies ReadResult, value === undefined ? [] : [value.customers.buffer])
+    index.makeRoom()
     buildOn()
   }
 })

@@ -14,7 +14,7 @@ interface Opened {
   write(...commands: Command[]): void
   purgeChanges(): void
   /** Ids found, undefined where the index leaves the search to others. */
-  find(filter: object): readonly number[] | undefined
+  find(filter: object, sort?: string): readonly number[] | undefined
   /** Builds until it is done, telling what to do between two slices. */
   build(between?: () => void): void
   pass(ms: number): void
@@ -43,8 +43,8 @@ function open(options: { bytesMax?: number } = {}): Opened {
       expect(outcomes.filter((outcome) => 'error' in outcome)).toEqual([])
     },
     purgeChanges() { writer.runGroup([{ type: 'purgeChanges', before: 1_800_000_000, max: 100_000 }]) },
-    find(filter) {
-      const { search } = parseSearch({ filter: [filter], sort: 'id' }, { organizationId: 1, attributes: new Map(), cursorSecret: Buffer.from(''), now: 0 })
+    find(filter, sort = 'id') {
+      const { search } = parseSearch({ filter: [filter], sort }, { organizationId: 1, attributes: new Map(), cursorSecret: Buffer.from(''), now: 0 })
       return reading.transaction(() => index.search(1, search))()?.ids
     },
     build(between = () => undefined) {
@@ -113,4 +113,24 @@ test('an organization that does not fit is left to others, and tried again later
   find(named('a'))
   build()
   expect(find(named('a'))).toEqual([2])
+})
+
+test('what searches and events add counts towards the limit', () => {
+  const customers = Array.from({ length: 1_000 }, (_, index) => create({ name: `n${index}`, company: `c${index % 7}` }))
+  const built = (bytesMax: number): Opened => {
+    const opened = open({ bytesMax })
+    opened.write(...customers)
+    opened.find(named('n1'))
+    opened.build()
+    return opened
+  }
+  const { bytes } = built(Infinity).index
+  const searched = built(bytes + 2_000)
+  const recorded = built(bytes + 2_000)
+
+  expect(searched.find({ field: 'name', operator: '^', value: 'n' }, 'company')?.slice(0, 3)).toEqual([1, 8, 15])
+  searched.index.makeRoom()
+  expect([searched.index.bytes, searched.find(named('n1'))]).toEqual([0, undefined])
+  recorded.write(...customers.map((_, index) => record(index + 1, 'paid')))
+  expect([recorded.find(paid), recorded.index.bytes]).toEqual([undefined, 0])
 })

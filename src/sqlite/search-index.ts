@@ -72,6 +72,8 @@ export class SearchIndex {
   readonly #newIds: Statement<[number, number], number>
   readonly #large: Statement<[number], number>
   readonly #moved = new Set<number>()
+  /** Since memory was last counted. */
+  readonly #searched = new Set<number>()
   #seenChange: number
   #bytes = 0
 
@@ -116,7 +118,15 @@ export class SearchIndex {
     const indexed = this.#organizations.get(organizationId)
     if (indexed === undefined) return undefined
     indexed.lastAskedMs = this.#nowMs()
-    return indexed.isComplete ? indexed.columns.search(search) : undefined
+    if (!indexed.isComplete) return undefined
+    this.#searched.add(organizationId)
+    return indexed.columns.search(search)
+  }
+
+  /** Searches leave behind orders and results, which count too. For after an answer, since counting takes a moment. */
+  makeRoom(): void {
+    for (const organizationId of this.#searched) this.#makeRoom(organizationId)
+    this.#searched.clear()
   }
 
   /** Wants organizations in which a search without this index would take long, before anyone asks. */
@@ -151,13 +161,15 @@ export class SearchIndex {
     if (last === this.#seenChange) return
     const changes = this.#changes.all(this.#seenChange)
     // Ids have no gaps, since a change that is rolled back gives its id back.
-    if (changes.length !== last - this.#seenChange) for (const organizationId of [...this.#organizations.keys()]) this.#drop(organizationId)
+    if (changes.length !== last - this.#seenChange) for (const organizationId of this.#organizations.keys()) this.#drop(organizationId)
     this.#seenChange = last
     const changed = new Map<number, number>()
+    const grown = new Set<number>()
     const recorded: { indexed: Indexed; after: string | null }[] = []
     for (const { organizationId, customerId, kind, after } of changes) {
       const indexed = this.#organizations.get(organizationId)
       if (indexed === undefined || customerId === null || !hasReached(indexed, customerId)) continue
+      grown.add(organizationId)
       if (kind === 'event.recorded') recorded.push({ indexed, after })
       else changed.set(customerId, organizationId)
     }
@@ -167,7 +179,7 @@ export class SearchIndex {
     }
     // Behind the customers, of whom some may be new as well.
     for (const { indexed, after } of recorded) this.#addEvent(indexed, after)
-    for (const organizationId of new Set(changed.values())) this.#makeRoom(organizationId)
+    for (const organizationId of grown) this.#makeRoom(organizationId)
   }
 
   /** Customers made while the others were read, and then one order at a time. */
