@@ -25,7 +25,7 @@ export interface Leaf extends Testable {
 }
 
 /** All or any of the parts must be passed; those that cost little come first. */
-export interface Branch extends Testable {
+interface Branch extends Testable {
   readonly kind: 'all' | 'any'
   readonly isNegated: boolean
   readonly parts: readonly Condition[]

@@ -14,6 +14,8 @@ const none = 0
 /** Texts that repeat: each is kept, and tested, once, and a row has its code. */
 export class DictionaryTexts implements TextForm {
   #codes: Codes = new Uint8Array(0)
+  /** Up to the last row that has had a text. */
+  #rows = 0
   /** Text and number of rows of each code; a code that no row has any more is given to the next new text. */
   readonly #texts: EncodedText[] = ['']
   readonly #uses: number[] = [0]
@@ -30,11 +32,11 @@ export class DictionaryTexts implements TextForm {
   }
 
   get entriesVisited(): number {
-    return this.#codes.length
+    return this.#rows
   }
 
   get(row: number): EncodedText | null {
-    const code = row < this.#codes.length ? this.#codes[row] ?? none : none
+    const code = row < this.#rows ? this.#codes[row] ?? none : none
     return code === none ? null : this.#texts[code] ?? null
   }
 
@@ -43,6 +45,7 @@ export class DictionaryTexts implements TextForm {
       if (text === null) return
       this.#resize(this.#codes, grownLength(row + 1, this.#codes.length))
     }
+    this.#rows = Math.max(this.#rows, row + 1)
     const before = this.#codes[row] ?? none
     const code = text === null ? none : this.#take(text)
     this.#codes[row] = code
@@ -53,12 +56,12 @@ export class DictionaryTexts implements TextForm {
     const isAccepted = new Uint8Array(this.#texts.length)
     for (const [text, code] of this.#codeOf) if (accepts(probe, text)) isAccepted[code] = 1
     const codes = this.#codes
-    const { length } = codes
-    for (let row = 0; row < length; row += 1) if (isAccepted[codes[row] ?? none] === 1) found.add(row)
+    const rows = this.#rows
+    for (let row = 0; row < rows; row += 1) if (isAccepted[codes[row] ?? none] === 1) found.add(row)
   }
 
   * entries(): Iterable<readonly [number, EncodedText]> {
-    for (let row = 0; row < this.#codes.length; row += 1) {
+    for (let row = 0; row < this.#rows; row += 1) {
       const text = this.get(row)
       if (text !== null) yield [row, text]
     }
@@ -68,7 +71,9 @@ export class DictionaryTexts implements TextForm {
     const before = this.#codes
     this.#codes = before.slice(0, 0)
     this.#resize(this.#codes, mapping.rows)
-    for (let row = 0; row < before.length; row += 1) {
+    const rowsBefore = this.#rows
+    this.#rows = mapping.rows
+    for (let row = 0; row < rowsBefore; row += 1) {
       const code = before[row] ?? none
       if (code === none) continue
       const target = mapping.target(row)

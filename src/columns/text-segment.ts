@@ -168,9 +168,11 @@ export class TextSegment {
     const { length } = needle
     // Before an empty needle, which only an empty text equals, comes the separator behind the text.
     const code = `${needle}${separator}`.charCodeAt(0)
+    let next = starts[0] ?? 0
     for (let row = 0; row < rows; row += 1) {
-      const start = starts[row] ?? 0
-      const end = (starts[row + 1] ?? 0) - 1
+      const start = next
+      next = starts[row + 1] ?? 0
+      const end = next - 1
       if (end - start < length || (how === 'whole' && end - start !== length)) continue
       const at = how === 'end' ? end - length : start
       if (text.charCodeAt(at) === code && text.startsWith(needle, at)) found.add(first + row)
