@@ -1,4 +1,6 @@
 import { performance } from 'node:perf_hooks'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Statement } from 'better-sqlite3'
 import type { RenderingRow } from './catalog.ts'
@@ -42,9 +44,12 @@ const pageRows: Statement<[string], RenderingRow> = db.prepare(selectPage)
 const wholePage: Statement<[string], WholeRow> = db.prepare(`${selectWhole} from (${selectPage})`)
 const dataVersion = db.prepare<[], number>('pragma data_version').pluck()
 const mebibyte = 1024 * 1024
+/** An index that grew by less leaves little behind. */
+const collectedBytesMin = 64 * mebibyte
 let dataVersionSeen = -1
 let isBuilding = false
 let bytesNoticed = 0
+let bytesCollected = 0
 
 const following = setInterval(() => { follow() }, followMs)
 
@@ -102,8 +107,17 @@ function buildOn(): void {
   setImmediate(() => {
     isBuilding = false
     unlessClosed(() => { inTransaction(() => { index.buildSlice() }) })
+    if (!index.isBuilding && index.bytes - bytesCollected > collectedBytesMin) collectGarbage()
     buildOn()
   })
+}
+
+/** What building left behind is half as much again as the index, and V8 would keep it until the heap has grown by as much. */
+function collectGarbage(): void {
+  bytesCollected = index.bytes
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  collect()
 }
 
 function follow(): void {

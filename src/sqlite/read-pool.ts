@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { Worker } from 'node:worker_threads'
+import type { ResourceLimits, Worker } from 'node:worker_threads'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { FoundPage } from '../store.ts'
@@ -25,6 +25,7 @@ export interface ReadPoolOptions {
   readonly thread: 'read-thread' | 'index-thread'
   readonly threadsMax: number
   readonly workerData: Record<string, unknown>
+  readonly resourceLimits?: ResourceLimits
   /** A search that has waited longer for its turn is refused. */
   readonly searchSecondsMax: number
   /** Told of what a thread says without being asked. */
@@ -129,7 +130,7 @@ export class ReadPool {
 
   #grow(): Reading | undefined {
     if (this.#threads.size >= this.#options.threadsMax) return undefined
-    const reading: Reading = { thread: startThread(this.#options.thread, this.#options.workerData), pending: undefined }
+    const reading: Reading = { thread: startThread(this.#options.thread, this.#options.workerData, this.#options.resourceLimits), pending: undefined }
     this.#threads.add(reading)
     let cause: unknown
     reading.thread.on('message', (message: ReadResult | { readonly notice: unknown }) => {

@@ -13,6 +13,13 @@ const lostIndexMsDefault = 60_000
 
 const readThreadsMax = 4
 
+const bytesAMebibyte = 1024 * 1024
+
+/** For V8's young generation: left to itself it takes more than 100 MB once an index was built, and keeps them. */
+const indexYoungMebibytes = 12
+/** The old generation of the index may outgrow its columns, by what is on its way there and by what is not collected yet. */
+const indexOldMebibytesMin = 2_048
+
 export interface DispatchOptions {
   /** 0 switches the index off. */
   readonly indexBytesMax: number
@@ -41,6 +48,10 @@ export class SearchDispatch {
     this.#index = indexBytesMax === 0 ? undefined : new ReadPool({
       thread: 'index-thread', threadsMax: 1, searchSecondsMax,
       workerData: { path, bytesMax: indexBytesMax } satisfies IndexThreadData,
+      resourceLimits: {
+        maxYoungGenerationSizeMb: indexYoungMebibytes,
+        maxOldGenerationSizeMb: Math.max(indexOldMebibytesMin, 2 * indexBytesMax / bytesAMebibyte)
+      },
       onNotice: (notice) => { this.#notice(notice as IndexNotice) },
       onLost: () => {
         this.#forget()
