@@ -19,7 +19,7 @@ function beginWith(text: string, from: number, to: number, digits: string, isWho
   for (let at = from; at < to; at += 1) {
     const code = text.charCodeAt(at)
     if (code < zero || code > nine) continue
-    if (matched === digits.length) return false
+    // Behind the last digit this is NaN, so that one more is not the same.
     if (code !== digits.charCodeAt(matched)) return false
     matched += 1
     if (matched === digits.length && !isWhole) return true
