@@ -54,7 +54,7 @@ export class CustomerColumns {
 
   /** Makes the order of a sort now, so that the first search that needs it is as quick as the next. */
   prepare(sort: Sort): void {
-    if (sort.by !== 'rank') this.#table.orders.find(sort, this.#table.live)
+    if (sort.by !== 'rank') this.#table.orders.find(sort, this.#table.live, { isPinned: true })
   }
 
   search(search: CustomerSearch): FoundRows {

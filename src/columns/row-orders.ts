@@ -1,13 +1,17 @@
-import type { ScalarField } from '../search.ts'
+import type { Order, ScalarField } from '../search.ts'
 import { Bits } from './bits.ts'
 import type { CustomerFields } from './customer-fields.ts'
 import type { NumberSource } from './number-column.ts'
 import { RowOrder } from './row-order.ts'
+import { RowPicker } from './row-picker.ts'
 import { sortByNumber, sortByText } from './sort-rows.ts'
 import type { TextSource } from './text-column.ts'
 
-/** Orders kept at once, the one used longest ago going first: an order takes about 5 bytes a row, and a change of its value 2 microseconds. */
-const ordersMax = 10
+/** Orders kept at once besides those made beforehand, the one used longest ago going first: an order takes about 5 bytes a row, and a change of its value 2 microseconds. */
+const ordersMax = 6
+
+/** Sorts whose picks are counted: attributes are as many as anyone likes. */
+const picksKeptMax = 1_000
 
 /** A sort by values of customers. */
 export interface FieldSort {
@@ -15,8 +19,13 @@ export interface FieldSort {
   readonly field: ScalarField
 }
 
+/** So many times the first of a sort are picked from the matches; a sort that is asked for more often is worth an order. */
+const picksMax = 4
+
 interface KeptOrder {
   readonly order: RowOrder
+  /** Made beforehand, and so not to be let go. */
+  readonly isPinned: boolean
   readonly source: TextSource | NumberSource
 }
 
@@ -24,6 +33,8 @@ interface KeptOrder {
 export class RowOrders {
   readonly #fields: CustomerFields
   readonly #kept = new Map<string, KeptOrder>()
+  /** By sort without an order: how often it was asked for. */
+  readonly #picks = new Map<string, number>()
 
   constructor(fields: CustomerFields) {
     this.#fields = fields
@@ -39,8 +50,28 @@ export class RowOrders {
     return isById(sort) || this.#sourceOf(sort) === undefined || this.#kept.has(keyOf(sort))
   }
 
+  /** Whether the first rows of a sort are better picked than its order made. To be asked once a search. */
+  isPicked(sort: FieldSort): boolean {
+    if (this.has(sort)) return false
+    const key = keyOf(sort)
+    const picks = (this.#picks.get(key) ?? 0) + 1
+    if (this.#picks.size >= picksKeptMax) this.#picks.clear()
+    this.#picks.set(key, picks)
+    return picks <= picksMax
+  }
+
+  /** Rows that come first among these, at most so many. */
+  pick(sort: FieldSort, rows: Bits, first: { size: number; order: Order }): Bits {
+    const picker = new RowPicker(first)
+    const source = this.#sourceOf(sort)
+    for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) picker.offer(source?.get(row) ?? null, row)
+    const picked = new Bits()
+    picker.addTo(picked)
+    return picked
+  }
+
   /** The order of these rows, all there are, kept from now on. */
-  find(sort: FieldSort, live: Bits): RowOrder {
+  find(sort: FieldSort, live: Bits, { isPinned }: { isPinned: boolean } = { isPinned: false }): RowOrder {
     const key = keyOf(sort)
     const kept = this.#kept.get(key)
     if (kept !== undefined) {
@@ -52,11 +83,10 @@ export class RowOrders {
     if (source === undefined || isById(sort)) return byId(live)
     const order = this.make(sort, live)
     source.follow(order)
-    this.#kept.set(key, { order, source })
-    for (const [oldest] of this.#kept) {
-      if (this.#kept.size <= ordersMax) break
-      this.#drop(oldest)
-    }
+    this.#picks.delete(key)
+    this.#kept.set(key, { order, source, isPinned })
+    const others = [...this.#kept].filter(([, { isPinned: stays }]) => !stays)
+    for (const [oldest] of others.slice(0, Math.max(0, others.length - ordersMax))) this.#drop(oldest)
     return order
   }
 

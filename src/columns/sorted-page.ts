@@ -17,6 +17,9 @@ const rowsPerSorted = 40
 /** With so few matches they are sorted by themselves when there is no order yet: it takes less than 10 ms, and making an order up to a second. */
 const sortedMatchesMax = 20_000
 
+/** Pages that begin further down are taken from an order of all. */
+const pickedRowsMax = 2_000
+
 export interface Page {
   readonly collector: PageCollector
   readonly plan: string
@@ -77,6 +80,14 @@ export class SortedPage {
       this.#tally.visit(count)
       this.#tally.note(`sort by ${this.#name}: ${count} matches`)
       return this.#page(collector, 'match, sort')
+    }
+    const size = offset + limit + 1
+    if (this.#search.after === null && size <= pickedRowsMax && orders.isPicked(this.#sort)) {
+      const collector = new PageCollector(this.#search, 0)
+      orders.make(this.#sort, orders.pick(this.#sort, bits, { size, order })).walk(this.#start(offset), order, collector.take)
+      this.#tally.visit(count)
+      this.#tally.note(`first by ${this.#name}: picked from ${count} matches`)
+      return this.#page(collector, 'match, pick')
     }
     const collector = new PageCollector(this.#search, isEverybody ? 0 : offset)
     let visited = 0
