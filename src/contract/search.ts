@@ -60,7 +60,7 @@ export const searchOperators = {
   'events': ordered,
   'any text': ['~', '!~']
 } as const satisfies Record<SearchFieldType, readonly string[]>
-export type SearchOperator = (typeof searchOperators)[SearchFieldType][number]
+type SearchOperator = (typeof searchOperators)[SearchFieldType][number]
 
 const operatorMeanings: Record<SearchOperator, string> = {
   '=': 'equal; has all the tags named',

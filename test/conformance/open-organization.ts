@@ -70,7 +70,7 @@ export function speakTo(store: Store, caller: Caller): TestOrganization {
   }
 }
 
-export function parseCustomers(elements: Uint8Array): Customer[] {
+function parseCustomers(elements: Uint8Array): Customer[] {
   return JSON.parse(`[${Buffer.from(elements).toString()}]`) as Customer[]
 }
 
