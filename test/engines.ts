@@ -49,13 +49,7 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
     folder,
     openStore: () => openSqlite({ path, ...options }),
     async untilIndexed(store, caller) {
-      if (options.indexBytesMax === 0) return
-      const { search } = parseSearch({ explain: true, sort: 'id', limit: 1 }, { ...await store.searchContext(caller.organizationId), now: systemClock() })
-      for (;;) {
-        const { explanation } = await store.search(caller, search)
-        if (explanation?.plan.startsWith('columns') === true) return
-        await setTimeout(1)
-      }
+      if (options.indexBytesMax !== 0) await untilAnsweredFromIndex(store, caller)
     },
     openBackup: (copy) => openSqlite({ path: copy, ...options }),
     sql(text) {
@@ -69,6 +63,22 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
         db.close()
       }
     }
+  }
+}
+
+const indexMsMax = 20_000
+
+/** Resolves when searches of the organization are answered from the index of its store. */
+export async function untilAnsweredFromIndex(store: Store, caller: Pick<Caller, 'organizationId' | 'keyId'>): Promise<void> {
+  const { search } = parseSearch({ explain: true, sort: 'id', limit: 1 }, { ...await store.searchContext(caller.organizationId), now: systemClock() })
+  const started = performance.now()
+  for (;;) {
+    const { explanation } = await store.search(caller, search)
+    if (explanation?.plan.startsWith('columns') === true) return
+    if (performance.now() - started > indexMsMax) {
+      throw new Error(`After ${indexMsMax / 1000} s the searches of organization ${caller.organizationId} were still not answered from the index, but by "${explanation?.plan ?? 'no plan'}"`)
+    }
+    await setTimeout(1)
   }
 }
 

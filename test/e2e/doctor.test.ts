@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect, test, vi } from 'vitest'
 import { temporaryFolder } from '../engines.ts'
+import { untilIndexed } from './indexed.ts'
 import { runCli, startCli } from './start-cli.ts'
 
 // Each command is a process of its own.
@@ -70,7 +71,7 @@ test('doctor says the same as JSON', async () => {
   })
 })
 
-test('a server that runs finds by what doctor has mended, at once', async () => {
+test('a server that runs finds by what doctor has mended, at once and when its index has followed', async () => {
   const database = join(temporaryFolder(), 'clientele.db')
   const server = await startCli({ database })
   for (const body of someCustomers) await server.call('POST', '/v1/customers', body)
@@ -78,10 +79,13 @@ test('a server that runs finds by what doctor has mended, at once', async () => 
     const { body } = await server.call('POST', '/v1/customers/search', { filter: [{ field: 'customers.name', operator: '=', value: name }] })
     return (body as { total: unknown }).total
   }
+  await untilIndexed(server)
   expect(await totalOf('Ann')).toBe(1)
   damage(database, `update customers set rendering = json_set(rendering, '$.name', 'Anna') where id = 1`)
 
   expect((await runCli(['doctor', '--database', `sqlite:${database}`])).status).toBe(0)
+  expect([await totalOf('Ann'), await totalOf('Anna')]).toEqual([0, 1])
+  await untilIndexed(server)
   expect([await totalOf('Ann'), await totalOf('Anna')]).toEqual([0, 1])
 })
 

@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TestContext } from 'vitest'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { unavailable } from '../../src/errors.ts'
 import { openReader } from '../../src/sqlite/open.ts'
 import { SqliteStore } from '../../src/sqlite/store.ts'
 import { startCli } from '../e2e/start-cli.ts'
 import { temporaryFolder } from '../engines.ts'
+import { protectable } from './protectable.ts'
 import { mountSmallDisk } from './small-disk.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -128,14 +128,4 @@ function chattr(change: '+i' | '-i', files: readonly string[]): void {
 
 function many<Made>(make: () => Made): Made[] {
   return Array.from({ length: 40 }, make)
-}
-
-/** Root may write any file, so for root it takes a file system that is read-only. */
-function protectable(context: TestContext): { database: string; protect(): void; release(): void } {
-  if (process.getuid?.() === 0) {
-    const disk = mountSmallDisk(context)
-    return { database: join(disk.folder, 'clientele.db'), protect() { disk.remount('ro') }, release() { disk.remount('rw') } }
-  }
-  const database = join(temporaryFolder(), 'clientele.db')
-  return { database, protect() { chmodSync(database, 0o400) }, release() { chmodSync(database, 0o600) } }
 }
