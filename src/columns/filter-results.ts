@@ -12,10 +12,10 @@ export interface Result {
 }
 
 /**
- * Rows are tested one by one rather than by whole columns when fewer than one in 16 is in question:
- * a test in place costs about as much as 16 rows of a pass.
+ * Rows are tested one by one rather than by whole columns when fewer than one in 48 is in question:
+ * a test in place costs about as much as 48 rows of a pass.
  */
-const rowsPerTest = 16
+const rowsPerTest = 48
 
 /** Beyond this cost, in passes over a column of numbers, what a part of a filter selects is worth keeping. */
 const keptCost = 3

@@ -10,6 +10,10 @@ import type { SearchTally } from './search-tally.ts'
 
 /** Customers tested one by one, in order, before everyone who passes is found first: about a millisecond for one filter. */
 const testedRowsMax = 4_096
+/** After so many it shows whether the page will be full in time: not if fewer than half of the matches due by then were found. */
+const sampledRows = 512
+/** What finding everyone costs by one long text; it pays to test that many more customers before a search that costs more. */
+const walkedCost = 12
 
 /** Sorting a match costs about as much as passing 40 rows of an order. */
 const rowsPerSorted = 40
@@ -50,16 +54,22 @@ export class SortedPage {
   /** Undefined when too many would have to be tested. */
   #walkTesting(condition: Condition): Page | undefined {
     const collector = new PageCollector(this.#search, this.#search.offset)
-    // A branch of many parts takes that much longer to test.
-    const budget = testedRowsMax / Math.max(1, Math.min(16, condition.cost / 12))
+    const { offset, limit, order } = this.#search
+    const budget = testedRowsMax * Math.max(1, Math.min(2, condition.cost / walkedCost))
+    const dueInSample = ((offset + limit + 1) * sampledRows) / budget / 2
     let visited = 0
-    this.#table.orders.find(this.#sort, this.#table.live).walk(this.#start(0), this.#search.order, (row) => {
+    let matched = 0
+    let isGivenUp = false
+    this.#table.orders.find(this.#sort, this.#table.live).walk(this.#start(0), order, (row) => {
+      isGivenUp = visited === sampledRows ? matched < dueInSample : visited >= budget
+      if (isGivenUp) return false
       visited += 1
-      if (visited > budget) return false
-      return !condition.test(row) || collector.take(row)
+      if (!condition.test(row)) return true
+      matched += 1
+      return collector.take(row)
     })
     this.#tally.visit(visited)
-    if (visited > budget) {
+    if (isGivenUp) {
       this.#tally.note(`walk ${this.#name}: gave up after ${visited} customers`)
       return undefined
     }
