@@ -128,7 +128,10 @@ test('what searches and events add counts towards the limit', () => {
   const searched = built(bytes + 2_000)
   const recorded = built(bytes + 2_000)
 
-  expect(searched.find({ field: 'name', operator: '^', value: 'n' }, 'company')?.slice(0, 3)).toEqual([1, 8, 15])
+  // Of many questions some leave something behind, whichever are worth it.
+  for (let digit = 0; digit < 10; digit += 1) {
+    for (const sort of ['company', 'id']) expect(searched.find({ field: 'text', operator: '~', value: `n${digit}` }, sort)).toContain(digit + 1)
+  }
   searched.index.makeRoom()
   expect([searched.index.bytes, searched.find(named('n1'))]).toEqual([0, undefined])
   recorded.write(...customers.map((_, index) => record(index + 1, 'paid')))
