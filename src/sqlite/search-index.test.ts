@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Command } from '../command.ts'
-import { parseCreate, parseEvent } from '../command.ts'
+import { parseCreate, parseEvent, parseUpdate } from '../command.ts'
 import { parseSearch } from '../parse-search.ts'
 import { openReader, openWriter, prepareDatabase } from './open.ts'
 import { SearchIndex } from './search-index.ts'
@@ -58,6 +58,7 @@ function open(options: { bytesMax?: number } = {}): Opened {
 }
 
 const create = (body: object): Command => parseCreate(body, { attributes: new Map(), strictAttributes: false }).command
+const rename = (id: number, name: string): Command => parseUpdate({ name }, { attributes: new Map(), strictAttributes: false, type: 'patch', id }).command
 const record = (customer: number, name: string): Command => parseEvent({ customer, name }).command
 const named = (name: string): object => ({ field: 'name', operator: '=', value: name })
 const paid = { field: 'events.paid', operator: '>=', value: 1 }
@@ -77,6 +78,22 @@ test('an organization is left to others until it is built, and what is written m
   expect(find(named('late'))).toEqual([1_201, 1_202, 1_203])
   expect(find(paid)).toEqual([1, 2, 3, 1_198, 1_199, 1_200])
   expect(find({ field: 'id', operator: 'between', value: [600, 605] })).toEqual([600, 604, 605])
+})
+
+test('what happens while customers who came late are read is followed too', () => {
+  const { write, find, build } = open()
+  write(...Array.from({ length: 600 }, () => create({ name: 'first' })))
+  find(named('first'))
+  let slices = 0
+  build(() => {
+    slices += 1
+    // More than fit into one slice, so that they are read by slices of their own.
+    if (slices === 1) write(...Array.from({ length: 1_200 }, () => create({ name: 'late' })))
+    if (slices === 3) write({ type: 'delete', id: 1 }, record(2, 'paid'), { type: 'untag', id: 3, names: ['none'] }, rename(3, 'renamed'), rename(700, 'renamed'), rename(1_800, 'renamed'))
+  })
+
+  expect(find({ field: 'id', operator: '<', value: 4 })).toEqual([2, 3])
+  expect([find(paid), find(named('renamed'))]).toEqual([[2], [3, 700, 1_800]])
 })
 
 test('an event is counted of a customer that is as new as the event', () => {

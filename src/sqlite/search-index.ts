@@ -29,9 +29,10 @@ interface ChangeRow {
 /** An organization on its way into memory, or there. */
 interface Indexed {
   readonly columns: CustomerColumns
-  /** Ids still to be read, ascending from `nextId`; what changes among them will be read as it is then. */
-  ids: Float64Array
-  nextId: number
+  /** Ids still to be read, ascending; what changes among them will be read as it is then. */
+  unread: Float64Array
+  /** The highest id read: the customers up to it are followed, also those who change before all are read. */
+  readUpTo: number
   /** Of the sorts made beforehand, those still to be made. */
   sortsLeft: readonly Sort[]
   isComplete: boolean
@@ -137,7 +138,7 @@ export class SearchIndex {
   want(organizationId: number): void {
     if (this.#organizations.has(organizationId) || (this.#outUntilMs.get(organizationId) ?? 0) > this.#nowMs()) return
     this.#organizations.set(organizationId, {
-      columns: new CustomerColumns(), ids: new Float64Array(this.#ids.all(organizationId)).sort(), nextId: 0, sortsLeft: preparedSorts, isComplete: false, lastAskedMs: this.#nowMs(), bytes: 0
+      columns: new CustomerColumns(), unread: new Float64Array(this.#ids.all(organizationId)).sort(), readUpTo: 0, sortsLeft: preparedSorts, isComplete: false, lastAskedMs: this.#nowMs(), bytes: 0
     })
     this.#building.add(organizationId)
   }
@@ -148,10 +149,8 @@ export class SearchIndex {
     const [organizationId] = this.#building
     const indexed = organizationId === undefined ? undefined : this.#organizations.get(organizationId)
     if (organizationId === undefined || indexed === undefined) return
-    const slice = indexed.ids.subarray(indexed.nextId, indexed.nextId + sliceCustomers)
-    for (const id of slice) this.#read(indexed, { id, organizationId })
-    indexed.nextId += slice.length
-    if (indexed.nextId === indexed.ids.length) this.#finish(organizationId, indexed)
+    this.#readSlice(organizationId, indexed)
+    if (indexed.unread.length === 0) this.#finish(organizationId, indexed)
     this.#makeRoom(organizationId)
   }
 
@@ -184,25 +183,25 @@ export class SearchIndex {
 
   /** Customers made while the others were read, and then one order at a time. */
   #finish(organizationId: number, indexed: Indexed): void {
-    const newIds = this.#newIds.all(indexed.ids.at(-1) ?? 0, organizationId)
-    if (newIds.length > sliceCustomers) {
-      indexed.ids = new Float64Array(newIds)
-      indexed.nextId = 0
-      return
-    }
-    for (const id of newIds) this.#read(indexed, { id, organizationId })
+    indexed.unread = new Float64Array(this.#newIds.all(indexed.readUpTo, organizationId))
+    if (indexed.unread.length > sliceCustomers) return
+    this.#readSlice(organizationId, indexed)
     const [sort, ...sortsLeft] = indexed.sortsLeft
     if (sort !== undefined) {
       indexed.columns.prepare(sort)
-      indexed.ids = Float64Array.of(newIds.at(-1) ?? indexed.ids.at(-1) ?? 0)
-      indexed.nextId = 1
       indexed.sortsLeft = sortsLeft
       return
     }
     indexed.isComplete = true
-    indexed.ids = new Float64Array()
     this.#building.delete(organizationId)
     this.#moved.add(organizationId)
+  }
+
+  #readSlice(organizationId: number, indexed: Indexed): void {
+    const slice = indexed.unread.subarray(0, sliceCustomers)
+    for (const id of slice) this.#read(indexed, { id, organizationId })
+    indexed.unread = indexed.unread.subarray(slice.length)
+    indexed.readUpTo = slice.at(-1) ?? indexed.readUpTo
   }
 
   #read(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): void {
@@ -255,6 +254,6 @@ export class SearchIndex {
 }
 
 /** Whether a customer was read already, and so has to be read again when it changes. */
-function hasReached({ isComplete, ids, nextId }: Indexed, customerId: number): boolean {
-  return isComplete || customerId <= (ids[nextId - 1] ?? -1)
+function hasReached({ isComplete, readUpTo }: Indexed, customerId: number): boolean {
+  return isComplete || customerId <= readUpTo
 }
