@@ -77,7 +77,12 @@ export class SurplusWalk {
       const seen = this.#db.transaction(surplus)()
       last = seen.end
       if (seen.entries.length === 0) continue
-      this.#db.transaction(() => { for (const entry of surplus().entries) this.#delete.run(entry) }).immediate()
+      // Others may have written in between, so the batch may end earlier now, and the walk goes on from there.
+      last = this.#db.transaction(() => {
+        const { end, entries } = surplus()
+        for (const entry of entries) this.#delete.run(entry)
+        return end
+      }).immediate()
     }
   }
 }
