@@ -101,9 +101,28 @@ function idsOf({ body: { data = [] } }: Answer): number[] {
   return data.map(({ id }) => id)
 }
 
-/** The search that counts a question. */
+/** The search that counts a question. By id, so that no more than the total has to be found. */
 export function countOf({ body }: Question): object {
-  return { ...body, limit: 1 }
+  return { ...body, sort: 'id', limit: 1 }
+}
+
+/** A search of the same kind for something else, by which a server gets warm without having been asked the question. */
+export function strangerTo({ body }: Question): object {
+  return { ...body, filter: strange(body.filter), limit: pageLimit, total: false }
+}
+
+/** Values changed beyond recognition, and names kept. */
+function strange(filter: unknown): unknown {
+  if (Array.isArray(filter)) return filter.map(strange)
+  if (typeof filter !== 'object' || filter === null) return filter
+  return Object.fromEntries(Object.entries(filter).map(([key, value]) => [key, key === 'value' ? strangeValue(value) : strange(value)]))
+}
+
+function strangeValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(strangeValue)
+  if (typeof value === 'number') return value + 1
+  if (typeof value === 'string') return /^-?\d+[smhdw]$/.test(value) ? value : [...value].toReversed().join('')
+  return value
 }
 
 async function cursorAt(place: number, question: Question, asker: Asker): Promise<{ cursor?: string }> {
