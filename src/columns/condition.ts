@@ -1,9 +1,10 @@
 import type { AnyTextFilter, EventsFilter, Filter, Group, NumberFilter, ScalarField, TagsFilter, TextFilter } from '../search.ts'
 import { Bits } from './bits.ts'
 import type { CustomerTable } from './customer-table.ts'
+import { encodeText } from './encoded-text.ts'
 import { acceptsNumber, numberProbe } from './number-probe.ts'
 import type { TextSource } from './text-column.ts'
-import { accepts, needleProbe, textProbe, type Lying, type TextProbe } from './text-probe.ts'
+import { accepts, needleProbe, rankedLyings, textProbe, type Lying, type TextProbe } from './text-probe.ts'
 
 interface Testable {
   /** By which what it selects is found again. */
@@ -142,18 +143,34 @@ function bindText(table: CustomerTable, filter: TextFilter): Leaf {
   return leaf(table, { isNegated, keyed: filter }, source === undefined ? nobody(label) : textPositive(table, label, [{ source, probe: textProbe(test) }]))
 }
 
+type SoughtText = Pick<AnyTextFilter, 'needle' | 'digits'>
+
 /** The five fields of the field `text`; a phone number is compared by its digits where the needle may be a part of one. */
-export function bindAnyText(table: CustomerTable, filter: Omit<AnyTextFilter, 'type'>, how: Exclude<Lying, 'end'>): Leaf {
-  const { needle, digits, isNegated } = filter
+function bindAnyText(table: CustomerTable, { needle, digits, isNegated }: Omit<AnyTextFilter, 'type'>, how: Exclude<Lying, 'end'>): Leaf {
   const probe = needleProbe(needle, how)
   const phoneProbe: TextProbe = digits === null ? probe : { kind: 'digits', how, digits }
-  const sources = (['email', 'name', 'company', 'phone', 'userId'] as const).flatMap((name) => {
-    const source = table.fields.text({ name })
-    return source === undefined ? [] : [{ source, probe: name === 'phone' ? phoneProbe : probe }]
-  })
+  const asked = table.fields.anyTexts.map(({ source, isPhone }) => ({ source, probe: isPhone ? phoneProbe : probe }))
   const keyed = { type: 'anyText', needle, digits, isNegated, how }
-  // Folding keeps letters in their places, so a folded needle that lies in the exact userId lies in the folded one.
-  return leaf(table, { isNegated, keyed }, textPositive(table, 'text ~', [...sources, { source: table.fields.foldedUserIds, probe }]))
+  return leaf(table, { isNegated, keyed }, textPositive(table, anyTextLabels[how], asked))
+}
+
+const anyTextLabels = { whole: 'text =', start: 'text ^', inside: 'text ~' } as const
+
+/** Everyone in whose texts the needle lies in each of the ranked ways; the last is what a search for any text finds. */
+export function bindRanks(table: CustomerTable, sought: SoughtText): Leaf[] {
+  return rankedLyings.map((how) => bindAnyText(table, { ...sought, isNegated: false }, how))
+}
+
+/** What the ranks select, all in one pass. The needle is not empty. */
+export function selectRanks(table: CustomerTable, { needle, digits }: SoughtText): Bits[] {
+  const found = rankedLyings.map(() => new Bits(table.rows))
+  for (const { source, isPhone } of table.fields.anyTexts) {
+    // Apart, since what a column says of a row may not unsay what another did.
+    const its = rankedLyings.map(() => new Bits(table.rows))
+    source.rank(isPhone && digits !== null ? { needle: digits, isDigits: true } : { needle: encodeText(needle), isDigits: false }, its)
+    its.forEach((rows, rank) => found.slice(rank).forEach((reached) => { reached.or(rows) }))
+  }
+  return found
 }
 
 function textPositive(table: CustomerTable, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {

@@ -61,12 +61,13 @@ export class CustomerColumns {
     const started = performance.now()
     const tally = new SearchTally()
     const condition = bindFilter(this.#table, search.filter)
-    const result = search.wantsTotal ? this.#results.find(condition, tally) : this.#results.known(condition, tally)
-    const counted = performance.now()
     const { sort } = search
-    const { collector, plan, positionOf } = sort.by === 'rank'
-      ? new RankedPage(this.#table, this.#results, { search, sort, tally }).find(condition, result)
-      : new SortedPage(this.#table, this.#results, { search, sort, tally }).find(condition, result)
+    const page = sort.by === 'rank'
+      ? new RankedPage(this.#table, this.#results, { search, sort, tally })
+      : new SortedPage(this.#table, this.#results, { search, sort, tally })
+    const result = search.wantsTotal ? page.findAll(condition) : this.#results.known(condition, tally)
+    const counted = performance.now()
+    const { collector, plan, positionOf } = page.find(condition, result)
     const { rows, hasMore } = collector
     const last = rows.at(-1)
     const total = search.wantsTotal && result !== undefined ? result.count : null

@@ -70,7 +70,7 @@ export class CustomerFields {
   readonly tags = new TagRows()
   readonly attributes = new AttributeColumns()
   /** The folded userId where folding changes it. */
-  readonly foldedUserIds = new TextColumn()
+  readonly #foldedUserIds = new TextColumn()
   readonly #texts: Record<TextName, TextColumn>
   readonly #numbers: Record<NumberName, NumberColumn>
   readonly #channelCodes = new NumberColumn()
@@ -85,6 +85,14 @@ export class CustomerFields {
 
   get bytes(): number {
     return this.#columns().reduce((sum, column) => sum + column.bytes, 0)
+  }
+
+  /** What a search of any text looks in. Those of a phone number are also found by digits. */
+  get anyTexts(): readonly { readonly source: TextColumn; readonly isPhone: boolean }[] {
+    const { email, name, company, phone, userId } = this.#texts
+    // Folding keeps letters in their places, so a folded needle that lies in the exact userId lies in the folded one.
+    const others = [email, name, company, userId, this.#foldedUserIds]
+    return [...others.map((source) => ({ source, isPhone: false })), { source: phone, isPhone: true }]
   }
 
   /** Undefined for an attribute that no customer has as text. */
@@ -110,7 +118,7 @@ export class CustomerFields {
     for (const name of numberNames) this.#numbers[name].set(row, readNumber[name](indexed))
     const { userId, createdFrom, tags } = indexed.customer
     const foldedUserId = userId === null ? null : foldCase(userId)
-    this.foldedUserIds.set(row, foldedUserId === null || foldedUserId === userId ? null : encodeText(foldedUserId))
+    this.#foldedUserIds.set(row, foldedUserId === null || foldedUserId === userId ? null : encodeText(foldedUserId))
     this.#channelCodes.set(row, channelCode(createdFrom))
     this.tags.set(row, tags.map(({ name }) => name), rowsInAll)
     this.attributes.set(row, indexed.attributes)
@@ -119,7 +127,7 @@ export class CustomerFields {
   clear(row: number): void {
     for (const name of textNames) this.#texts[name].set(row, null)
     for (const name of numberNames) this.#numbers[name].set(row, null)
-    this.foldedUserIds.set(row, null)
+    this.#foldedUserIds.set(row, null)
     this.#channelCodes.set(row, null)
     this.tags.set(row, [], row + 1)
     this.attributes.set(row, [])
@@ -131,7 +139,7 @@ export class CustomerFields {
 
   #columns(): (TextColumn | NumberColumn | TagRows | AttributeColumns)[] {
     return [
-      this.ids, this.tags, this.attributes, this.foldedUserIds, this.#channelCodes,
+      this.ids, this.tags, this.attributes, this.#foldedUserIds, this.#channelCodes,
       ...Object.values(this.#texts), ...Object.values(this.#numbers)
     ]
   }

@@ -3,8 +3,8 @@ import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
 import type { TextForm } from './text-form.ts'
-import type { TextProbe } from './text-probe.ts'
-import { accepts } from './text-probe.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
+import { accepts, rankIn } from './text-probe.ts'
 
 type Codes = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer>
 
@@ -58,6 +58,12 @@ export class DictionaryTexts implements TextForm {
     const codes = this.#codes
     const rows = this.#rows
     for (let row = 0; row < rows; row += 1) if (isAccepted[codes[row] ?? none] === 1) found.add(row)
+  }
+
+  rank(probe: RankProbe, ranked: readonly Bits[]): void {
+    const rankOf = new Uint8Array(this.#texts.length).fill(ranked.length)
+    for (const [text, code] of this.#codeOf) rankOf[code] = rankIn(text, probe)
+    for (let row = 0; row < this.#rows; row += 1) ranked[rankOf[this.#codes[row] ?? none] ?? ranked.length]?.add(row)
   }
 
   * entries(): Iterable<readonly [number, EncodedText]> {

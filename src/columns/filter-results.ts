@@ -1,9 +1,9 @@
 import { Bits } from './bits.ts'
-import type { Condition } from './condition.ts'
+import type { Condition, Leaf } from './condition.ts'
 import { isEveryone } from './condition.ts'
 import type { CustomerTable } from './customer-table.ts'
 import { ResultCache } from './result-cache.ts'
-import type { SearchTally } from './search-tally.ts'
+import { SearchTally } from './search-tally.ts'
 
 /** Who passes a filter, and how many. Not to be changed. */
 export interface Result {
@@ -58,6 +58,15 @@ export class FilterResults {
     if (known !== undefined) return known
     const bits = this.#select(condition, tally)
     return this.#keep(condition, bits)
+  }
+
+  /** Has all of them known from now on, by one step that selects for all of them at once. */
+  findTogether(conditions: readonly Leaf[], select: () => readonly Bits[], tally: SearchTally): void {
+    if (conditions.every((condition) => this.known(condition, new SearchTally()) !== undefined)) return
+    const [found, last] = [select(), conditions.at(-1)]
+    conditions.forEach((condition, index) => this.#keep(condition, found[index] ?? new Bits()))
+    tally.visit(last?.entriesVisited ?? 0)
+    tally.note(`${conditions.map(({ label }) => label).join(', ')}: read ${last?.entriesVisited ?? 0} entries`)
   }
 
   /** Takes out the rows that do not pass. */

@@ -1,6 +1,7 @@
 import type { CustomerSearch, Sort } from '../search.ts'
+import type { Bits } from './bits.ts'
 import type { Condition, Leaf } from './condition.ts'
-import { bindAnyText } from './condition.ts'
+import { bindRanks, selectRanks } from './condition.ts'
 import type { CustomerTable } from './customer-table.ts'
 import type { FilterResults, Result } from './filter-results.ts'
 import { PageCollector } from './page-collector.ts'
@@ -9,59 +10,86 @@ import type { Page } from './sorted-page.ts'
 
 type RankSort = Extract<Sort, { by: 'rank' }>
 
-/** Customers of the first ranks tested one by one before everyone who passes is found: some milliseconds. */
+/** Customers tested one by one, by id, before everyone who passes is found: some milliseconds. */
 const testedRowsMax = 4_096
-
-/** How a needle lies in the texts of a rank; all others have the rank behind the last. */
-const ranks = ['whole', 'start', 'inside'] as const
+/** So many show whether the page will be full in time: not if fewer than half of the matches due by then are among them. */
+const sampledRows = 512
 
 /** A page by how the needle lies in a customer's texts, then by id. */
 export class RankedPage {
   readonly #table: CustomerTable
   readonly #results: FilterResults
   readonly #search: CustomerSearch
-  readonly #conditions: readonly Leaf[]
+  readonly #sort: RankSort
+  /** Of the rank in the same place; whoever passes none has the rank behind the last. */
+  readonly #ranks: readonly Leaf[]
   readonly #tally: SearchTally
 
   constructor(table: CustomerTable, results: FilterResults, { search, sort, tally }: { search: CustomerSearch; sort: RankSort; tally: SearchTally }) {
     this.#table = table
     this.#results = results
     this.#search = search
-    const { needle, digits } = sort
-    this.#conditions = ranks.map((how) => bindAnyText(table, { needle, digits, isNegated: false }, how))
+    this.#sort = sort
+    this.#ranks = bindRanks(table, sort)
     this.#tally = tally
+  }
+
+  /** Everyone who passes is mostly found by the same pass as the ranks. */
+  findAll(condition: Condition): Result {
+    // Every text has an empty needle, wherever it is sought.
+    if (this.#sort.needle !== '') this.#results.findTogether(this.#ranks, () => selectRanks(this.#table, this.#sort), this.#tally)
+    return this.#results.find(condition, this.#tally)
   }
 
   find(condition: Condition, result: Result | undefined): Page {
     const tested = result === undefined ? this.#walkTesting(condition) : undefined
-    return tested ?? this.#walkResult(result ?? this.#results.find(condition, this.#tally))
+    return tested ?? this.#walkResult(this.findAll(condition))
   }
 
-  /** Finds the rows of the best ranks first, which are few and quickly found, and tests them; undefined when they do not fill the page. */
+  /** Takes the first two ranks by id; undefined when too many would have to be tested, or those ranks do not fill the page. */
   #walkTesting(condition: Condition): Page | undefined {
-    const collector = new PageCollector(this.#search, this.#search.offset)
+    const [whole, start] = this.#ranks
+    // Whole texts are found by their hashes, but digits are not.
+    if (whole === undefined || start === undefined || this.#sort.digits !== null) return undefined
+    const { offset, limit } = this.#search
+    const { live } = this.#table
+    const matchesDue = ((offset + limit + 1) * sampledRows) / testedRowsMax / 2
+    if (this.#countFirst(live, (row) => start.test(row) && condition.test(row)) < matchesDue) return undefined
+    const collector = new PageCollector(this.#search, offset)
     const rankOf = new Map<number, number>()
-    const [whole, start] = this.#conditions
-    if (whole === undefined || start === undefined) return undefined
-    const { bits: starting } = this.#results.find(start, this.#tally)
-    // Where the needle is the whole, the text begins with it.
-    const equal = starting.clone()
-    this.#results.refine(whole, equal, this.#tally)
-    const others = starting.clone()
-    others.andNot(equal)
-    let budget = testedRowsMax
-    for (const [rank, bits] of [equal, others].entries()) {
+    const { bits: equal } = this.#results.find(whole, this.#tally)
+    let tested = 0
+    for (const [rank, bits] of [equal, live].entries()) {
       const first = this.#firstRow(rank)
       for (let row = first < 0 ? -1 : bits.next(first); row >= 0; row = bits.next(row + 1)) {
-        budget -= 1
-        if (budget < 0) return undefined
+        if (tested === testedRowsMax) {
+          this.#tally.note(`walk rank: gave up after ${tested} customers`)
+          return undefined
+        }
+        tested += 1
+        if (rank > 0 && (equal.has(row) || !start.test(row))) continue
         if (!condition.test(row)) continue
-        if (!collector.take(row)) return this.#page(collector, rankOf, 'walk rank')
+        if (!collector.take(row)) {
+          this.#tally.visit(tested)
+          this.#tally.note(`walk rank: tested ${tested} customers`)
+          return this.#page(collector, rankOf, 'walk rank')
+        }
         if (collector.rows.at(-1) === row) rankOf.set(row, rank)
       }
     }
-    // Finding those it lies inside takes as long as finding everyone who passes.
     return undefined
+  }
+
+  /** How many of the first rows that may be on the page pass. */
+  #countFirst(rows: Bits, test: (row: number) => boolean): number {
+    let matched = 0
+    let row = rows.next(Math.max(0, this.#firstRow(1)))
+    for (let left = sampledRows; left > 0 && row >= 0; left -= 1) {
+      if (test(row)) matched += 1
+      row = rows.next(row + 1)
+    }
+    this.#tally.visit(sampledRows)
+    return matched
   }
 
   #walkResult({ bits, count }: Result): Page {
@@ -69,9 +97,9 @@ export class RankedPage {
     const rankOf = new Map<number, number>()
     if (this.#search.offset >= count) return this.#page(collector, rankOf, 'match rank')
     const left = bits.clone()
-    for (const rank of [...ranks.keys(), ranks.length]) {
+    for (let rank = 0; rank <= this.#ranks.length; rank += 1) {
       const ranked = left.clone()
-      const leaf = this.#conditions[rank]
+      const leaf = this.#ranks[rank]
       if (leaf !== undefined) {
         this.#results.refine(leaf, ranked, this.#tally)
         left.andNot(ranked)
@@ -94,6 +122,6 @@ export class RankedPage {
   }
 
   #page(collector: PageCollector, rankOf: ReadonlyMap<number, number>, plan: string): Page {
-    return { collector, plan, positionOf: (row) => ({ value: rankOf.get(row) ?? ranks.length, id: this.#table.idOf(row) }) }
+    return { collector, plan, positionOf: (row) => ({ value: rankOf.get(row) ?? this.#ranks.length, id: this.#table.idOf(row) }) }
   }
 }

@@ -1,13 +1,17 @@
-import type { Bits } from './bits.ts'
+import { type Bits, grownLength } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { TextForm } from './text-form.ts'
-import type { TextProbe } from './text-probe.ts'
+import { hashOf, noHash, TextHashes } from './text-hashes.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
 import { segmentRows, TextSegment } from './text-segment.ts'
 
 /** Texts of which most are different. */
 export class SegmentedTexts implements TextForm {
   #segments: TextSegment[] = []
+  /** Of the texts of all rows: whole texts are found by them. */
+  #hashes = new Uint16Array(0)
+  /** Of the segments. */
   #bytes = 0
 
   /** Texts in order of their rows. */
@@ -28,7 +32,7 @@ export class SegmentedTexts implements TextForm {
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#bytes + this.#hashes.byteLength
   }
 
   get entriesVisited(): number {
@@ -47,10 +51,16 @@ export class SegmentedTexts implements TextForm {
     this.#bytes -= segment.bytes
     segment.set(row % segmentRows, text)
     this.#bytes += segment.bytes
+    this.#setHash(row, text)
   }
 
   select(probe: TextProbe, found: Bits): void {
-    this.#segments.forEach((segment, index) => { segment.select(probe, found, index * segmentRows) })
+    if (probe.kind === 'in') this.#selectIn(probe.values, found)
+    else this.#segments.forEach((segment, index) => { segment.select(probe, found, index * segmentRows) })
+  }
+
+  rank(probe: RankProbe, ranked: readonly Bits[]): void {
+    this.#segments.forEach((segment, index) => { segment.rank(probe, ranked, index * segmentRows) })
   }
 
   * entries(): Iterable<readonly [number, EncodedText]> {
@@ -64,6 +74,7 @@ export class SegmentedTexts implements TextForm {
     const mapped = SegmentedTexts.from(this.#mappedEntries(mapping))
     this.#segments = mapped.#segments
     this.#bytes = mapped.#bytes
+    this.#hashes = mapped.#hashes
   }
 
   * #mappedEntries(mapping: RowMapping): Iterable<readonly [number, EncodedText]> {
@@ -77,7 +88,29 @@ export class SegmentedTexts implements TextForm {
   #append(texts: readonly (EncodedText | null)[]): void {
     const segment = new TextSegment()
     if (texts.length > 0) segment.fill(texts)
+    const first = this.#segments.length * segmentRows
+    texts.forEach((text, place) => { this.#setHash(first + place, text) })
     this.#segments.push(segment)
     this.#bytes += segment.bytes
+  }
+
+  #setHash(row: number, text: EncodedText | null): void {
+    if (row >= this.#hashes.length) {
+      const longer = new Uint16Array(grownLength(row + 1, this.#hashes.length))
+      longer.set(this.#hashes)
+      this.#hashes = longer
+    }
+    this.#hashes[row] = text === null ? noHash : hashOf(text)
+  }
+
+  #selectIn(values: ReadonlySet<EncodedText>, found: Bits): void {
+    const sought = new TextHashes(values)
+    const hashes = this.#hashes
+    const rows = hashes.length
+    for (let row = 0; row < rows; row += 1) {
+      if (!sought.mayHave(hashes[row] ?? noHash)) continue
+      const text = this.get(row)
+      if (text !== null && values.has(text)) found.add(row)
+    }
   }
 }

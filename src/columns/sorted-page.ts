@@ -46,9 +46,13 @@ export class SortedPage {
     this.#tally = tally
   }
 
+  findAll(condition: Condition): Result {
+    return this.#results.find(condition, this.#tally)
+  }
+
   find(condition: Condition, result: Result | undefined): Page {
     const tested = result === undefined && this.#table.orders.has(this.#sort) ? this.#walkTesting(condition) : undefined
-    return tested ?? this.#walkResult(result ?? this.#results.find(condition, this.#tally))
+    return tested ?? this.#walkResult(result ?? this.findAll(condition))
   }
 
   /** Undefined when too many would have to be tested. */

@@ -2,8 +2,8 @@ import type { Bits } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { TextForm } from './text-form.ts'
-import type { TextProbe } from './text-probe.ts'
-import { accepts } from './text-probe.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
+import { accepts, rankIn } from './text-probe.ts'
 
 /** What V8 takes for an entry of a Map, whose table doubles, on average. */
 export const mapEntryBytes = 40
@@ -35,6 +35,10 @@ export class SparseTexts implements TextForm {
 
   select(probe: TextProbe, found: Bits): void {
     for (const [row, text] of this.#texts) if (accepts(probe, text)) found.add(row)
+  }
+
+  rank(probe: RankProbe, ranked: readonly Bits[]): void {
+    for (const [row, text] of this.#texts) ranked[rankIn(text, probe)]?.add(row)
   }
 
   entries(): Iterable<readonly [number, EncodedText]> {

@@ -2,14 +2,14 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Bits } from './bits.ts'
 import { DictionaryTexts } from './dictionary-texts.ts'
-import { decodeText, encodeText } from './encoded-text.ts'
+import { decodeText, encodeText, type EncodedText } from './encoded-text.ts'
 import { RowMapping } from './row-mapping.ts'
 import { SegmentedTexts } from './segmented-texts.ts'
 import { SparseTexts } from './sparse-texts.ts'
 import { TextColumn } from './text-column.ts'
 import type { TextForm } from './text-form.ts'
-import type { TextProbe } from './text-probe.ts'
-import { accepts, needleProbe, textProbe } from './text-probe.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
+import { accepts, needleProbe, rankedLyings, textProbe } from './text-probe.ts'
 
 // U+00FF and U+00FE are the bytes that part texts and stand for null, had they not become UTF-8.
 const text = fc.array(fc.constantFrom('a', 'b', 'ab', '1', '-', 'é', 'ÿ', 'þ', '😀', '\uffff'), { maxLength: 5 }).map((parts) => encodeText(parts.join('')))
@@ -24,18 +24,38 @@ const probe: fc.Arbitrary<TextProbe> = fc.oneof(
 const row = fc.oneof(fc.nat(40), fc.integer({ min: 1_000, max: 1_100 }), fc.integer({ min: 2_000, max: 3_000 }))
 const change = fc.record({ row, text: maybeText })
 
-function selected(form: TextForm, asked: TextProbe): number[] {
-  const found = new Bits()
-  form.select(asked, found)
+const rankProbe: fc.Arbitrary<RankProbe> = fc.oneof(
+  text.filter((needle) => needle !== '').map((needle) => ({ needle, isDigits: false })),
+  fc.constantFrom('1', '11', '111').map((needle) => ({ needle, isDigits: true }))
+)
+
+function rowsOf(found: Bits): number[] {
   const rows: number[] = []
   for (let next = found.next(0); next >= 0; next = found.next(next + 1)) rows.push(next)
   return rows
 }
 
+function selected(form: TextForm, asked: TextProbe): number[] {
+  const found = new Bits()
+  form.select(asked, found)
+  return rowsOf(found)
+}
+
+function ranked(form: TextForm, asked: RankProbe): number[][] {
+  const found = rankedLyings.map(() => new Bits())
+  form.rank(asked, found)
+  return found.map(rowsOf)
+}
+
+/** As ways to lie are told apart elsewhere, the best first. */
+function rankOf(value: EncodedText, { needle, isDigits }: RankProbe): number {
+  return rankedLyings.findIndex((how) => accepts(isDigits ? { kind: 'digits', how, digits: needle } : needleProbe(decodeText(needle), how), value))
+}
+
 const forms = { sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts() }
 
-test.each(Object.entries(forms))('%s keep and select texts as changed, and as renumbered', (_name, create) => {
-  fc.assert(fc.property(fc.array(maybeText, { maxLength: 300, size: 'max' }), fc.array(change, { maxLength: 200, size: 'max' }), fc.array(probe, { minLength: 1 }), (first, changes, probes) => {
+test.each(Object.entries(forms))('%s keep, select and rank texts as changed, and as renumbered', (_name, create) => {
+  fc.assert(fc.property(fc.array(maybeText, { maxLength: 300, size: 'max' }), fc.array(change, { maxLength: 200, size: 'max' }), fc.array(probe, { minLength: 1 }), fc.array(rankProbe), (first, changes, probes, rankProbes) => {
     const form = create()
     const plain = new Map<number, string | null>()
     const set = (changed: number, value: string | null): void => {
@@ -49,6 +69,10 @@ test.each(Object.entries(forms))('%s keep and select texts as changed, and as re
       expect(entries.map(([place]) => form.get(place))).toEqual(entries.map(([, value]) => value))
       for (const asked of probes) {
         expect(selected(form, asked)).toEqual(entries.filter(([, value]) => value !== null && accepts(asked, value)).map(([place]) => place))
+      }
+      for (const asked of rankProbes) {
+        expect(ranked(form, asked)).toEqual(rankedLyings.map((_how, rank) =>
+          entries.filter(([, value]) => value !== null && rankOf(value, asked) === rank).map(([place]) => place)))
       }
     }
     expectSame(plain)

@@ -6,7 +6,7 @@ import type { RowOrder } from './row-order.ts'
 import { SegmentedTexts } from './segmented-texts.ts'
 import { SparseTexts } from './sparse-texts.ts'
 import type { TextForm } from './text-form.ts'
-import type { TextProbe } from './text-probe.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
 
 /** An entry of a Map takes about what 16 rows of a column of codes or numbers do: fewer rows with a value are kept in a Map. */
 export const rowsPerSparseValue = 16
@@ -75,6 +75,11 @@ export class TextColumn implements TextSource {
 
   select(probe: TextProbe, found: Bits): void {
     this.#form.select(probe, found)
+  }
+
+  /** Adds each row to the set of the best rank that its text has. */
+  rank(probe: RankProbe, ranked: readonly Bits[]): void {
+    this.#form.rank(probe, ranked)
   }
 
   follow(order: RowOrder): void {

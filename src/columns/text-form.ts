@@ -1,7 +1,7 @@
 import type { Bits } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
-import type { TextProbe } from './text-probe.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
 
 /** One way of keeping the texts of a column. */
 export interface TextForm {
@@ -9,6 +9,8 @@ export interface TextForm {
   set(row: number, text: EncodedText | null): void
   /** Adds the rows whose text the probe accepts. */
   select(probe: TextProbe, found: Bits): void
+  /** Adds each row to the set of the best rank that its text has, and takes it from no other. */
+  rank(probe: RankProbe, ranked: readonly Bits[]): void
   /** The texts there are, in any order. */
   entries(): Iterable<readonly [row: number, text: EncodedText]>
   remap(mapping: RowMapping): void

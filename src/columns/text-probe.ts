@@ -10,7 +10,7 @@ export type Lying = 'whole' | 'start' | 'end' | 'inside'
 export type TextProbe =
   | { readonly kind: 'filled' }
   | { readonly kind: 'present' }
-  | { readonly kind: 'lies'; readonly how: Lying; readonly needle: EncodedText }
+  | { readonly kind: 'lies'; readonly how: Exclude<Lying, 'whole'>; readonly needle: EncodedText }
   | { readonly kind: 'digits'; readonly how: Exclude<Lying, 'end'>; readonly digits: string }
   | { readonly kind: 'in'; readonly values: ReadonlySet<EncodedText> }
 
@@ -24,7 +24,8 @@ export function textProbe(test: TextTest): TextProbe {
 }
 
 export function needleProbe(needle: string, how: Lying): TextProbe {
-  if (needle === '' && how !== 'whole') return { kind: 'present' }
+  if (how === 'whole') return { kind: 'in', values: new Set([encodeText(needle)]) }
+  if (needle === '') return { kind: 'present' }
   return { kind: 'lies', how, needle: encodeText(needle) }
 }
 
@@ -36,6 +37,23 @@ export function accepts(probe: TextProbe, text: EncodedText): boolean {
     case 'digits': return lies(digitsOf(text), probe.digits, probe.how)
     case 'in': return probe.values.has(text)
   }
+}
+
+/** A needle sought in a text or, when it is all digits, in the digits of one. */
+export interface RankProbe {
+  readonly needle: EncodedText
+  readonly isDigits: boolean
+}
+
+/** Ways in which a needle lies in a text, the best first; each includes those before it. */
+export const rankedLyings = ['whole', 'start', 'inside'] as const
+
+/** The place of the best of them; one more than the last when the needle, which is not empty, does not lie in the text. */
+export function rankIn(text: EncodedText, { needle, isDigits }: RankProbe): number {
+  const searched = isDigits ? digitsOf(text) : text
+  const at = searched.indexOf(needle)
+  if (at !== 0) return at < 0 ? rankedLyings.length : 2
+  return searched.length === needle.length ? 0 : 1
 }
 
 function lies(text: string, needle: string, how: Lying): boolean {

@@ -2,10 +2,9 @@ import type { Bits } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import { compactText } from './encoded-text.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
-import type { Lying, TextProbe } from './text-probe.ts'
+import type { Lying, RankProbe, TextProbe } from './text-probe.ts'
 import { haveDigits } from './phone-digits.ts'
-import { hashOf, TextHashes } from './text-hashes.ts'
-import { accepts } from './text-probe.ts'
+import { accepts, rankedLyings, rankIn } from './text-probe.ts'
 
 /**
  * Rows of a segment: 64 bytes a row still have offsets of two bytes, and writing a segment anew takes
@@ -21,6 +20,9 @@ const changedRowsMax = segmentRows / 16
 const separator = '\xff'
 const nullText = '\xfe'
 const nullCode = 0xfe
+
+/** What hashes of whole texts do not answer. */
+export type ScannedProbe = Exclude<TextProbe, { kind: 'in' }>
 
 /** The texts of neighboring rows as one string: a separator, then each text with a separator behind it. */
 export class TextSegment {
@@ -61,14 +63,11 @@ export class TextSegment {
   }
 
   /** Adds the rows whose text the probe accepts; the first row of this segment has the number `first`. */
-  select(probe: TextProbe, found: Bits, first: number): void {
+  select(probe: ScannedProbe, found: Bits, first: number): void {
     switch (probe.kind) {
       case 'filled':
       case 'present':
         this.#selectPresent(found, first, probe.kind === 'filled')
-        break
-      case 'in':
-        this.#selectIn(TextHashes.of(probe.values), found, first)
         break
       case 'digits':
         this.#selectDigits(probe.digits, probe.how, found, first)
@@ -79,6 +78,17 @@ export class TextSegment {
     }
     if (this.#changed === null) return
     for (const [row, text] of this.#changed) found.assign(first + row, text !== null && accepts(probe, text))
+  }
+
+  /** As of a form. What comes behind the first place of a needle in a text changes nothing, so one pass tells all ranks. */
+  rank(probe: RankProbe, ranked: readonly Bits[], first: number): void {
+    if (probe.isDigits) this.#rankDigits(probe.needle, ranked, first)
+    else this.#rankNeedle(probe.needle, ranked, first)
+    if (this.#changed === null) return
+    for (const [row, text] of this.#changed) {
+      const rank = text === null ? ranked.length : rankIn(text, probe)
+      ranked.forEach((rows, index) => { rows.assign(first + row, index === rank) })
+    }
   }
 
   #settled(row: number): EncodedText | null {
@@ -161,32 +171,48 @@ export class TextSegment {
   }
 
   /** Row by row, since a search for the separator before the needle would stop at every row, and more slowly. */
-  #selectAtEnds(needle: EncodedText, how: Exclude<Lying, 'inside'>, found: Bits, first: number): void {
+  #selectAtEnds(needle: EncodedText, how: 'start' | 'end', found: Bits, first: number): void {
     const text = this.#text
     const starts = this.#starts
     const rows = starts.length - 1
     const { length } = needle
-    // Before an empty needle, which only an empty text equals, comes the separator behind the text.
-    const code = `${needle}${separator}`.charCodeAt(0)
+    const code = needle.charCodeAt(0)
     let next = starts[0] ?? 0
     for (let row = 0; row < rows; row += 1) {
       const start = next
       next = starts[row + 1] ?? 0
       const end = next - 1
-      if (end - start < length || (how === 'whole' && end - start !== length)) continue
+      if (end - start < length) continue
       const at = how === 'end' ? end - length : start
       if (text.charCodeAt(at) === code && text.startsWith(needle, at)) found.add(first + row)
     }
   }
 
-  #selectIn(hashes: TextHashes, found: Bits, first: number): void {
+  #rankNeedle(needle: EncodedText, [whole, start, inside]: readonly Bits[], first: number): void {
+    const text = this.#text
+    const starts = this.#starts
+    let row = 0
+    let at = text.indexOf(needle)
+    while (at >= 0) {
+      while ((starts[row + 1] ?? 0) <= at) row += 1
+      const next = starts[row + 1] ?? 0
+      if (at !== starts[row]) inside?.add(first + row)
+      else if (next - 1 === at + needle.length) whole?.add(first + row)
+      else start?.add(first + row)
+      at = text.indexOf(needle, next)
+    }
+  }
+
+  #rankDigits(digits: string, ranked: readonly Bits[], first: number): void {
     const text = this.#text
     const starts = this.#starts
     const rows = starts.length - 1
     for (let row = 0; row < rows; row += 1) {
-      const start = starts[row] ?? 0
-      const end = (starts[row + 1] ?? 0) - 1
-      if (hashes.mayHave(hashOf(text, start, end)) && hashes.values.has(text.slice(start, end))) found.add(first + row)
+      const from = starts[row] ?? 0
+      const to = (starts[row + 1] ?? 0) - 1
+      if (!haveDigits(text, from, to, digits, 'inside')) continue
+      const rank = rankedLyings.findIndex((how) => haveDigits(text, from, to, digits, how))
+      ranked[rank]?.add(first + row)
     }
   }
 
