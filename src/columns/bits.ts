@@ -1,3 +1,6 @@
+/** Rows of a word. */
+export const wordRows = 32
+
 /** A set of rows, one bit each. Grows as rows are added; a row beyond its end is not in it. */
 export class Bits {
   #words: Uint32Array
@@ -27,6 +30,13 @@ export class Bits {
     const index = row >>> 5
     if (index >= this.#words.length) this.#grow(index + 1)
     this.#words[index] = (this.#words[index] ?? 0) | (1 << (row & 31))
+  }
+
+  /** Adds those of 32 rows that have a bit in the word, which begins with a row that is a multiple of 32. */
+  addWord(first: number, word: number): void {
+    const index = first >>> 5
+    if (index >= this.#words.length) this.#grow(index + 1)
+    this.#words[index] = (this.#words[index] ?? 0) | word
   }
 
   delete(row: number): void {

@@ -26,7 +26,7 @@ export class ChannelTexts implements TextSource {
   }
 
   get entriesVisited(): number {
-    return this.#channelCodes.entriesVisited + this.#integrationIds.entriesVisited
+    return this.#integrationIds.entriesVisited
   }
 
   get isSlow(): boolean {
@@ -40,10 +40,7 @@ export class ChannelTexts implements TextSource {
   select(probe: TextProbe, found: Bits): void {
     const rows = new Bits()
     this.#integrationIds.select(probe, rows)
-    const ofChannel = new Bits()
-    this.#channelCodes.select({ kind: 'range', from: this.#code, to: this.#code }, ofChannel)
-    rows.and(ofChannel)
-    found.or(rows)
+    for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) if (this.#channelCodes.get(row) === this.#code) found.add(row)
   }
 
   follow(order: RowOrder): void {

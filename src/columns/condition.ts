@@ -251,7 +251,11 @@ function bindEvents(table: CustomerTable, filter: EventsFilter): Leaf {
     entriesVisited: (events?.length ?? 0) + table.rows,
     test: (row) => acceptsNumber(probe, count(row)),
     select: (found) => {
-      const counts = events?.counts(since, until, table.rows) ?? new Uint32Array(table.rows)
+      if (events === undefined) {
+        if (acceptsNumber(probe, 0)) found.or(table.live)
+        return
+      }
+      const counts = events.counts(since, until, table.rows)
       for (let row = 0; row < counts.length; row += 1) if (acceptsNumber(probe, counts[row] ?? 0)) found.add(row)
     }
   })

@@ -7,6 +7,7 @@ import type { ScalarField } from '../search.ts'
 import { AttributeColumns } from './attribute-columns.ts'
 import { channelCode, ChannelTexts } from './channel-texts.ts'
 import { encodeText } from './encoded-text.ts'
+import { IdColumn } from './id-column.ts'
 import { NumberColumn, type NumberSource } from './number-column.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { TagRows } from './tag-rows.ts'
@@ -66,7 +67,7 @@ const numberNames = Object.keys(readNumber) as NumberName[]
 /** A column for each thing that can be asked of a customer besides events. Rows are told by their numbers only. */
 export class CustomerFields {
   /** Those of removed rows stay, so that they are in order. */
-  readonly ids = new NumberColumn()
+  readonly ids = new IdColumn()
   readonly tags = new TagRows()
   readonly attributes = new AttributeColumns()
   /** The folded userId where folding changes it. */

@@ -40,13 +40,7 @@ export class CustomerTable {
 
   /** The first row, removed or not, whose id is not below this one. */
   rowFrom(id: number): number {
-    let [from, to] = [0, this.rows]
-    while (from < to) {
-      const middle = (from + to) >>> 1
-      if (this.idOf(middle) < id) from = middle + 1
-      else to = middle
-    }
-    return from
+    return this.fields.ids.rowFrom(id)
   }
 
   put(indexed: IndexedCustomer): void {

@@ -1,4 +1,4 @@
-import { type Bits, grownLength } from './bits.ts'
+import { type Bits, grownLength, wordRows } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
@@ -57,7 +57,12 @@ export class DictionaryTexts implements TextForm {
     for (const [text, code] of this.#codeOf) if (accepts(probe, text)) isAccepted[code] = 1
     const codes = this.#codes
     const rows = this.#rows
-    for (let row = 0; row < rows; row += 1) if (isAccepted[codes[row] ?? none] === 1) found.add(row)
+    for (let first = 0; first < rows; first += wordRows) {
+      const end = Math.min(rows, first + wordRows)
+      let word = 0
+      for (let row = first; row < end; row += 1) word |= (isAccepted[codes[row] ?? none] ?? 0) << (row - first)
+      if (word !== 0) found.addWord(first, word)
+    }
   }
 
   rank(probe: RankProbe, ranked: readonly Bits[]): void {

@@ -1,4 +1,4 @@
-import { type Bits, grownLength } from './bits.ts'
+import { type Bits, grownLength, wordRows } from './bits.ts'
 import type { NumberProbe } from './number-probe.ts'
 import { acceptsNumber } from './number-probe.ts'
 import type { RowMapping } from './row-mapping.ts'
@@ -7,6 +7,8 @@ import { mapEntryBytes } from './sparse-texts.ts'
 import { rowsPerSparseValue, sparseValuesMax } from './text-column.ts'
 
 type Numbers = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
+
+const lowBits = 0xffff
 
 /** What can be asked about a number of each row. */
 export interface NumberSource {
@@ -27,6 +29,11 @@ export class NumberColumn implements NumberSource {
 
   get bytes(): number {
     return this.#numbers.byteLength + (this.#sparse?.size ?? 0) * mapEntryBytes
+  }
+
+  /** Up to the last one that has had a number. */
+  get rows(): number {
+    return this.#rows
   }
 
   get filled(): number {
@@ -65,18 +72,27 @@ export class NumberColumn implements NumberSource {
     const rows = this.#rows
     const hole = holeOf(numbers)
     if (probe.kind === 'in') {
+      // Most numbers are turned away by their low bits, which takes a tenth of the time of a look into the set.
+      const mayBeIn = new Uint8Array(lowBits + 1)
+      for (const value of probe.values) mayBeIn[value & lowBits] = 1
       for (let row = 0; row < rows; row += 1) {
         const value = numbers[row] ?? hole
-        if (value !== hole && probe.values.has(value)) found.add(row)
+        if (mayBeIn[value & lowBits] === 1 && value !== hole && probe.values.has(value)) found.add(row)
       }
       return
     }
     const { from } = probe
     // A hole that is a number is the largest of its type, and so is left out; no comparison holds for NaN.
     const to = Number.isNaN(hole) ? probe.to : Math.min(probe.to, hole - 1)
-    for (let row = 0; row < rows; row += 1) {
-      const value = numbers[row] ?? hole
-      if (value >= from && value <= to) found.add(row)
+    for (let first = 0; first < rows; first += wordRows) {
+      const end = Math.min(rows, first + wordRows)
+      let word = 0
+      for (let row = first; row < end; row += 1) {
+        const value = numbers[row] ?? hole
+        // Without a branch, which would be guessed wrong for every other number of a range amid many.
+        word |= (Number(value >= from) & Number(value <= to)) << (row - first)
+      }
+      if (word !== 0) found.addWord(first, word)
     }
   }
 
