@@ -71,3 +71,8 @@ export class OperatorError extends Error {
 export function unavailable(message: string, options: { cause?: unknown } = {}): ApiError {
   return new ApiError('unavailable', message, { retryAfterSeconds: limits.retryAfterSeconds, ...options })
 }
+
+/** A search was stopped, whichever way it was being answered. */
+export function searchTookTooLong(secondsMax: number): ApiError {
+  return unavailable(`This search took longer than ${secondsMax} s and was stopped. Narrow it, or try again.`)
+}
