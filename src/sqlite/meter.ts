@@ -1,8 +1,6 @@
+import { performance } from 'node:perf_hooks'
 import type { Database } from 'better-sqlite3'
-import { unavailable } from '../errors.ts'
-
-/** A clock is read once for this many entries. */
-const entriesPerGlance = 256
+import { searchTookTooLong } from '../errors.ts'
 
 /** Thrown where a budget ends, and caught where it was given. */
 class BudgetSpent extends Error {}
@@ -10,10 +8,11 @@ class BudgetSpent extends Error {}
 /**
  * Counts the entries that a search looks at, and stops it. SQLite cannot be interrupted through this
  * driver, but a function that throws ends the statement that calls it, and leaves the connection usable.
- * Conditions call `within_bounds()`, for each row that the terms before it let through. What is counted
- * by `kept(id)` is also remembered, as long as it is little.
+ * Conditions call `within_bounds()`, for each row that the terms before it let through, and `in_time()` before
+ * what may take long for a single row. What is counted by `kept(id)` is also remembered, as long as it is little.
  */
 export class Meter {
+  readonly #nowMs: () => number
   #entries = 0
   #entriesMax = Infinity
   #secondsMax = Infinity
@@ -22,13 +21,15 @@ export class Meter {
   #kept: number[] = []
   #keptMax = 0
 
-  constructor(db: Database) {
+  constructor(db: Database, nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs
     db.function('kept', { deterministic: false }, (id: unknown) => {
       if (this.#kept.length < this.#keptMax) this.#kept.push(Number(id))
       return 1
     })
     // Not deterministic, so that SQLite calls it for each row.
     db.function('within_bounds', { deterministic: false }, () => this.#count())
+    db.function('in_time', { deterministic: false }, () => this.#checkTime())
   }
 
   get entries(): number {
@@ -39,7 +40,7 @@ export class Meter {
     this.#entries = 0
     this.#entriesMax = Infinity
     this.#secondsMax = secondsMax
-    this.#deadline = performance.now() + secondsMax * 1000
+    this.#deadline = this.#nowMs() + secondsMax * 1000
   }
 
   /** Runs a query that calls `kept`, and answers the ids it was called with, up to a number of them. */
@@ -65,9 +66,12 @@ export class Meter {
   #count(): 1 {
     this.#entries += 1
     if (this.#entries > this.#entriesMax) throw new BudgetSpent()
-    if (this.#entries % entriesPerGlance === 0 && performance.now() > this.#deadline) {
-      throw unavailable(`This search took longer than ${this.#secondsMax} s and was stopped. Narrow it, or try again.`)
-    }
+    return this.#checkTime()
+  }
+
+  /** Reading the clock costs a third of what SQLite takes to call a function, so each call does. */
+  #checkTime(): 1 {
+    if (this.#nowMs() > this.#deadline) throw searchTookTooLong(this.#secondsMax)
     return 1
   }
 }

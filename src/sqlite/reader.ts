@@ -25,6 +25,8 @@ const foreignCustomersMax = 3
 
 interface ReaderOptions extends PlanBounds {
   readonly searchSecondsMax: number
+  /** What searches are timed by. */
+  readonly nowMs: () => number
 }
 
 interface Counted {
@@ -54,12 +56,12 @@ export class Reader {
   /** How SQLite runs what is being asked, when someone wants to know. */
   #steps: string[] | null = null
 
-  constructor(db: Database, { searchSecondsMax = limits.searchSecondsMax, ...bounds }: Partial<ReaderOptions> = {}) {
+  constructor(db: Database, { searchSecondsMax = limits.searchSecondsMax, nowMs, ...bounds }: Partial<ReaderOptions> = {}) {
     this.#db = db
     this.#searchSecondsMax = searchSecondsMax
     this.#bounds = { ...planBounds, ...bounds }
     this.#catalog = new Catalog(db)
-    this.#meter = new Meter(db)
+    this.#meter = new Meter(db, nowMs)
     this.#lists = new ListReader(db, this.#catalog)
     this.#find = db.prepare(`${selectRows} from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()

@@ -21,13 +21,16 @@ interface WalkedAttribute {
   readonly value: Sql
 }
 
+/** Beyond it `instr` takes too long where much of a needle is found again and again: it compares all of it at each place. */
+const shortNeedleMax = 64
+
 /** Lists are one value however long they are: a term for each would outgrow SQLite's expressions. */
 export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSource: AttributeSource, walked?: WalkedAttribute): SearchDialect {
   const idsOf = (names: readonly string[]): string => JSON.stringify(names.map((name) => tagIds.get(name) ?? 0))
-  const attributeValue = (attribute: string): Sql => sql`attribute_of(customers.rendering, ${attribute})`
+  const attributeValue = (attribute: string): Sql => timely(sql`attribute_of(customers.rendering, ${attribute})`)
   return {
     derivedFields,
-    contains: (text, needle) => sql`instr(${text}, ${needle}) > 0`,
+    contains: (text, needle) => (needle.length > shortNeedleMax ? sql`has_inside(${text}, ${needle})` : sql`instr(${text}, ${needle}) > 0`),
     startsWith: (text, prefix, { isColumn }) =>
       (isColumn ? sql`(${text} >= ${prefix} and ${text} < ${prefixEnd(prefix)})` : sql`substr(${text}, 1, ${characters(prefix)}) = ${prefix}`),
     endsWith: (text, suffix) => sql`substr(${text}, ${-characters(suffix)}, ${characters(suffix)}) = ${suffix}`,
@@ -73,7 +76,12 @@ const derivedFields: SearchDialect['derivedFields'] = {
 }
 
 function rendered(path: string): Sql {
-  return sql`(customers.rendering ->> ${raw(`'$.${path}'`)})`
+  return timely(sql`(customers.rendering ->> ${raw(`'$.${path}'`)})`)
+}
+
+/** A value taken from a rendering, which may be large, so that many filters on one of them can take long. */
+function timely(value: Sql): Sql {
+  return sql`case when in_time() then ${value} end`
 }
 
 function folded(text: Sql): Sql {

@@ -1,15 +1,29 @@
 import type { Database } from 'better-sqlite3'
 import { foldCase } from '../case-folding.ts'
 import type { AttributeValue } from '../contract/customer.ts'
-import { customDataJson } from '../customer-fields.ts'
+import { customDataJson } from '../picked-fields.ts'
+import { limits } from '../limits.ts'
 import { digitsOf } from '../search.ts'
 import { indexedValue } from './customer-row.ts'
+import { LongNeedle } from './long-needle.ts'
+
+/** Needles that are kept prepared; no search has more filters. */
+const needlesKept = limits.searchFiltersMax
 
 /** What searches ask of text that SQLite has no function for. Null stays null. */
 export function registerSearchFunctions(db: Database): void {
   const options = { deterministic: true }
+  const needles = new Map<string, LongNeedle>()
+  const prepared = (needle: string): LongNeedle => {
+    const kept = needles.get(needle) ?? new LongNeedle(needle)
+    if (needles.size >= needlesKept) needles.clear()
+    needles.set(needle, kept)
+    return kept
+  }
   db.function('fold_case', options, (text: unknown) => (typeof text === 'string' ? foldCase(text) : null))
   db.function('digits', options, (text: unknown) => (typeof text === 'string' ? digitsOf(text) : null))
+  db.function('has_inside', options, (text: unknown, needle: unknown) =>
+    (typeof text === 'string' ? Number(prepared(String(needle)).isIn(text)) : null))
   db.function('attribute_of', options, (rendering: unknown, name: unknown) => attributeOf(String(rendering), String(name)))
 }
 

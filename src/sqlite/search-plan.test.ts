@@ -266,6 +266,6 @@ describe('a search that takes too long', () => {
     hasty.refresh()
 
     expect(() => hasty.search(1, parse(body))).toThrow(unavailable('This search took longer than 0 s and was stopped. Narrow it, or try again.'))
-    expect(hasty.search(1, parse({ filter: [filter('id', '=', 5)] })).total).toBe(1)
+    expect(hasty.search(1, parse({ limit: 3 })).count).toBe(3)
   })
 })
