@@ -44,8 +44,10 @@ export class TurnReader {
     return this.#reader.search(organizationId, search)
   }
 
+  /** Those that another process has made are there at once: a search that names one is read right. */
   attributes(organizationId: number): ReadonlyMap<string, AttributeType> {
     this.#beginTurn()
+    this.#lookForCommits()
     return this.#reader.attributeTypes(organizationId)
   }
 
@@ -103,7 +105,7 @@ export class TurnReader {
     if (this.#db.inTransaction) return
     this.#begin.run()
     setImmediate(this.#endTurn)
-    this.#lookForCommits()
+    if (performance.now() - this.#lookedAtMs >= limits.foreignCommitNoticeMs) this.#lookForCommits()
   }
 
   readonly #endTurn = (): void => {
@@ -112,12 +114,10 @@ export class TurnReader {
 
   /**
    * Forgets what a commit may have changed: keys, tags, attributes. Commits of this process are
-   * noticed before they are answered, those of others a little later.
+   * noticed before they are answered, those of others a little later, unless they are asked for.
    */
   #lookForCommits(): void {
-    const nowMs = performance.now()
-    if (nowMs - this.#lookedAtMs < limits.foreignCommitNoticeMs) return
-    this.#lookedAtMs = nowMs
+    this.#lookedAtMs = performance.now()
     const dataVersion = this.#dataVersion.get() ?? 0
     if (dataVersion === this.#dataVersionSeen) return
     this.#dataVersionSeen = dataVersion
