@@ -114,18 +114,23 @@ describe('each operator of each type becomes a test, its negation aside', () => 
   })
 })
 
-test('the ends of between need no order, and a value beside empty means nothing', () => {
-  expect([
-    filterOf({ field: 'id', operator: 'between', value: [5, 1] }),
-    filterOf({ field: 'name', operator: 'empty', value: { no: 'matter' } }),
-    filterOf({ field: 'tags', operator: '!empty', value: [] }),
-    filterOf({ field: 'id', operator: 'empty', value: null })
-  ]).toEqual([
-    { type: 'number', isNegated: false, field: { name: 'id' }, test: { operator: 'between', from: 5, to: 1 } },
-    { type: 'text', isNegated: false, field: { name: 'name' }, test: { operator: 'empty' } },
-    { type: 'tags', isNegated: true, operator: 'empty', names: [] },
-    { type: 'number', isNegated: false, field: { name: 'id' }, test: { operator: 'empty' } }
-  ])
+test('the ends of between need no order', () => {
+  expect(filterOf({ field: 'id', operator: 'between', value: [5, 1] }))
+    .toEqual({ type: 'number', isNegated: false, field: { name: 'id' }, test: { operator: 'between', from: 5, to: 1 } })
+})
+
+test('a value beside empty means nothing, and is named', () => {
+  expect(read({ filter: [
+    { field: 'name', operator: 'empty', value: { no: 'matter' } }, { field: 'tags', operator: '!empty', value: [] }, { field: 'id', operator: 'empty', value: null }
+  ] })).toEqual({
+    group: group([
+      { type: 'text', isNegated: false, field: { name: 'name' }, test: { operator: 'empty' } },
+      { type: 'tags', isNegated: true, operator: 'empty', names: [] },
+      { type: 'number', isNegated: false, field: { name: 'id' }, test: { operator: 'empty' } }
+    ]),
+    faults: [],
+    ignored: ['filter[0].value', 'filter[1].value']
+  })
 })
 
 describe('dates count from now', () => {
@@ -222,7 +227,8 @@ describe('groups', () => {
 
 describe('every bad part is named', () => {
   const range = `This value should be between -${limits.integerMax} and ${limits.integerMax}.`
-  const { list, pair, notOnFilter, relativeDate } = searchFaults
+  const { list, pair, notOnFilter, bothKinds, notOfEvents, relativeDate } = searchFaults
+  const nearly = (meant: string): string => `This key is not known. Did you mean "${meant}"?`
   const [array, object, numeric, string, bool] = ['array', 'object', 'numeric', 'string', 'bool'].map((type) => `This value should be of type ${type}.`)
   const tooLong = (characters: number): string => `This value is too long. It should have ${characters} characters or less.`
   const f = (field: unknown, operator: unknown, value?: unknown, more: object = {}): object => ({ field, operator, value, ...more })
@@ -244,6 +250,23 @@ describe('every bad part is named', () => {
     ['not on a filter', { filter: [f('id', '=', 1, { not: true }), f('id', '=', 1, { not: false }), { not: true }] }, [
       ['filter[0].not', notOnFilter], ['filter[1].not', notOnFilter],
       ['filter[2].field', blank], ['filter[2].not', notOnFilter], ['filter[2].value', blank], ['filter[2].operator', blank]
+    ]],
+    ['what is a filter and a group', { filter: [
+      f('id', '=', 1, { filter: [] }), f('id', '=', 1, { comparison: 'OR' }), f('x', 'y', {}, { filter: 5, not: true }), { filter: [f('', '', 1, { comparison: '' })] }
+    ] }, [['filter[0]', bothKinds], ['filter[1]', bothKinds], ['filter[2]', bothKinds], ['filter[3].filter[0]', bothKinds]]],
+    ['a window on what does not happen', { filter: [f('id', '=', 1, { since: 5 }), f('tags', 'empty', undefined, { since: 'x', until: 0 }), f('x', '=', 1, { since: 5 })] }, [
+      ['filter[0].since', notOfEvents], ['filter[1].since', notOfEvents], ['filter[1].until', notOfEvents], ['filter[2].field', '"x" is not a searchable field']
+    ]],
+    ['a key that is nearly one of a filter', { filter: [
+      f('events.a', '>', 1, { sinse: 5, untill: 6 }), f('id', '=', 1, { values: 1, Operator: '=', nott: true, comparision: 'OR', filters: [], sicne: 5 }), { feild: 'id', operator: '=', value: 1 }
+    ] }, [
+      ['filter[0].sinse', nearly('since')], ['filter[0].untill', nearly('until')],
+      ['filter[1].values', nearly('value')], ['filter[1].Operator', nearly('operator')], ['filter[1].nott', nearly('not')], ['filter[1].comparision', nearly('comparison')],
+      ['filter[1].filters', nearly('filter')], ['filter[1].sicne', nearly('since')],
+      ['filter[2].field', blank], ['filter[2].feild', nearly('field')]
+    ]],
+    ['a key that is nearly one of a group', { filter: [{ filter: [], comparisn: 'OR', nto: true, fields: 'id' }, { comparison: 'OR', fitler: [] }] }, [
+      ['filter[0].comparisn', nearly('comparison')], ['filter[0].nto', nearly('not')], ['filter[0].fields', nearly('field')], ['filter[1].fitler', nearly('filter')]
     ]],
     ['an unknown field, in a group as well', { filter: [f('emial', '=', 'a'), { filter: [f('customData.paln', '=', 'a'), f('__proto__', 'constructor', 'a')] }] }, [
       ['filter[0].field', '"emial" is not a searchable field; did you mean "customers.email"?'],
@@ -320,8 +343,8 @@ test('lists and needles as long as they may be are read', () => {
 
 test('keys that mean nothing are named, at every depth', () => {
   expect(read({ filter: [
-    { field: 'id', operator: '=', value: 1, type: 'integer', since: 5 },
+    { field: 'id', operator: '=', value: 1, type: 'integer', since: null },
     { field: 'events.a', operator: '=', value: 1, since: 5, until: 6, from: 7 },
-    { comparison: 'OR', value: 5, filter: [{ field: 'tags', operator: '=', value: [{ name: 'a', id: 1 }], x: 1 }] }
-  ] }).ignored).toEqual(['filter[0].type', 'filter[0].since', 'filter[1].from', 'filter[2].value', 'filter[2].filter[0].x', 'filter[2].filter[0].value[0].id'])
+    { comparison: 'OR', value: 5, since: 6, field: null, filter: [{ field: 'tags', operator: '=', value: [{ name: 'a', id: 1 }], x: 1 }] }
+  ] }).ignored).toEqual(['filter[0].type', 'filter[0].since', 'filter[1].from', 'filter[2].value', 'filter[2].since', 'filter[2].field', 'filter[2].filter[0].x', 'filter[2].filter[0].value[0].id'])
 })

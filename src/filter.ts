@@ -1,7 +1,7 @@
 import { foldCase } from './case-folding.ts'
 import type { UnixSeconds } from './clock.ts'
 import type { SearchFieldType } from './contract/search.ts'
-import { searchFaults, searchOperators } from './contract/search.ts'
+import { filled, searchFaults, searchOperators } from './contract/search.ts'
 import type { AttributeType } from './custom-data.ts'
 import { limits } from './limits.ts'
 import type { AnyTextFilter, EventsFilter, Filter, Group, NumberTest, TagsFilter, TextTest } from './search.ts'
@@ -9,6 +9,7 @@ import { digitsOf } from './search.ts'
 import type { SearchField } from './search-field.ts'
 import { findSearchField, shortened, shown, unknownField } from './search-field.ts'
 import { readTags } from './tag.ts'
+import { setAsideUnknownKeys } from './unknown-keys.ts'
 import type { Findings } from './untrusted.ts'
 import { blank, isObject, join, readBoolean, readChoice, readDate, readInteger, readName, readNumber, readText } from './untrusted.ts'
 
@@ -24,7 +25,11 @@ interface FilterContext {
 
 const groupKeys: ReadonlySet<string> = new Set(['comparison', 'filter', 'not'])
 const filterKeys: ReadonlySet<string> = new Set(['field', 'operator', 'value'])
-const eventsKeys: ReadonlySet<string> = new Set([...filterKeys, 'since', 'until'])
+const windowKeys = ['since', 'until'] as const
+const eventsKeys: ReadonlySet<string> = new Set([...filterKeys, ...windowKeys])
+// What an entry is goes by its keys: one that is nearly of the other kind is a mistake as well.
+const nearGroupKeys: ReadonlySet<string> = new Set([...groupKeys, 'field'])
+const nearFilterKeys: ReadonlySet<string> = new Set([...eventsKeys, ...groupKeys])
 
 /** Reads the keys of a group: `comparison`, `not` and `filter`. */
 export function readFilterTree(
@@ -36,21 +41,21 @@ export function readFilterTree(
 function readGroup(context: FilterContext, path: string, { body, level }: { body: Record<string, unknown>; level: number }): Group {
   const { findings } = context
   const comparison = readChoice(findings, join(path, 'comparison'), body.comparison, ['AND', 'OR'] as const)
-  const isNegated = body.not === undefined || body.not === null ? false : readBoolean(findings, join(path, 'not'), body.not) ?? false
+  const isNegated = isGiven(body.not) ? readBoolean(findings, join(path, 'not'), body.not) ?? false : false
   return { type: 'group', isNegated, comparison, filters: readFilters(context, join(path, 'filter'), { value: body.filter, level }) }
 }
 
 function readFilters(context: FilterContext, path: string, { value, level }: { value: unknown; level: number }): Filter[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) {
-    context.findings.fault(path, 'This value should be of type array.')
+    context.findings.fault(path, filled(searchFaults.wrongType, 'array'))
     return []
   }
   const filters: Filter[] = []
   for (const [index, item] of value.entries()) {
     const { seen } = context
     if (seen.areTooMany) return []
-    const isGroup = isObject(item) && item.field === undefined && (item.filter !== undefined || item.comparison !== undefined)
+    const isGroup = isObject(item) && !isGiven(item.field) && (item.filter !== undefined || item.comparison !== undefined)
     if (isGroup) seen.groups += 1
     else seen.filters += 1
     if (Math.max(seen.filters, seen.groups) > limits.searchFiltersMax) {
@@ -67,8 +72,13 @@ function readFilters(context: FilterContext, path: string, { value, level }: { v
 
 function readNestedGroup(context: FilterContext, path: string, group: { body: Record<string, unknown>; level: number }): Group | undefined {
   if (group.level > limits.searchGroupLevelsMax) return context.findings.fault(path, searchFaults.tooDeep)
-  context.findings.ignoreUnknown(group.body, groupKeys, path)
+  setAsideUnknownKeys(context.findings, group.body, { path, known: groupKeys, near: nearGroupKeys })
   return readGroup(context, path, group)
+}
+
+/** Clients send null for what they do not have. */
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null
 }
 
 /** A filter whose operator is known, with its value still to be read. */
@@ -80,13 +90,18 @@ interface Asked {
 
 function readFilter(context: FilterContext, path: string, item: unknown): Filter | undefined {
   const { findings } = context
-  if (!isObject(item)) return findings.fault(path, 'This value should be of type object.')
+  if (!isObject(item)) return findings.fault(path, filled(searchFaults.wrongType, 'object'))
+  if (isGiven(item.filter) || isGiven(item.comparison)) return findings.fault(path, searchFaults.bothKinds)
   const field = readField(context, join(path, 'field'), item.field)
-  findings.ignoreUnknown(item, field?.type === 'events' ? eventsKeys : filterKeys, path)
-  if (item.not !== undefined) findings.fault(join(path, 'not'), searchFaults.notOnFilter)
-  const isMissing = item.value === undefined || item.value === null
+  setAsideUnknownKeys(findings, item, { path, known: field?.type === 'events' ? eventsKeys : filterKeys, near: nearFilterKeys })
+  if (isGiven(item.not)) findings.fault(join(path, 'not'), searchFaults.notOnFilter)
+  if (field !== undefined && field.type !== 'events') {
+    for (const key of windowKeys) if (isGiven(item[key])) findings.fault(join(path, key), searchFaults.notOfEvents)
+  }
+  const isMissing = !isGiven(item.value)
   const isNeeded = item.operator !== 'empty' && item.operator !== '!empty'
   if (isMissing && isNeeded) findings.fault(join(path, 'value'), blank)
+  if (!isMissing && !isNeeded) findings.ignored.push(join(path, 'value'))
   const operator = readOperator(findings, join(path, 'operator'), { value: item.operator, field })
   const [since, until] = field?.type === 'events' ? readWindow(context, path, item) : []
   if (field === undefined) return undefined
@@ -108,7 +123,7 @@ function readQuestion(
     case 'tags': return withNegation(readTagsFilter(findings, asked), isNegated)
     case 'any text': return withNegation(readAnyText(findings, asked), isNegated)
     case 'events': {
-      const test = readNumberTest(asked, (itsPath, value) => readCount(findings, itsPath, value), findings)
+      const test = readNumberTest(asked, numberReader(context, 'integer'), findings)
       if (test === undefined || test.operator === 'empty' || since === undefined || until === undefined) return undefined
       return { type: 'events', isNegated, name: field.event, since, until, test } satisfies EventsFilter
     }
@@ -142,7 +157,7 @@ function readOperator(findings: Findings, path: string, { value, field }: { valu
   const operators: readonly string[] = searchOperators[field.type satisfies SearchFieldType]
   if (typeof value === 'string' && operators.includes(value)) return value
   const operator = typeof value === 'string' ? shortened(value) : shown(value)
-  return findings.fault(path, `${operator} ${searchFaults.unfitOperator.replaceAll('…', '').trim()} ${field.name}`)
+  return findings.fault(path, filled(searchFaults.unfitOperator, operator, field.name))
 }
 
 type ReadNumber = (path: string, value: unknown) => number | undefined
@@ -157,10 +172,6 @@ function numberReader({ findings, now }: FilterContext, type: 'integer' | 'numbe
       return read === undefined ? undefined : Number(read)
     }
   }
-}
-
-function readCount(findings: Findings, path: string, value: unknown): number | undefined {
-  return readInteger(findings, path, value, { min: -limits.integerMax, max: limits.integerMax })
 }
 
 function readNumberTest({ path, operator, value }: Asked, read: ReadNumber, findings: Findings): NumberTest | undefined {
@@ -229,7 +240,7 @@ const phoneDigitsMin = 3
 /** From the first to the last second, unless `since` or `until` narrow it. */
 function readWindow(context: FilterContext, path: string, item: Record<string, unknown>): [number | undefined, number | undefined] {
   const read = (key: 'since' | 'until', absent: number): number | undefined =>
-    item[key] === undefined || item[key] === null ? absent : readSearchDate(context.findings, join(path, key), { value: item[key], now: context.now })
+    isGiven(item[key]) ? readSearchDate(context.findings, join(path, key), { value: item[key], now: context.now }) : absent
   return [read('since', 0), read('until', limits.dateSecondsMax)]
 }
 

@@ -32,6 +32,8 @@ export const limits = {
   searchGroupLevelsMax: 5,
   /** Values of one `in`. */
   searchValuesMax: 1_000,
+  /** Faults that one answer names; and unknown keys of a search that are compared with those known. */
+  faultsMax: 1_000,
 
   /** Request line and headers together. */
   headerBytesMax: 16_384,

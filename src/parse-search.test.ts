@@ -125,10 +125,11 @@ describe('fields', () => {
       faults(() => parseSearch({ fields: ['id', 'Email', 5, null, 'customers.id', 'location.city', '__proto__'] }, context)),
       faults(() => parseList({ fields: 'id,,emial, name' }, context)),
       faults(() => parseList({ fields: ['id,x', 'y'] }, context)),
-      ...['id', 5, {}, []].map((given) => faults(() => parseSearch({ fields: given }, context)))
+      ...['id', 5, {}, [], [...customerKeys, 'id'], Array.from({ length: 500_000 }, () => 0)].map((given) => faults(() => parseSearch({ fields: given }, context))),
+      faults(() => parseList({ fields: 'id,'.repeat(21) }, context))
     ]).toEqual([
       at(1, 2, 3, 4, 5, 6), at(1, 2, 3), at(1, 2),
-      ...Array.from({ length: 4 }, () => [{ path: 'fields', message: 'This value should be an array of keys of a customer.' }])
+      ...Array.from({ length: 7 }, () => [{ path: 'fields', message: searchFaults.fields }])
     ])
   })
 })
@@ -202,11 +203,11 @@ test('a key that is nearly one of ours is refused', () => {
   const nearly = (key: string, meant: string): object => ({ path: key, message: `This key is not known. Did you mean "${meant}"?` })
 
   expect([
-    faults(() => parseSearch({ cursr: '', filters: [], Limit: 5, sorted: 1, offsets: 1, field: 'id', explan: true, totl: false, nto: true, nott: true }, context)),
-    faults(() => parseList({ cursr: '', filters: '', sor: 'name', Order: 'asc', field: 'id' }, context))
+    faults(() => parseSearch({ cursr: '', filters: [], Limit: 5, sorted: 1, offsets: 1, field: 'id', explan: true, totla: false, nto: true, nott: true }, context)),
+    faults(() => parseList({ curosr: '', filters: '', sor: 'name', Order: 'asc', field: 'id' }, context))
   ]).toEqual([
-    [nearly('cursr', 'cursor'), nearly('filters', 'filter'), nearly('Limit', 'limit'), nearly('offsets', 'offset'), nearly('field', 'fields'), nearly('explan', 'explain'), nearly('totl', 'total'), nearly('nott', 'not')],
-    [nearly('cursr', 'cursor'), nearly('sor', 'sort'), nearly('Order', 'order'), nearly('field', 'fields')]
+    [nearly('cursr', 'cursor'), nearly('filters', 'filter'), nearly('Limit', 'limit'), nearly('offsets', 'offset'), nearly('field', 'fields'), nearly('explan', 'explain'), nearly('totla', 'total'), nearly('nto', 'not'), nearly('nott', 'not')],
+    [nearly('curosr', 'cursor'), nearly('sor', 'sort'), nearly('Order', 'order'), nearly('field', 'fields')]
   ])
 })
 
@@ -250,7 +251,7 @@ describe('every bad part is named', () => {
       ['offset', range(0)],
       ['total', bool],
       ['explain', bool],
-      ['fields', 'This value should be an array of keys of a customer.']]
+      ['fields', 'This value should be an array of 1 to 21 keys of a customer.']]
   ])('%j', (body, ...expected) => {
     expect(faults(() => parseSearch(body, context))).toEqual(expected.map(([path, message]) => ({ path, message })))
   })
@@ -264,4 +265,44 @@ describe('every bad part is named', () => {
     ])
     expect(faults(() => parseList({ cursor: ['', ''] }, context))).toEqual([{ path: 'cursor', message: 'This value should be of type string.' }])
   })
+})
+
+test('each misuse of the table is answered as it says there', () => {
+  const one = (field: string, operator: string, value: unknown, others: object = {}): object => ({ filter: [{ field, operator, value, ...others }] })
+  const nested = (levels: number): object => ({ filter: levels === 0 ? [] : [nested(levels - 1)] })
+  const bodies: Record<keyof typeof searchFaults, object[]> = {
+    unknownField: [one('x', '=', 1), one('customData.x', '=', 1)],
+    unknownSort: [{ sort: 'x' }, { sort: 'tags' }, { sort: 'events.x' }, { sort: 'text' }],
+    nearMiss: [one('emial', '=', 'a'), { sort: 'emial' }],
+    unfitOperator: [one('id', '~', 1)],
+    nearlyKnownKey: [{ curosr: '' }, { filter: [{ filter: [], comparson: 'OR' }] }, one('events.a', '>', 1, { sinse: 5 })],
+    notOnFilter: [one('id', '=', 1, { not: true })],
+    bothKinds: [one('id', '=', 1, { filter: [] }), one('id', '=', 1, { comparison: 'OR' })],
+    notOfEvents: [one('id', '=', 1, { since: 5 }), one('id', '=', 1, { until: 5 })],
+    tooDeep: [nested(limits.searchGroupLevelsMax + 1)],
+    tooManyFilters: [{ filter: Array.from({ length: 51 }, () => byName) }, { filter: Array.from({ length: 51 }, () => ({ filter: [] })) }],
+    pair: [one('id', 'between', [1])],
+    list: [one('id', 'in', []), one('id', '!in', Array.from({ length: 1_001 }, () => 1))],
+    relativeDate: [one('createdAt', '>', 'yesterday'), one('events.a', '>', 1, { until: 'then' })],
+    foreignCursor: [{ cursor: 'x' }],
+    cursorWithOffset: [{ cursor: '', offset: 0 }],
+    fields: [{ fields: 'id' }, { fields: [] }, { fields: Array.from({ length: customerKeys.length + 1 }, () => 'id') }],
+    blank: [{ filter: [{ operator: '=', value: 1 }] }, { filter: [{ field: 'id', value: 1 }] }, { filter: [{ field: 'id', operator: '=' }] }, one('tags', 'any', []), one('tags', 'any', [{}])],
+    wrongType: [{ total: 1 }, { explain: 'no' }, { not: 0 }, { cursor: 5 }, { filter: {} }, { filter: [5] }, { limit: 'x' }, one('name', '=', 5), one('tags', '=', 'Lead')],
+    noChoice: [{ comparison: 'XOR' }, { order: 'up' }, { fields: ['x'] }],
+    fraction: [{ limit: 1.5 }, { offset: 0.5 }, one('id', '=', 1.5)],
+    outOfRange: [{ limit: 0 }, { offset: -1 }, one('id', '=', 1e20), one('customData.seats', '=', 1e20), one('createdAt', '=', -1)],
+    tooLong: [one('name', '~', 'x'.repeat(65_536)), one('text', '~', 'x'.repeat(65_536)), one(`events.${'x'.repeat(256)}`, '>', 1), one('tags', 'any', ['x'.repeat(256)])],
+    nullCharacter: [one('name', '~', '\0'), one('events.\0', '>', 1), one('tags', 'any', ['\0'])],
+    loneSurrogate: [one('name', '~', '\ud83d')],
+    tooManyTags: [one('tags', 'any', Array.from({ length: 1_001 }, (_, index) => `t${index}`))],
+    noColor: [one('tags', 'any', [{ name: 'Lead', color: 'none' }])]
+  }
+  for (const [misuse, searches] of Object.entries(bodies)) {
+    const sentence = searchFaults[misuse as keyof typeof searchFaults].split('…').map((part) => RegExp.escape(part)).join('.+')
+    for (const body of searches) {
+      const [first, ...others] = faults(() => parseSearch(body, context))
+      expect({ misuse, body, first, others }).toEqual({ misuse, body, first: { path: expect.any(String) as string, message: expect.stringMatching(sentence) as string }, others: [] })
+    }
+  }
 })

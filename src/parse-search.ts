@@ -1,6 +1,6 @@
 import type { UnixSeconds } from './clock.ts'
 import type { Customer } from './contract/customer.ts'
-import { searchFaults } from './contract/search.ts'
+import { filled, searchFaults } from './contract/search.ts'
 import type { CursorSeal } from './cursor.ts'
 import { readCursor } from './cursor.ts'
 import type { AttributeType } from './custom-data.ts'
@@ -8,7 +8,8 @@ import { customerKeys } from './customer.ts'
 import { readFilterTree } from './filter.ts'
 import { limits } from './limits.ts'
 import type { AnyTextFilter, CustomerSearch, Group, Order, Position, Sort } from './search.ts'
-import { findSearchField, isScalar, nearlyKnownKey, unknownSort } from './search-field.ts'
+import { findSearchField, isScalar, unknownSort } from './search-field.ts'
+import { setAsideUnknownKeys } from './unknown-keys.ts'
 import { Findings, isAbsent, readBodyObject, readBoolean, readChoice, readInteger } from './untrusted.ts'
 
 /** What a search is read against. */
@@ -34,27 +35,28 @@ export interface ParsedSearch {
 }
 
 const pageKeys = ['sort', 'order', 'limit', 'offset', 'cursor', 'fields'] as const
-const listKeys: ReadonlySet<string> = new Set(pageKeys)
-const searchKeys: ReadonlySet<string> = new Set(['comparison', 'filter', 'not', ...pageKeys, 'total', 'explain'])
+const knownKeys: Record<'list' | 'search', ReadonlySet<string>> = {
+  list: new Set(pageKeys),
+  search: new Set(['comparison', 'filter', 'not', ...pageKeys, 'total', 'explain'])
+}
 
 /** A list is a search for everyone. */
 export function parseList(query: Record<string, unknown>, context: SearchContext): ParsedSearch {
   const { fields } = query
   // A query has no arrays: names are separated by commas, or the parameter stands there several times.
   const names = isAbsent(fields) ? undefined : [fields].flat().flatMap((part: unknown) => (typeof part === 'string' ? part.split(',') : part))
-  return parse({ ...query, fields: names }, context, listKeys)
+  return parse('list', { ...query, fields: names }, context)
 }
 
 export function parseSearch(body: unknown, context: SearchContext): ParsedSearch {
-  return parse(readBodyObject(body), context, searchKeys)
+  return parse('search', readBodyObject(body), context)
 }
 
-function parse(source: Record<string, unknown>, context: SearchContext, known: ReadonlySet<string>): ParsedSearch {
+function parse(kind: 'list' | 'search', source: Record<string, unknown>, context: SearchContext): ParsedSearch {
   // The filter comes first in what is wrong, but is read after what tells the moment its dates count from.
   const [findings, pageFindings] = [new Findings(), new Findings()]
-  refuseNearMisses(findings, source, known)
-  const isSearch = known === searchKeys
-  const groupBody = isSearch ? source : {}
+  setAsideUnknownKeys(findings, source, { path: '', known: knownKeys[kind] })
+  const groupBody = kind === 'search' ? source : {}
   const { attributes } = context
 
   const sort = readSort(pageFindings, source.sort, attributes)
@@ -71,27 +73,13 @@ function parse(source: Record<string, unknown>, context: SearchContext, known: R
   }
   const search = {
     filter, ...sortOf(sort, { order, filter }), ...page,
-    wantsTotal: readFlag(pageFindings, 'total', { value: isSearch ? source.total : undefined, absent: true }),
-    wantsExplanation: readFlag(pageFindings, 'explain', { value: isSearch ? source.explain : undefined, absent: false })
+    wantsTotal: readFlag(pageFindings, 'total', { value: kind === 'search' ? source.total : undefined, absent: true }),
+    wantsExplanation: readFlag(pageFindings, 'explain', { value: kind === 'search' ? source.explain : undefined, absent: false })
   }
   const fields = readFields(pageFindings, source.fields)
-  findings.faults.push(...pageFindings.faults)
+  findings.add(pageFindings)
   findings.throwIfAny()
   return { search, fields, seal, now, ignored: findings.ignored }
-}
-
-/** Unknown keys are ignored, but for those that were surely meant to be one of ours. */
-function refuseNearMisses(findings: Findings, source: Record<string, unknown>, known: ReadonlySet<string>): void {
-  const strange = Object.entries(source).filter(([key, value]) => value !== undefined && !known.has(key))
-  for (const [key] of strange) {
-    const meant = nearlyKnownKey(key, known)
-    if (meant === undefined) findings.ignored.push(key)
-    else findings.fault(key, `${searchFaults.nearlyKnownKey} ${capitalized(searchFaults.nearMiss.replace('…', meant))}`)
-  }
-}
-
-function capitalized(sentence: string): string {
-  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1)
 }
 
 /** Text that is the same for two requests only when a walk may go from one to the other. */
@@ -108,7 +96,7 @@ function readWalk(
 ): { position: Position; now: UnixSeconds } | undefined {
   if (cursor === undefined || cursor === null) return undefined
   if (!isAbsent(offset)) return findings.fault('cursor', searchFaults.cursorWithOffset)
-  if (typeof cursor !== 'string') return findings.fault('cursor', 'This value should be of type string.')
+  if (typeof cursor !== 'string') return findings.fault('cursor', filled(searchFaults.wrongType, 'string'))
   if (cursor === '') return undefined
   return readCursor(cursor, seal) ?? findings.fault('cursor', searchFaults.foreignCursor)
 }
@@ -153,9 +141,9 @@ function firstAnyText(group: Group): AnyTextFilter | undefined {
 
 function readFields(findings: Findings, value: unknown): ReadonlySet<keyof Customer> | null {
   if (isAbsent(value)) return null
-  if (!Array.isArray(value) || value.length === 0) return findings.fault('fields', 'This value should be an array of keys of a customer.') ?? null
+  if (!Array.isArray(value) || value.length === 0 || value.length > customerKeys.length) return findings.fault('fields', searchFaults.fields) ?? null
   for (const [index, name] of value.entries()) {
-    if (!customerKeys.some((key) => key === name)) findings.fault(`fields[${index}]`, `This value should be one of ${customerKeys.join(', ')}.`)
+    if (!customerKeys.some((key) => key === name)) findings.fault(`fields[${index}]`, filled(searchFaults.noChoice, customerKeys.join(', ')))
   }
   return new Set(customerKeys.filter((key) => value.includes(key)))
 }

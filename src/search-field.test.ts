@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AttributeType } from './custom-data.ts'
 import type { SearchField } from './search-field.ts'
-import { findSearchField, isScalar, nearlyKnownKey, shown, unknownField, unknownSort } from './search-field.ts'
+import { findSearchField, isScalar, shown, unknownField, unknownSort } from './search-field.ts'
 
 const attributes = new Map<string, AttributeType>([
   ['plan', 'text'], ['seats', 'number'], ['is.paying', 'boolean'], ['customers.id', 'number']
@@ -108,11 +108,4 @@ test.each<[given: unknown, fault: string]>([
 
 test('what is shown of a value is well-formed wherever it is cut', () => {
   expect(shown(`${'x'.repeat(98)}\u{1f600}`)).toBe(`"${'x'.repeat(98)}\ufffd`)
-})
-
-test('a key one edit away from a known one is nearly known', () => {
-  const known = new Set(['cursor', 'limit', 'not'])
-
-  expect(['cursr', 'cursors', 'Cursor', 'limit', 'limits', 'lmiit', 'note', 'page', ''].map((key) => nearlyKnownKey(key, known)))
-    .toEqual(['cursor', 'cursor', 'cursor', undefined, 'limit', undefined, 'not', undefined, undefined])
 })

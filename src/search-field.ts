@@ -1,6 +1,6 @@
 import { distance } from 'fastest-levenshtein'
 import type { ScalarFieldKind, ScalarFieldName } from './contract/search.ts'
-import { scalarFields, searchFaults } from './contract/search.ts'
+import { filled, scalarFields, searchFaults } from './contract/search.ts'
 import type { AttributeType } from './custom-data.ts'
 import type { ScalarField } from './search.ts'
 
@@ -56,8 +56,8 @@ function attributeNames(attributes: ReadonlyMap<string, AttributeType>): FieldNa
 
 function unknown(fault: string, value: unknown, known: readonly FieldNames[]): string {
   const nearest = typeof value === 'string' ? nearestField(value, known) : undefined
-  const sentence = fault.replace('…', () => shown(value))
-  return nearest === undefined ? sentence : `${sentence}; ${searchFaults.nearMiss.replace('…', () => nearest)}`
+  const sentence = filled(fault, shown(value))
+  return nearest === undefined ? sentence : `${sentence}; ${filled(searchFaults.nearMiss, nearest)}`
 }
 
 /** What was sent, short enough for a message. */
@@ -83,9 +83,4 @@ function nearestField(given: string, known: readonly FieldNames[]): string | und
     if (edits <= editsMax && edits < (nearest?.edits ?? Infinity)) nearest = { full, edits }
   }
   return nearest?.full
-}
-
-/** The one of `known` that a key is one edit away from. */
-export function nearlyKnownKey(key: string, known: ReadonlySet<string>): string | undefined {
-  return known.has(key) ? undefined : [...known].find((name) => distance(key, name) === 1)
 }

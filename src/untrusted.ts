@@ -15,14 +15,27 @@ export class Findings {
     return undefined
   }
 
+  /** Takes over the faults of a part that was read before. */
+  add({ faults }: Findings): void {
+    for (const fault of faults) this.faults.push(fault)
+  }
+
   /** HelpCrunch: clients send keys that mean nothing, such as the `id` they read, and expect no refusal. */
   ignoreUnknown(value: Record<string, unknown>, known: ReadonlySet<string>, path: string): void {
     for (const key of Object.keys(value)) if (!known.has(key)) this.ignored.push(join(path, key))
   }
 
+  /** Names them all, but for those beyond a number that only an attack has. */
   throwIfAny(): void {
-    if (this.faults.length > 0) throw invalidRequest(this.faults)
+    const { faults } = this
+    const first = faults[limits.faultsMax]
+    if (first !== undefined) faults.splice(limits.faultsMax, Infinity, { path: first.path, message: moreFaults(faults.length - limits.faultsMax) })
+    if (faults.length > 0) throw invalidRequest(faults)
   }
+}
+
+function moreFaults(count: number): string {
+  return `From here on ${count} more ${count === 1 ? 'value is' : 'values are'} wrong.`
 }
 
 export function join(path: string, key: string): string {

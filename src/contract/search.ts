@@ -108,46 +108,85 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
-/** What each misuse of a search is answered; `…` stands for what was sent or meant. */
+const customerKeys = Object.keys(Customer.properties)
+
+/** What each misuse of a search is answered; `…` stands for what was sent, meant or wanted. */
 export const searchFaults = {
   unknownField: '… is not a searchable field',
   unknownSort: '… is not a field to sort by',
   nearMiss: 'did you mean "…"?',
   unfitOperator: '… cannot be used on …',
-  nearlyKnownKey: 'This key is not known.',
+  nearlyKnownKey: 'This key is not known. Did you mean "…"?',
   notOnFilter: 'Only a group can have this key. Put the filter into one.',
+  bothKinds: 'This should be a filter with "field" or a group with "filter", not both.',
+  notOfEvents: 'Only a filter by events can have this key.',
   tooDeep: `Groups can be nested ${limits.searchGroupLevelsMax} levels deep.`,
   tooManyFilters: `A search can have ${limits.searchFiltersMax} filters and ${limits.searchFiltersMax} groups in all.`,
   pair: 'This value should be an array of two values, the lower and the upper end.',
   list: `This value should be an array of 1 to ${limits.searchValuesMax} values.`,
   relativeDate: 'This value should be UNIX seconds, "now", or a time before now such as "-7d" (s, m, h, d, w).',
   foreignCursor: 'This cursor belongs to another search or was altered. A walk begins with "" and keeps its filter, sort and order.',
-  cursorWithOffset: 'A cursor and an offset cannot be used together.'
+  cursorWithOffset: 'A cursor and an offset cannot be used together.',
+  fields: `This value should be an array of 1 to ${customerKeys.length} keys of a customer.`,
+  // These are as everywhere: src/untrusted.ts and src/tag.ts say them.
+  blank: 'This value should not be blank.',
+  wrongType: 'This value should be of type ….',
+  noChoice: 'This value should be one of ….',
+  fraction: 'This value should be a whole number.',
+  outOfRange: 'This value should be between … and ….',
+  tooLong: 'This value is too long. It should have … characters or less.',
+  nullCharacter: 'This value should not contain the character U+0000.',
+  loneSurrogate: 'This value should be well-formed Unicode, without lone surrogates.',
+  tooManyTags: `This collection should contain ${limits.customerTagsMax} elements or less.`,
+  noColor: 'This value is not a valid color.'
 } as const
+
+/** A fault with these texts in the place of each `…`. */
+export function filled(fault: string, ...texts: readonly string[]): string {
+  let index = 0
+  return fault.replace(/…/g, () => texts[index++] ?? '')
+}
 
 const misuses: Record<keyof typeof searchFaults, string> = {
   unknownField: 'a field that is not there, an attribute that the organization lacks',
   unknownSort: 'a sort by a field that is not there, by tags, events or `text`',
   nearMiss: 'added where one name is close to what was sent',
   unfitOperator: 'an operator that the field does not have',
-  nearlyKnownKey: 'a key at the top one edit away from one that means something',
+  nearlyKnownKey: 'a key, at the top, of a group or of a filter, that is one letter or one swap of neighbors away from one that means something there',
   notOnFilter: '`not` beside `field`',
+  bothKinds: '`filter` or `comparison` beside `field`',
+  notOfEvents: '`since` or `until` beside a field that is not `events.<name>`',
   tooDeep: 'groups in groups in groups',
   tooManyFilters: 'too many filters or groups',
   pair: '`between` without two values',
   list: '`in` or `!in` without values, or with too many',
   relativeDate: 'a date that is none',
   foreignCursor: 'a cursor of another filter, sort, order or organization, or one made by hand',
-  cursorWithOffset: '`cursor` with `offset`'
+  cursorWithOffset: '`cursor` with `offset`',
+  fields: '`fields` that is no list, has nothing, or more than a customer has',
+  blank: '`field`, `operator` or `value` missing; no tag, or one without a name',
+  wrongType: 'a value of another type than the key or the field takes, such as `total`, `explain`, `not` or `cursor`',
+  noChoice: '`comparison`, `order` or one of `fields` that there is not',
+  fraction: '`limit`, `offset` or an integer with a fraction',
+  outOfRange: '`limit`, `offset`, a number or a date too small or too large',
+  tooLong: 'a needle, the name of an event or of a tag too long',
+  nullCharacter: 'text with U+0000',
+  loneSurrogate: 'text with half a character',
+  tooManyTags: 'too many tags in one list',
+  noColor: 'a tag with a color that is none'
 }
 
-const sortNames = Object.keys(scalarFields).map((name) => `customers.${name}`)
+const withAndWithoutPrefix = (names: readonly string[]): string[] => [...names.map((name) => `customers.${name}`), ...names]
+const scalarNames = Object.keys(scalarFields)
+const AttributeName = { type: 'string', pattern: String.raw`^(customers\.)?customData\..` }
 const SortName = Type.Unsafe<string>({
-  anyOf: [{ type: 'string', enum: sortNames }, { type: 'string', pattern: '^customData\\..' }],
+  anyOf: [{ type: 'string', enum: withAndWithoutPrefix(scalarNames) }, AttributeName],
   default: 'customers.firstSeen',
   description: 'Any field with one value. Ties are broken by id in the same direction; customers without the value come last in both.'
 })
-const Order = Type.Unsafe<string>({ type: 'string', enum: ['asc', 'desc'], default: 'asc', description: 'Of the sort.' })
+const Order = Type.Unsafe<string>({
+  type: 'string', enum: ['asc', 'desc'], default: 'asc', description: 'Of the sort. A search by `text` without a sort begins with the best in both.'
+})
 const Limit = Type.Integer({
   minimum: 1, default: limits.pageCustomersMax,
   description: `More than ${limits.pageCustomersMax}, or ${limits.walkCustomersMax} with a cursor, is taken as that.`
@@ -155,7 +194,7 @@ const Limit = Type.Integer({
 const Offset = Type.Integer({ minimum: 0, maximum: limits.integerMax, default: 0, description: 'How many customers to pass over.' })
 const Cursor = Type.String({
   description: '`""` begins a walk and `meta.cursor` of each answer goes on, with the same filter, sort and order, until it is null. ' +
-    'A walk meets every customer that stays, once, also while others are added and removed.'
+    'A walk meets every customer that stays as it is once, also while others are added, changed and removed.'
 })
 
 export const ListQuery = Type.Partial(Type.Object({
@@ -182,9 +221,9 @@ const Value = Type.Unsafe<unknown>({
 export const FieldFilter = Type.Object({
   field: Type.Unsafe<string>({
     anyOf: [
-      { type: 'string', enum: [...sortNames, 'customers.tags', 'customers.tagsData', 'text'] },
-      { type: 'string', pattern: String.raw`^customData\..` },
-      { type: 'string', pattern: String.raw`^events\..` }
+      { type: 'string', enum: withAndWithoutPrefix([...scalarNames, 'tags', 'tagsData', 'text']) },
+      AttributeName,
+      { type: 'string', pattern: String.raw`^(customers\.)?events\..` }
     ]
   }),
   operator: Type.Unsafe<string>({ type: 'string', enum: operatorNames }),
@@ -218,7 +257,7 @@ export const CustomerSearch = Type.Partial(Type.Object({
   offset: Offset,
   cursor: Cursor,
   total: Type.Boolean({ default: true, description: 'Whether all matches are counted. What it cost is in the header `Server-Timing`.' }),
-  fields: Type.Array(Type.Unsafe<string>({ type: 'string', enum: Object.keys(Customer.properties) }), { minItems: 1, description: 'Only these keys of each customer are answered.' }),
+  fields: Type.Array(Type.Unsafe<string>({ type: 'string', enum: customerKeys }), { minItems: 1, maxItems: customerKeys.length, description: 'Only these keys of each customer are answered.' }),
   explain: Type.Boolean({ default: false, description: 'Adds how the customers were found, to see why a search is slow.' })
 }), {
   $id: 'CustomerSearch',

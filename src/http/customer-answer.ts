@@ -1,6 +1,9 @@
+import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
 import type { CustomerJson } from '../customer.ts'
 import { limits } from '../limits.ts'
+import type { ParsedSearch } from '../parse-search.ts'
+import { pickPageFields, sliceCustomers } from '../picked-fields.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** Sends text that is JSON already. */
@@ -8,20 +11,29 @@ export function sendJson(reply: FastifyReply, json: string | Buffer): FastifyRep
   return reply.type('application/json; charset=utf-8').send(json)
 }
 
-// Stands once in each customer: quotes inside text are escaped, and no attribute of custom data is an object.
+// Stands once in each customer, and so in several in one text: quotes inside text are escaped, and no attribute of custom data is an object.
 const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),"location":\{/g
 
-/** HelpCrunch: older clients expect the dates as numbers. */
+/** HelpCrunch: older clients expect the dates as numbers. Of one customer, or of several. */
 export function presentCustomer(customer: CustomerJson, timestamps: HttpSettings['timestamps']): CustomerJson {
   if (timestamps === 'string') return customer
   return customer.replace(datesAsText, (_match, firstSeen: string | undefined, lastSeen: string | undefined) =>
     `,"firstSeen":${firstSeen ?? 'null'},"lastSeen":${lastSeen ?? 'null'},"location":{`)
 }
 
-/** The same for several customers in one text. */
-export function presentCustomers(customers: Uint8Array, timestamps: HttpSettings['timestamps']): Uint8Array {
-  if (timestamps === 'string') return customers
-  return Buffer.from(presentCustomer(Buffer.from(customers.buffer, customers.byteOffset, customers.byteLength).toString(), timestamps))
+/** The customers of a page as they are answered, in parts. It may have many megabytes, so others are served between them. */
+export async function presentPage(
+  page: Uint8Array, { fields, timestamps }: Pick<ParsedSearch, 'fields'> & Pick<HttpSettings, 'timestamps'>
+): Promise<Uint8Array[]> {
+  if (fields === null && timestamps === 'string') return [page]
+  const parts: Buffer[] = []
+  for (const slice of sliceCustomers(page)) {
+    if (parts.length > 0) await setImmediate()
+    const presented = presentCustomer(slice.toString(), timestamps)
+    const comma = parts.length > 0 ? ',' : ''
+    parts.push(Buffer.from(comma + (fields === null ? presented : pickPageFields(presented, fields))))
+  }
+  return parts
 }
 
 /** Names the parts of a request that meant nothing, so that a misspelling can be found. */

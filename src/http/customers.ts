@@ -5,14 +5,14 @@ import { parseBatch, parseCreate, parseTags, parseUpdate } from '../command.ts'
 import { systemClock } from '../clock.ts'
 import { ListQuery, searchTables } from '../contract/search.ts'
 import { issueCursor } from '../cursor.ts'
-import { pickPageFields } from '../customer-fields.ts'
 import { customerNotFound } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { ParsedSearch, SearchContext } from '../parse-search.ts'
 import { parseList, parseSearch } from '../parse-search.ts'
+import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
-import { presentCustomer, presentCustomers, reportIgnored, sendJson } from './customer-answer.ts'
+import { presentCustomer, presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
@@ -43,7 +43,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   }, async (request, reply) => {
     const parsed = parseList(request.query as Record<string, unknown>, await searchContext(request))
     reportIgnored(reply, parsed.ignored)
-    return sendPage(reply, parsed, await search(request, parsed))
+    return await sendPage(reply, parsed, await search(request, parsed.search))
   })
 
   server.post('/customers/search', {
@@ -54,11 +54,11 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     }
   }, async (request, reply) => {
     const parsed = parseSearch(jsonBody(request), await searchContext(request))
-    const page = await search(request, parsed)
+    const page = await search(request, parsed.search)
     ignoreQuery(request, reply, parsed.ignored)
     // HelpCrunch: sources differ on whether nobody found is an empty page.
-    if (foundNobody(parsed, page) && settings.emptySearchStatus === 404) throw customerNotFound()
-    return sendPage(reply, parsed, page)
+    if (settings.emptySearchStatus === 404 && await foundNobody(request, parsed, page)) throw customerNotFound()
+    return await sendPage(reply, parsed, page)
   })
 
   server.post('/customers', {
@@ -147,16 +147,24 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     return { ...await store.searchContext(callerOf(request).organizationId), now: systemClock() }
   }
 
-  async function search(request: FastifyRequest, parsed: ParsedSearch): Promise<FoundPage> {
-    return await store.search(callerOf(request), parsed.search)
+  async function search(request: FastifyRequest, question: CustomerSearch): Promise<FoundPage> {
+    return await store.search(callerOf(request), question)
   }
 
-  function sendPage(reply: FastifyReply, parsed: ParsedSearch, page: FoundPage): FastifyReply {
+  /** Without a total, an empty page behind the first leaves it open whether there is anybody. */
+  async function foundNobody(request: FastifyRequest, parsed: ParsedSearch, page: FoundPage): Promise<boolean> {
+    if (page.count > 0) return false
+    if (page.total !== null) return page.total === 0
+    if (parsed.search.offset === 0 && parsed.search.after === null) return true
+    const { total } = await search(request, { ...parsed.search, limit: 1, wantsTotal: true })
+    return total === 0
+  }
+
+  async function sendPage(reply: FastifyReply, parsed: ParsedSearch, page: FoundPage): Promise<FastifyReply> {
     const counting = page.total === null ? '' : `, total;dur=${milliseconds(page.totalMs)}`
     void reply.header('Server-Timing', `page;dur=${milliseconds(page.pageMs)}${counting}`)
-    const presented = presentCustomers(page.customers, settings.timestamps)
-    const customers = parsed.fields === null ? presented : pickPageFields(presented, parsed.fields)
-    return sendJson(reply, Buffer.concat([pageHead, customers, Buffer.from(pageTail(parsed, page))]))
+    const customers = await presentPage(page.customers, { fields: parsed.fields, timestamps: settings.timestamps })
+    return sendJson(reply, Buffer.concat([pageHead, ...customers, Buffer.from(pageTail(parsed, page))]))
   }
 }
 
@@ -168,11 +176,6 @@ function searchDescription(): string {
     'A search by `text` without a sort begins with those of whom it is the whole of a field, then its beginning, then a part.',
     fields, operators, 'What is wrong is answered with 400 and where it stands:', faults
   ].join('\n\n')}\n`
-}
-
-/** Without a total it is known only where nobody can stand before the page. */
-function foundNobody({ search }: ParsedSearch, { total, count }: FoundPage): boolean {
-  return total === null ? count === 0 && search.offset === 0 && search.after === null : total === 0
 }
 
 const pageHead = Buffer.from('{"data":[')

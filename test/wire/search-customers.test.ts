@@ -321,7 +321,11 @@ const badSearches = [
   bad({ cursor: 'x' }, ['cursor', searchFaults.foreignCursor]),
   bad({ cursor: '', offset: 0 }, ['cursor', searchFaults.cursorWithOffset]),
   bad({ total: 'no', explain: 1 }, ['total', wants.boolean], ['explain', wants.boolean]),
-  ...['id', [], {}].map((fields) => bad({ fields }, ['fields', 'This value should be an array of keys of a customer.'])),
+  ...['id', [], {}, Array.from({ length: 500_000 }, () => 0)].map((fields) => bad({ fields }, ['fields', searchFaults.fields])),
+  bad({ filter: [{ field: 'events.Visit', operator: '>', value: 1, sinse: '-7d' }] }, ['filter[0].sinse', 'This key is not known. Did you mean "since"?']),
+  bad({ filter: [{ field: 'name', operator: '=', value: 'a', comparison: 'OR', filter: [] }] }, ['filter[0]', searchFaults.bothKinds]),
+  bad({ filter: [{ field: 'name', operator: '=', value: 'a', since: '-7d' }] }, ['filter[0].since', searchFaults.notOfEvents]),
+  bad({ curosr: '', totla: false }, ['curosr', 'This key is not known. Did you mean "cursor"?'], ['totla', 'This key is not known. Did you mean "total"?']),
   bad({ fields: ['id', 'customers.id'] }, ['fields[1]', `This value should be one of ${customerKeys.join(', ')}.`])
 ]
 
@@ -331,4 +335,22 @@ test('POST /v1/customers/search 400: names every bad part, and finds nobody by t
   for (const { body, faults } of badSearches) {
     expect({ sent: body, ...await ask('POST', '/v1/customers/search', body) }).toEqual({ sent: body, ...invalid(...faults) })
   }
+})
+
+// Security: a body of a megabyte does not make an answer of many, nor hold up the server.
+test('POST /v1/customers/search 400: names a thousand faults, and how many more there are', async () => {
+  const { ask } = await startWire()
+  const filter = Array.from({ length: 2 }, () => ({ field: 'id', operator: 'in', value: Array.from({ length: 1_000 }, () => '') }))
+  const named = Array.from({ length: 1_000 }, (_, index) => [`filter[0].value[${index}]`, wants.number] as const)
+  expect(await ask('POST', '/v1/customers/search', { filter })).toEqual(invalid(...named, ['filter[1].value[0]', 'From here on 1000 more values are wrong.']))
+})
+
+test('POST /v1/customers/search 200: many unknown keys are ignored, and those that fit the header are named', async () => {
+  const { call } = await startWire()
+  const keys = Array.from({ length: 60_000 }, (_, index) => `strange${index}`)
+  const { status, body, headers } = await call('POST', '/v1/customers/search', Object.fromEntries(keys.map((key) => [key, 0])))
+  const header = String(headers['clientele-ignored'])
+  const count = header.split(',').length
+  expect({ status, body, header }).toEqual({ ...page([]), header: keys.slice(0, count).join() })
+  expect([header.length <= 1_024, `${header},${keys[count]}`.length <= 1_024]).toEqual([true, false])
 })

@@ -57,12 +57,13 @@ test('--empty-search 404: POST /v1/customers/search 404: when nobody matches', a
   expect(await search('Bo')).toEqual(customerNotFound)
   expect(await search('Ann')).toEqual(page([customer(id, { name: 'Ann' })]))
   expect(await search('Ann', { offset: 1 })).toEqual(page([], { total: 1, offset: 1 }))
-  // Without a total, a page behind the first may be empty though somebody was found.
+  // A page behind the first may be empty though somebody was found: without a total as with one.
   const uncounted = (data: unknown[]): Exchange => ok({ data, meta: { limit: 100, cursor: null } })
   expect(await search('Ann', { total: false })).toEqual(uncounted([customer(id, { name: 'Ann' })]))
   expect(await search('Ann', { total: false, offset: 1 })).toEqual(uncounted([]))
   expect(await search('Bo', { total: false })).toEqual(customerNotFound)
   expect(await search('Bo', { total: false, cursor: '' })).toEqual(customerNotFound)
+  expect([await search('Bo', { offset: 3 }), await search('Bo', { total: false, offset: 3 })]).toEqual([customerNotFound, customerNotFound])
   expect(await search('Ann', { limit: 0 })).toEqual(invalid(['limit', 'This value should be between 1 and 9007199254740991.']))
 })
 

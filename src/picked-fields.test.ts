@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { pickFields, pickPageFields } from './customer-fields.ts'
+import { pickFields, pickPageFields, sliceCustomers } from './picked-fields.ts'
 
 const tricky = '{"id":7,"name":"],\\"customData\\":{,{\\"id\\":8,","email":null,"userId":"u","company":null,"phone":null,"firstSeen":"5","lastSeen":null,' +
   '"location":{"regionCode":null,"countryCode":"UA","city":"Київ"},"device":{"id":7,"ip":null,"timezone":null,"platform":null,"userAgent":null},' +
@@ -22,9 +22,22 @@ test('all fields are the whole customer', () => {
 })
 
 test('a page is picked from customer by customer', () => {
-  const page = Buffer.from([tricky, bare, tricky].join())
+  const page = [tricky, bare, tricky].join()
 
-  expect(pickPageFields(page, new Set(['id', 'device'])).toString()).toBe(
+  expect(pickPageFields(page, new Set(['id', 'device']))).toBe(
     Array.from({ length: 3 }, () => '{"id":7,"device":{"id":7,"ip":null,"timezone":null,"platform":null,"userAgent":null}}').join())
-  expect(pickPageFields(Buffer.alloc(0), new Set(['id'])).toString()).toBe('')
+  expect(pickPageFields(bare, new Set(['tags']))).toBe('{"tags":[]}')
+})
+
+test('a page is cut between customers, a hundred or a megabyte at a time', () => {
+  const slices = (customers: string[]): string[] => Array.from(sliceCustomers(Buffer.from(customers.join())), String)
+  const large = tricky.replace('Київ', 'Київ'.repeat(200_000))
+  const many = Array.from({ length: 250 }, (_, index) => (index % 2 === 0 ? tricky : bare))
+
+  expect(slices([])).toEqual([])
+  expect(slices([tricky])).toEqual([tricky])
+  expect(slices(many.slice(0, 100))).toEqual([many.slice(0, 100).join()])
+  expect(slices(many)).toEqual([many.slice(0, 100).join(), many.slice(100, 200).join(), many.slice(200).join()])
+  expect(slices([large, large])).toEqual([large, large])
+  expect(slices([bare, large, bare, tricky])).toEqual([[bare, large].join(), [bare, tricky].join()])
 })
