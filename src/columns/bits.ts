@@ -49,6 +49,10 @@ export class Bits {
     else this.delete(row)
   }
 
+  clear(): void {
+    this.#words.fill(0)
+  }
+
   clone(): Bits {
     const copy = new Bits()
     copy.#words = this.#words.slice()
@@ -139,9 +143,12 @@ function wordsOf(rows: number): number {
   return (rows + 31) >>> 5
 }
 
-/** A quarter more than before, so that adding rows one by one copies each a few times only and little stays unused. */
+/** Arrays of more grow by less, since what a million rows leave unused counts, and copying them takes a millisecond. */
+const longLength = 65_536
+
+/** A quarter more than before, or a sixteenth, so that adding rows one by one copies each a few times only and little stays unused. */
 export function grownLength(wanted: number, current: number): number {
-  return Math.max(wanted, current + (current >>> 2), 16)
+  return Math.max(wanted, current + (current >>> (current < longLength ? 2 : 4)), 16)
 }
 
 /** How many bits are set: the sums of neighbors of 1, 2 and 4 bits, then of all bytes by one multiplication (Hacker's Delight, 5-1). */

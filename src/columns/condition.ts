@@ -164,9 +164,10 @@ export function bindRanks(table: CustomerTable, sought: SoughtText): Leaf[] {
 /** What the ranks select, all in one pass. The needle is not empty. */
 export function selectRanks(table: CustomerTable, { needle, digits }: SoughtText): Bits[] {
   const found = rankedLyings.map(() => new Bits(table.rows))
+  // Apart, since what a column says of a row may not unsay what another did.
+  const its = rankedLyings.map(() => new Bits(table.rows))
   for (const { source, isPhone } of table.fields.anyTexts) {
-    // Apart, since what a column says of a row may not unsay what another did.
-    const its = rankedLyings.map(() => new Bits(table.rows))
+    for (const rows of its) rows.clear()
     source.rank(isPhone && digits !== null ? { needle: digits, isDigits: true } : { needle: encodeText(needle), isDigits: false }, its)
     its.forEach((rows, rank) => found.slice(rank).forEach((reached) => { reached.or(rows) }))
   }
@@ -186,14 +187,13 @@ function textPositive(table: CustomerTable, label: string, asked: readonly { sou
       return false
     },
     select: (found) => {
+      // Apart, since what a column says of a row may not unsay what another did.
+      const its = asked.length === 1 ? found : new Bits(table.rows)
       for (const { source, probe } of asked) {
-        if (asked.length === 1) source.select(probe, found)
-        else {
-          // Apart, since what a column says of a row may not unsay what another did.
-          const its = new Bits(table.rows)
-          source.select(probe, its)
-          found.or(its)
-        }
+        source.select(probe, its)
+        if (its === found) continue
+        found.or(its)
+        its.clear()
       }
     }
   }

@@ -1,16 +1,16 @@
 import { Bits } from './bits.ts'
+import { RowList } from './row-list.ts'
 import type { RowMapping } from './row-mapping.ts'
-import { mapEntryBytes } from './sparse-texts.ts'
 
-/** Rows listed one after the other before a Set is worth its memory, so that a tag of one customer costs little. */
-const listedMax = 16
+/** Rows in a plain array before one of numbers is worth its memory, so that a tag of one customer costs little. */
+const fewMax = 16
 
-/** A Set takes about 32 bytes for a row, and a bit for each of 256 rows takes as much. */
-const rowsPerSparseRow = 256
+/** A list takes 32 bits for a row, and so do the bits of 32 rows. */
+const rowsPerListed = 32
 
-/** A set of rows: a list, a Set or bits, whichever suits how many of all rows it has. */
+/** A set of rows: an array, a list or bits, whichever suits how many of all rows it has. */
 export class RowSet {
-  #rows: number[] | Set<number> | Bits = []
+  #rows: number[] | RowList | Bits = []
   #size = 0
 
   get size(): number {
@@ -23,7 +23,7 @@ export class RowSet {
 
   get bytes(): number {
     const own = 120
-    return own + (this.#rows instanceof Bits ? this.#rows.bytes : this.#size * (this.#rows instanceof Set ? mapEntryBytes : 8))
+    return own + (Array.isArray(this.#rows) ? this.#size * 8 : this.#rows.bytes)
   }
 
   has(row: number): boolean {
@@ -35,11 +35,15 @@ export class RowSet {
     if (this.has(row)) return
     this.#size += 1
     if (!Array.isArray(this.#rows)) this.#rows.add(row)
-    else if (this.#rows.length < listedMax) this.#rows.push(row)
-    else this.#rows = new Set([...this.#rows, row])
-    if (this.#rows instanceof Set && this.#size * rowsPerSparseRow > rowsInAll) {
+    else if (this.#rows.length < fewMax) this.#rows.push(row)
+    else {
+      const list = new RowList()
+      for (const other of [...this.#rows, row]) list.add(other)
+      this.#rows = list
+    }
+    if (this.#rows instanceof RowList && this.#size * rowsPerListed > rowsInAll) {
       const bits = new Bits(rowsInAll)
-      for (const other of this.#rows) bits.add(other)
+      this.#rows.addTo(bits)
       this.#rows = bits
     }
   }
@@ -53,6 +57,7 @@ export class RowSet {
 
   addTo(found: Bits): void {
     if (this.#rows instanceof Bits) found.or(this.#rows)
+    else if (this.#rows instanceof RowList) this.#rows.addTo(found)
     else for (const row of this.#rows) found.add(row)
   }
 

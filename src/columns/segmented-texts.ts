@@ -104,10 +104,15 @@ export class SegmentedTexts implements TextForm {
   }
 
   #selectIn(values: ReadonlySet<EncodedText>, found: Bits): void {
-    const sought = new TextHashes(values)
     const hashes = this.#hashes
-    const rows = hashes.length
-    for (let row = 0; row < rows; row += 1) {
+    const [first] = values
+    if (first !== undefined && values.size === 1) {
+      const sought = hashOf(first)
+      for (let row = hashes.indexOf(sought); row >= 0; row = hashes.indexOf(sought, row + 1)) if (this.get(row) === first) found.add(row)
+      return
+    }
+    const sought = new TextHashes(values)
+    for (let row = 0; row < hashes.length; row += 1) {
       if (!sought.mayHave(hashes[row] ?? noHash)) continue
       const text = this.get(row)
       if (text !== null && values.has(text)) found.add(row)
