@@ -23,6 +23,7 @@ export class TurnReader {
   readonly #commit: Statement
   readonly #keysByHash = new Map<string, ApiKey | undefined>()
   #dataVersionSeen = -1
+  #isInTurn = false
   #lookedAtMs = -Infinity
 
   constructor(path: string) {
@@ -101,14 +102,16 @@ export class TurnReader {
   }
 
   #beginTurn(): void {
-    // A failing disk makes SQLite end a transaction by itself, so it is asked and not remembered.
-    if (this.#db.inTransaction) return
-    this.#begin.run()
+    if (this.#isInTurn) return
+    if (!this.#db.inTransaction) this.#begin.run()
+    this.#isInTurn = true
     setImmediate(this.#endTurn)
     if (performance.now() - this.#lookedAtMs >= limits.foreignCommitNoticeMs) this.#lookForCommits()
   }
 
   readonly #endTurn = (): void => {
+    this.#isInTurn = false
+    // A failing disk makes SQLite end a transaction by itself.
     if (this.#db.inTransaction) this.#commit.run()
   }
 
