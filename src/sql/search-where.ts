@@ -3,7 +3,7 @@ import sql, { join, raw } from 'sql-template-tag'
 import type { Channel } from '../channel.ts'
 import { channelPrefix } from '../channel.ts'
 import type { ScalarFieldName } from '../contract/search.ts'
-import type { AnyTextFilter, EventsFilter, Filter, Group, NumberTest, ScalarField, Sort, TextTest } from '../search.ts'
+import type { AnyTextFilter, EventsFilter, Filter, NumberTest, ScalarField, Sort, TextTest } from '../search.ts'
 
 /** Fields with a column in every engine. Text that compares without regard to letter case is stored folded. */
 const storedFields = {
@@ -58,27 +58,24 @@ export interface SearchDialect {
   readonly eventCount: (filter: Pick<EventsFilter, 'name' | 'since' | 'until'>) => Sql
 }
 
-/** The filters of a search as a condition on a row of customers. One filter may be left out, when customers are found by it alone. */
-export function searchWhere(group: Group, dialect: SearchDialect, leftOut?: Filter): Sql {
-  return filterTerm(group, dialect, leftOut)
-}
-
 /**
+ * A filter as a condition on a row of customers. One may be left out, when customers are found by it alone.
  * A term may be null where a value is missing. That counts as false in AND and in OR, and at the end;
  * `is not true` makes true of it. So no term needs to say what becomes of null.
  */
-function filterTerm(filter: Filter, dialect: SearchDialect, leftOut: Filter | undefined): Sql {
+export function filterTerm(filter: Filter, dialect: SearchDialect, leftOut?: Filter): Sql {
   if (filter === leftOut) return sql`true`
   const term = positiveTerm(filter, dialect, leftOut)
   return filter.isNegated ? sql`((${term}) is not true)` : term
 }
 
-function positiveTerm(filter: Filter, dialect: SearchDialect, leftOut: Filter | undefined): Sql {
+function positiveTerm(filter: Filter, dialect: SearchDialect, leftOut?: Filter): Sql {
   switch (filter.type) {
     case 'group': {
       if (filter.filters.length === 0) return sql`true`
       const terms = filter.filters.map((one) => filterTerm(one, dialect, leftOut))
-      return sql`(${join(terms, filter.comparison === 'AND' ? ' and ' : ' or ')})`
+      // `is true` keeps engines from finding rows by the terms, which is the plan's to say.
+      return filter.comparison === 'AND' || terms.length === 1 ? sql`(${join(terms, ' and ')})` : sql`((${join(terms, ' or ')}) is true)`
     }
     case 'number': return scalarTerm(filter.field, dialect, (value) => numberTerm(value, filter.test, dialect), filter.test.operator === 'empty')
     case 'text': return scalarTerm(filter.field, dialect, (value, options) => textTerm(value, filter.test, { ...options, dialect }), filter.test.operator === 'empty')

@@ -3,7 +3,6 @@ import type { CustomerSearch } from '../search.ts'
 import type { FoundPage } from '../store.ts'
 import { openReader } from './open.ts'
 import { Reader } from './reader.ts'
-import { shownExplanation } from './shown-explanation.ts'
 import { toStorageError } from './storage-error.ts'
 import type { ThreadError } from './thread-error.ts'
 import { packError } from './thread-error.ts'
@@ -51,8 +50,7 @@ function answer({ organizationId, search }: ReadJob): ReadResult {
       return reader.search(organizationId, search)
     })
     // Small buffers share their memory with others, which must stay here.
-    const explanation = page.explanation && shownExplanation(page.explanation)
-    return { value: { ...page, customers: new Uint8Array(page.customers), explanation } }
+    return { value: { ...page, customers: new Uint8Array(page.customers) } }
   } catch (error) {
     return { error: packError(toStorageError(error) ?? error) }
   }

@@ -14,14 +14,11 @@ import { Meter } from './meter.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
 import { joinParts, lastId, readPart, selectRows, selectWhole, withoutLast } from './page-part.ts'
 import { sqliteDialect } from './search-dialect.ts'
-import type { PlanBounds, PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
+import type { IdRange, PlanBounds, PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
 import { entriesCountedMax, planBounds, planSearch, wholePlans } from './search-plan.ts'
 
 /** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
 const statementsKept = 200
-
-/** A walk by id may pass over others' customers, up to this many for each of the organization's. */
-const foreignCustomersMax = 3
 
 interface ReaderOptions extends PlanBounds {
   readonly searchSecondsMax: number
@@ -50,9 +47,11 @@ export class Reader {
   readonly #find: Statement<[number, number], RenderingRow>
   readonly #customerCount: Statement<[number], number>
   readonly #highestId: Statement<[], number | null>
+  readonly #ids: Statement<[number], IdRange>
   readonly #cursorSecret: Statement<[], Buffer>
   readonly #lists: ListReader
   readonly #statements = new Map<string, Statement<unknown[], unknown>>()
+  readonly #idRanges = new Map<number, { readonly highestId: number; readonly range: IdRange }>()
   /** How SQLite runs what is being asked, when someone wants to know. */
   #steps: string[] | null = null
 
@@ -66,6 +65,7 @@ export class Reader {
     this.#find = db.prepare(`${selectRows} from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
     this.#highestId = db.prepare<[], number | null>('select max(id) from customers').pluck()
+    this.#ids = db.prepare('select ifnull(min(id), 0) as first, ifnull(max(id), 0) as last from customers indexed by customers_by_first_seen where organization_id = ?')
     this.#cursorSecret = db.prepare<[], Buffer>("select value from secrets where name = 'cursor'").pluck()
   }
 
@@ -130,9 +130,25 @@ export class Reader {
       organizationId,
       tagIds,
       attributeIds,
-      countEntries: (from) => this.#first<{ count: number }>(sql`select count(*) as count from (select 1 from ${from} limit ${entriesCountedMax})`)?.count ?? 0,
-      isMostOfAll: () => (this.#customerCount.get(organizationId) ?? 0) * (foreignCustomersMax + 1) >= (this.#highestId.get() ?? 0)
+      customerCount: this.#customerCount.get(organizationId) ?? 0,
+      countEntries: (from) => this.#countEntries(from),
+      idRange: () => this.#idRange(organizationId)
     }
+  }
+
+  #countEntries(from: Sql): number {
+    const counted = this.#meter.within(entriesCountedMax, () =>
+      this.#first<{ count: number }>(sql`select count(*) as count from (select 1 from ${from} limit ${entriesCountedMax})`))
+    return counted?.count ?? entriesCountedMax
+  }
+
+  #idRange(organizationId: number): IdRange {
+    const known = this.#idRanges.get(organizationId)
+    const highestId = this.#highestId.get() ?? 0
+    // New customers have higher ids, so without one nobody is outside the range.
+    const range = (known?.highestId === highestId ? known.range : this.#ids.get(organizationId)) ?? { first: 0, last: 0 }
+    this.#idRanges.set(organizationId, { highestId, range })
+    return range
   }
 
   /** All matches, and their ids where finding them again would cost as much. */
@@ -154,7 +170,7 @@ export class Reader {
     const isEveryone = isUnfiltered(search)
     const listed = listedBy(search)
     if (listed !== undefined) {
-      const parts = this.#lists.read(organizationId, { ...search, sort: listed }, (query) => { this.#explain('page', query) })
+      const parts = this.#lists.read(organizationId, { ...search, sort: listed }, this.#steps === null ? undefined : (query) => { this.#explain('page', query) })
       return { plan: `walk ${listed}`, parts }
     }
     const { count, isInOrder, sorted, walk } = plans()
@@ -174,7 +190,7 @@ export class Reader {
     const parts: PagePart[] = []
     let missing = limit
     let toPass = offset
-    for (const range of ranges) {
+    for (const range of ranges()) {
       const part = this.#part(organizationId, rangeQuery(range, { limit: missing, offset: toPass }))
       parts.push(part)
       missing -= part.count

@@ -9,11 +9,10 @@ export interface SearchNames {
 }
 
 /**
- * Where filters look for custom attributes: in the index, which finds all who pass at once, so that SQLite may
- * also find customers by it, unless other entries are to be driven from (`index, asked last`); or in the
+ * Where filters look for custom attributes: in the index, which finds all who pass at once; or in the
  * rendering of each row, which is cheaper when few rows are looked at.
  */
-export type AttributeSource = 'index' | 'index, asked last' | 'row'
+export type AttributeSource = 'index' | 'row'
 
 /** The attribute whose entries are being walked, so that its value is at hand. */
 interface WalkedAttribute {
@@ -40,7 +39,8 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
       if (attribute === walked?.attribute) return test(walked.value, { isColumn: true })
       if (attributeSource === 'row') return test(attributeValue(attribute), { isColumn: false })
       const holders = sql`select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, test)}`
-      return sql`${raw(attributeSource === 'index' ? '' : '+')}customers.id in (${holders})`
+      // Behind a plus, so that SQLite keeps to what the customers are found by.
+      return sql`+customers.id in (${holders})`
     },
     hasAllTags: (names) => sql`not exists (
       select 1 from json_each(${idsOf(names)}) as wanted

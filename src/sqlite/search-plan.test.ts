@@ -75,13 +75,14 @@ function explain(body: object, { after = null, of = 'page' }: { after?: Position
   const { explanation } = reader.search(1, { ...parse(body), after, wantsExplanation: true })
   const steps = (explanation?.steps ?? []).filter((step) => step.startsWith(`${of}: `)).map((step) => step.replace(`${of}: `, ''))
   const searches = steps.filter((step) => /^(?:SEARCH|SCAN) (?:customer|entries)/.test(step))
-  const several = steps.includes('MULTI-INDEX OR') ? steps.filter((step) => step.startsWith('INDEX ')).length : 1
-  return { plan: explanation?.plan ?? '', drivenBy: searches.slice(0, several), sortsHits: steps.includes('USE TEMP B-TREE FOR ORDER BY') }
+  const several = explanation?.plan === 'by several indexes'
+  return { plan: explanation?.plan ?? '', drivenBy: several ? searches : searches.slice(0, 1), sortsHits: steps.includes('USE TEMP B-TREE FOR ORDER BY') }
 }
 
 const byFirstSeen = 'SEARCH customers USING INDEX customers_by_first_seen (organization_id=? AND first_seen>?)'
 const byLastSeen = 'SEARCH customers USING INDEX customers_by_last_seen (organization_id=? AND last_seen>?)'
 const byId = 'SEARCH customers USING INTEGER PRIMARY KEY (rowid=?)'
+const byIdRange = 'SEARCH customers USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'
 const byUserId = 'SEARCH customers USING INDEX customers_by_user_id (organization_id=? AND user_id=?)'
 const byEmail = 'SEARCH customers USING INDEX customers_by_email (organization_id=? AND email=?)'
 const byTag = 'SEARCH customer_tags USING PRIMARY KEY (tag_id=?)'
@@ -93,7 +94,7 @@ describe('walked in the order of the sort', () => {
   test.each<[string, object, string, string]>([
     ['everyone', { offset: 20 }, 'walk firstSeen', 'SEARCH customers USING INDEX customers_by_first_seen (organization_id=? AND first_seen=? AND id>?)'],
     ['everyone by lastSeen, backwards', { sort: 'lastSeen', order: 'desc' }, 'walk lastSeen', byLastSeen],
-    ['everyone by id', { sort: 'id', order: 'desc' }, 'walk id', 'SCAN customers'],
+    ['everyone by id', { sort: 'id', order: 'desc' }, 'walk id', byIdRange],
     ['everyone by email', { sort: 'email' }, 'walk email', 'SEARCH customers USING INDEX customers_by_email (organization_id=? AND email>?)'],
     ['everyone by userId, backwards', { sort: 'userId', order: 'desc' }, 'walk userId', 'SEARCH customers USING INDEX customers_by_user_id (organization_id=? AND user_id>?)'],
     ['everyone by a custom attribute', { sort: 'customData.seats', order: 'desc' }, 'walk custom attribute', 'SEARCH entries USING PRIMARY KEY (attribute_id=?)'],
@@ -123,8 +124,8 @@ describe('walked in the order of the sort', () => {
       'SEARCH customers USING INDEX customers_by_first_seen (organization_id=? AND first_seen=? AND id>?)'],
     ['an email', { sort: 'email', order: 'desc' }, { value: 'c5@example.com', id: 6 }, 'walk email',
       'SEARCH customers USING INDEX customers_by_email (organization_id=? AND email=? AND rowid<?)'],
-    ['no email', { sort: 'email' }, { value: null, id: 6 }, 'walk email', 'SEARCH customers USING INTEGER PRIMARY KEY (rowid>?)'],
-    ['an id', { sort: 'id' }, { value: 6, id: 6 }, 'walk id', 'SEARCH customers USING INTEGER PRIMARY KEY (rowid>?)'],
+    ['no email', { sort: 'email' }, { value: null, id: 6 }, 'walk email', byIdRange],
+    ['an id', { sort: 'id' }, { value: 6, id: 6 }, 'walk id', byIdRange],
     ['a custom attribute', { sort: 'customData.seats' }, { value: 5, id: 6 }, 'walk custom attribute',
       'SEARCH entries USING PRIMARY KEY (attribute_id=? AND value=? AND customer_id>?)']
   ])('from behind %s', (_name, body, after, plan, index) => {
@@ -151,7 +152,7 @@ describe('driven from the index of a filter', () => {
     ['a narrow range of lastSeen', [filter('lastSeen', '>', now - 1_000)],
       { plan: 'by lastSeen', drivenBy: ['SEARCH customers USING INDEX customers_by_last_seen (organization_id=? AND last_seen>?)'], sortsHits: true }],
     ['a narrow range of ids', [filter('id', 'between', [3, 50])],
-      { plan: 'by id range', drivenBy: ['SEARCH customers USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)'], sortsHits: true }],
+      { plan: 'by id range', drivenBy: [byIdRange], sortsHits: true }],
     ['a tag', [filter('tagsData', '=', ['some'])], { plan: 'by tag', drivenBy: [byTag], sortsHits: true }],
     ['tags', [filter('tagsData', '=', ['everyone', 'one'])], { plan: 'by tag', drivenBy: [byTag], sortsHits: true }],
     ['any of two tags', [filter('tags', 'any', ['some', 'one'])], { plan: 'by tag', drivenBy: [byTag], sortsHits: true }],
@@ -180,31 +181,44 @@ describe('driven from the index of a filter', () => {
   })
 
   test('filters of which any may hold, each from its own index', () => {
+    const byEither = [byEmail.replace('USING', 'USING COVERING'), byUserId.replace('USING', 'USING COVERING'), 'SCAN entries', byId]
+    const plan = (drivenBy: string[]): Explained => ({ plan: 'by several indexes', drivenBy, sortsHits: false })
     const either = { comparison: 'OR', filter: [filter('email', '=', 'c5@example.com'), filter('userId', '=', 'c')] }
-    const expected = { plan: 'by any index', drivenBy: [byEmail, byUserId], sortsHits: false }
 
-    expect(explain(either, { of: 'total' })).toEqual(expected)
-    expect(explain({ filter: [filter('name', '~', 'n'), either] }, { of: 'total' })).toEqual(expected)
-    expect(explain({ comparison: 'OR', filter: [filter('id', '=', 5), filter('id', '=', 6)] }, { of: 'total' }))
-      .toEqual({ plan: 'by any index', drivenBy: [byId], sortsHits: false })
+    expect(explain(either, { of: 'total' })).toEqual(plan(byEither))
+    expect(explain({ filter: [filter('name', '~', 'n'), either] }, { of: 'total' })).toEqual(plan(byEither))
+    expect(explain({ comparison: 'OR', filter: [filter('id', '=', 5), filter('id', '=', 6)] }, { of: 'total' })).toEqual(plan([byId, byId, 'SCAN entries', byId]))
+    const ofManyKinds = [filter('tags', 'any', ['one']), filter('customData.seats', '<', 9), filter('lastSeen', '>', now - 1_000)]
+    expect(explain({ comparison: 'OR', filter: ofManyKinds }, { of: 'total' }).drivenBy).toEqual([
+      byTag, 'SCAN entries', byId, byAttribute(' AND value<?'), byId,
+      'SEARCH customers USING COVERING INDEX customers_by_last_seen (organization_id=? AND last_seen>?)', 'SCAN entries', byId
+    ])
+  })
+
+  test('filters of which any may hold, by everyone when one of them finds many or has no index', () => {
+    const drivenBy = (other: object): readonly string[] =>
+      explain({ comparison: 'OR', filter: [filter('email', '=', 'c5@example.com'), other] }, { of: 'total' }).drivenBy
+
+    expect(drivenBy(filter('tags', 'any', ['everyone']))).toEqual([byIdRange])
+    expect(drivenBy(filter('name', '~', 'x'))).toEqual([byIdRange])
   })
 })
 
 describe('found by looking at everyone, once for the total and the page', () => {
   test.each<[string, object, string, string]>([
-    ['text that few contain', { filter: [filter('name', '~', 'name 77')] }, 'scan', 'SCAN customers'],
-    ['notes', { filter: [filter('notes', '$', 'LAST')] }, 'scan', 'SCAN customers'],
-    ['any text, by rank', { filter: [filter('text', '~', 'c17@')] }, 'scan', 'SCAN customers'],
-    ['events', { filter: [filter('events.Invoice paid', '>=', 1)] }, 'by any index',
+    ['text that few contain', { filter: [filter('name', '~', 'name 77')] }, 'scan', byIdRange],
+    ['notes', { filter: [filter('notes', '$', 'LAST')] }, 'scan', byIdRange],
+    ['any text, by rank', { filter: [filter('text', '~', 'c17@')] }, 'scan', byIdRange],
+    ['events', { filter: [filter('events.Invoice paid', '>=', 1)] }, 'scan',
       'SEARCH customers USING COVERING INDEX customers_by_last_seen (organization_id=?)'],
-    ['what a custom attribute contains', { filter: [filter('customData.plan', '~', 'lan 1199')] }, 'by any index', byId]
+    ['what a custom attribute contains', { filter: [filter('customData.plan', '~', 'lan 1199')] }, 'by all of an attribute', byAttribute('')]
   ])('%s', (_name, body, plan, index) => {
     expect(explain(body, { of: 'total' })).toEqual({ plan, drivenBy: [index], sortsHits: false })
     expect(explain(body)).toEqual({ plan, drivenBy: [byId], sortsHits: true })
   })
 
   test('what no index sorts, with its hits sorted', () => {
-    expect(explain({ sort: 'company', filter: [filter('name', '~', 'name')] })).toEqual({ plan: 'scan', drivenBy: ['SCAN customers'], sortsHits: true })
+    expect(explain({ sort: 'company', filter: [filter('name', '~', 'name')] })).toEqual({ plan: 'scan', drivenBy: [byIdRange], sortsHits: true })
   })
 })
 
@@ -232,15 +246,32 @@ test('without a total a walk that does not fill its page is given up', () => {
     .toEqual({ total: null, count: 10, plan: 'scan', first: 'page: gave up the walk firstSeen after 1000 entries' })
 })
 
-test('of several tags the rarest is driven from', () => {
-  const counts = [customers, 40, 1]
-  const search = parse({ filter: [filter('tagsData', '=', ['everyone', 'one']), filter('tagsData', '=', ['some'])] })
+/** What a search is driven from, and the tags that were counted before, when they are the only ones. */
+function planned(search: CustomerSearch, entriesOf: (tagId: number) => number): { from: readonly unknown[]; counted: number[] } {
+  const counted: number[] = []
+  const tagIds = new Map(Array.from({ length: 1_000 }, (_, index) => [`tag ${index}`, index]))
   const { source } = planSearch(search, {
-    bounds: planBounds, organizationId: 1, tagIds: new Map([['everyone', 1], ['some', 2], ['one', 3]]), attributeIds: new Map(),
-    countEntries: ({ values: [tagId] }) => counts[Number(tagId) - 1] ?? 0, isMostOfAll: () => true
+    bounds: planBounds, organizationId: 1, tagIds, attributeIds: new Map(), customerCount: 1, idRange: () => ({ first: 1, last: 1 }),
+    countEntries: ({ values: [tagId] }) => {
+      counted.push(Number(tagId))
+      return entriesOf(Number(tagId))
+    }
   }).count
+  return { from: source.values, counted }
+}
 
-  expect(source.values).toEqual([3])
+test('of several tags the rarest is driven from', () => {
+  const search = parse({ filter: [filter('tagsData', '=', ['tag 1', 'tag 3']), filter('tagsData', '=', ['tag 2'])] })
+
+  expect(planned(search, (tagId) => [0, customers, 40, 1][tagId] ?? 0).from).toEqual([3])
+})
+
+test('each tag is counted once, and of many only the first', () => {
+  const all = filter('tagsData', '=', Array.from({ length: 1_000 }, (_, index) => `tag ${index}`))
+  const few = filter('tagsData', '=', ['tag 5', 'tag 7', 'tag 5'])
+
+  expect(planned(parse({ filter: [few, few, few] }), () => 10).counted).toEqual([5, 7])
+  expect(planned(parse({ filter: [all, all] }), () => customers).counted).toEqual(Array.from({ length: 64 }, (_, index) => index))
 })
 
 test('the plans find what they look for', () => {

@@ -1,32 +1,47 @@
 import type { Sql } from 'sql-template-tag'
-import sql from 'sql-template-tag'
+import sql, { join } from 'sql-template-tag'
 import type { ScalarFieldName } from '../contract/search.ts'
-import type { CustomerSearch, Filter, Group, NumberFilter, NumberTest, TagsFilter, TextFilter, TextTest } from '../search.ts'
+import type { CustomerSearch, Filter, NumberFilter, NumberTest, TagsFilter, TextFilter, TextTest } from '../search.ts'
 import type { SearchDialect } from '../sql/search-where.ts'
-import { fieldValue, numberTerm, searchWhere, sortValue, textTerm } from '../sql/search-where.ts'
+import { fieldValue, filterTerm, numberTerm, sortValue, textTerm } from '../sql/search-where.ts'
 import type { AttributeSource, SearchNames } from './search-dialect.ts'
 import { attributeEntries, sqliteDialect } from './search-dialect.ts'
 
 /**
  * How customers are found: by walking an index in the order of the sort, or driven from the index that
- * answers a filter, whose hits are then sorted. `by any index` leaves the choice to SQLite; `scan` reads all rows.
+ * answers a filter, whose hits are then sorted. `by several indexes` answers filters of which any may hold; `scan`
+ * looks at everyone of the organization. Nothing is left to SQLite, which goes by all organizations' customers,
+ * while an explanation tells nothing of others.
  */
 export type PlanName =
   | `walk ${string}`
   | 'by id' | 'by id range' | 'by userId' | 'by email' | 'by userId range' | 'by email range'
-  | 'by tag' | 'by attribute' | 'by firstSeen' | 'by lastSeen' | 'by any index' | 'scan'
+  | 'by tag' | 'by attribute' | 'by all of an attribute' | 'by firstSeen' | 'by lastSeen' | 'by several indexes' | 'scan'
 
 export interface PlanOptions extends SearchNames {
   readonly bounds: PlanBounds
   readonly organizationId: number
-  /** How many rows a FROM clause has, or `entriesCountedMax` when they are more. */
+  /** How many rows a FROM clause has, or `entriesCountedMax` when they are more, or when as many are looked at to tell. */
   readonly countEntries: (from: Sql) => number
-  /** Whether most customers are of this organization, so that a walk by id does not pass over many others. */
-  readonly isMostOfAll: () => boolean
+  readonly customerCount: number
+  /** The ids that the organization's customers are within. */
+  readonly idRange: () => IdRange
 }
+
+/** Both ends included. */
+export interface IdRange {
+  readonly first: number
+  readonly last: number
+}
+
+/** Customers are read by id where others' in between are no more than this many for each of the organization's. */
+const foreignCustomersMax = 3
 
 /** Indexes with more entries than this for what is sought are all the same to the plan. */
 export const entriesCountedMax = 20_000
+
+/** Sources that are counted before one is chosen. A count takes a millisecond where there are many entries. */
+const countsMax = 64
 
 export interface PlanBounds {
   /** Up to this many hits are sorted; beyond it the walk is cheaper. */
@@ -46,8 +61,8 @@ export interface SearchPlan {
   readonly isSelective: boolean
 }
 
-/** Plans that look at everyone, which is better done once than for the total and for the page. */
-export const wholePlans: ReadonlySet<PlanName> = new Set(['scan', 'by any index'])
+/** Plans that look at much to find little, which is better done once than for the total and for the page. */
+export const wholePlans: ReadonlySet<PlanName> = new Set(['scan', 'by several indexes', 'by all of an attribute'])
 
 /** The hits, found in any order and then sorted. */
 export interface SortedPlan extends SearchPlan {
@@ -65,7 +80,8 @@ export interface WalkRange {
 
 export interface Walk {
   readonly name: PlanName
-  readonly ranges: readonly WalkRange[]
+  /** Planned one by one, as the first often fills the page. */
+  readonly ranges: () => Iterable<WalkRange>
 }
 
 /** The ways to answer one search. */
@@ -79,13 +95,13 @@ export interface SearchPlans {
   readonly walk: () => Walk | null
 }
 
-export function planSearch(search: CustomerSearch, options: PlanOptions): SearchPlans {
+export function planSearch(search: CustomerSearch, reading: PlanOptions): SearchPlans {
+  const options = { ...reading, countEntries: countOnce(reading.countEntries) }
   const found = chooseSource(search.filter, options)
   const { name, source, entries, answers, isSelective } = found
-  const attributeSource = isSelective ? 'row' : entries === undefined ? 'index' : 'index, asked last'
-  const where = whereOf(search, options, { attributeSource, leftOut: answers })
+  const where = sourceWhere(search.filter, found, options)
   // Entries go when their customer goes, and are of one organization, so they can be counted alone.
-  const isAnswer = answers !== undefined && entries !== undefined && onlyFilter(search.filter) === answers
+  const isAnswer = answers !== undefined && entries !== undefined && !wholePlans.has(name) && onlyFilter(search.filter) === answers
   return {
     count: isAnswer ? { name, source: entries, where: sql`within_bounds()`, isSelective } : { name, source, where, isSelective },
     isInOrder: search.sort.by === 'number' && name === sortedRanges[search.sort.field.name ?? ''],
@@ -99,6 +115,19 @@ export function planSearch(search: CustomerSearch, options: PlanOptions): Search
       return { name, source, where: sql`${where}${isBehind(search, value)}`, value, isSelective }
     },
     walk: () => planWalk(search, options)
+  }
+}
+
+/** Counts each source once, and takes it for large when many others were counted. */
+function countOnce(countEntries: PlanOptions['countEntries']): PlanOptions['countEntries'] {
+  const counts = new Map<string, number>()
+  return (from) => {
+    const key = JSON.stringify([from.sql, from.values])
+    const known = counts.get(key)
+    if (known !== undefined || counts.size >= countsMax) return known ?? entriesCountedMax
+    const count = countEntries(from)
+    counts.set(key, count)
+    return count
   }
 }
 
@@ -121,7 +150,13 @@ interface Track {
   readonly value: Sql
   readonly id: Sql
   /** Those who lack the value, in order of id; null when nobody does. */
-  readonly unvalued: { readonly source: Sql; readonly where: Sql } | null
+  readonly unvalued: (() => Everyone) | null
+}
+
+/** Everyone of an organization, or those of them who lack something. */
+interface Everyone {
+  readonly source: Sql
+  readonly where: Sql
 }
 
 const indexes = {
@@ -132,61 +167,116 @@ const indexes = {
 }
 const byRowid = sql`customers not indexed`
 
-function findTrack({ sort }: CustomerSearch, options: PlanOptions): Track | null {
+/**
+ * Those within a range of ids, read by id where the organization's customers lie close together, else by an index. That goes by
+ * its own ids, which it knows: what others have must not show in an explanation.
+ */
+function everyone(options: PlanOptions, within: IdRange): Everyone {
+  const isNarrow = ({ first, last }: IdRange, idsMax: number): boolean => last - first < idsMax
+  const start = sql`customers.organization_id = ${options.organizationId}`
+  const where = ({ first, last }: IdRange): Sql => sql`${start} and customers.id between ${first} and ${last}`
+  if (isNarrow(within, options.bounds.sortedHitsMax)) return { source: byRowid, where: where(within) }
+  const range = both(within, options.idRange())
+  if (isNarrow(range, options.customerCount * (foreignCustomersMax + 1))) return { source: byRowid, where: where(range) }
+  return { source: indexes.firstSeen, where: within === allIds ? start : where(within) }
+}
+
+const allIds: IdRange = { first: 0, last: Number.MAX_SAFE_INTEGER }
+
+function both(one: IdRange, other: IdRange): IdRange {
+  return { first: Math.max(one.first, other.first), last: Math.min(one.last, other.last) }
+}
+
+/** The ids behind a position in an order. */
+function idsBehind({ after, order }: Pick<CustomerSearch, 'after' | 'order'>): IdRange {
+  if (after === null) return allIds
+  return order === 'asc' ? { ...allIds, first: after.id + 1 } : { ...allIds, last: after.id - 1 }
+}
+
+/** The ids of those who pass filters. */
+function idsAsked(filters: readonly Filter[]): IdRange {
+  return filters.reduce((range, filter) => {
+    if (filter.type !== 'number' || filter.isNegated || filter.field.name !== 'id') return range
+    const { test } = filter
+    switch (test.operator) {
+      case '=': return both(range, { first: test.value, last: test.value })
+      case '>': case '>=': return both(range, { ...allIds, first: test.value })
+      case '<': case '<=': return both(range, { ...allIds, last: test.value })
+      case 'in': return both(range, { first: Math.min(...test.values), last: Math.max(...test.values) })
+      case 'between': return both(range, { first: test.from, last: test.to })
+      case 'empty': return range
+    }
+  }, allIds)
+}
+
+function findTrack(search: CustomerSearch, options: PlanOptions): Track | null {
+  const { sort, after } = search
   if (sort.by === 'rank') return null
   const { name, attribute } = sort.field
   const id = sql`customers.id`
-  const byId = options.isMostOfAll() ? byRowid : indexes.firstSeen
   const start = sql`customers.organization_id = ${options.organizationId}`
+  const lacking = (value: Sql) => (): Everyone => {
+    const { source, where } = everyone(options, after !== null && after.value === null ? idsBehind(search) : allIds)
+    return { source, where: sql`${where} and ${value} is null` }
+  }
   if (attribute !== undefined) {
-    const value = sqliteDialect(options, 'row').attributeValue(attribute)
     return {
       name: 'custom attribute',
       source: sql`customer_attributes as entries cross join customers on customers.id = entries.customer_id`,
       start: sql`entries.attribute_id = ${options.attributeIds.get(attribute) ?? 0}`,
       value: sql`entries.value`, id: sql`entries.customer_id`,
-      unvalued: { source: byId, where: sql`${start} and ${value} is null` }
+      unvalued: lacking(sqliteDialect(options, 'row').attributeValue(attribute))
     }
   }
   const value = fieldValue(name, sqliteDialect(options, 'row'))
-  if (name === 'id') return { name, source: byId, start, value, id, unvalued: null }
-  const isNull = sql`${start} and ${value} is null`
+  if (name === 'id') {
+    const asked = idsAsked(conjuncts(search.filter))
+    const { source, where } = everyone(options, after === null ? asked : both(asked, idsBehind(search)))
+    return { name, source, start: where, value, id, unvalued: null }
+  }
   if (name === 'firstSeen' || name === 'lastSeen') {
-    return { name, source: indexes[name], start, value, id, unvalued: { source: indexes[name], where: isNull } }
+    return { name, source: indexes[name], start, value, id, unvalued: () => ({ source: indexes[name], where: sql`${start} and ${value} is null` }) }
   }
   // Their indexes leave out those without the value.
-  return name === 'email' || name === 'userId' ? { name, source: indexes[name], start, value, id, unvalued: { source: byId, where: isNull } } : null
+  return name === 'email' || name === 'userId' ? { name, source: indexes[name], start, value, id, unvalued: lacking(value) } : null
 }
 
 /** The stretches of a walk for a page; null when no index has the order of the sort. */
 function planWalk(search: CustomerSearch, options: PlanOptions): Walk | null {
   const track = findTrack(search, options)
-  if (track === null) return null
+  return track && { name: `walk ${track.name}`, ranges: () => walkRanges(track, search, options) }
+}
+
+function* walkRanges({ source, start, value, id, unvalued }: Track, search: CustomerSearch, options: PlanOptions): Generator<WalkRange> {
   const { after, order, sort } = search
   const [further, direction] = order === 'asc' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`]
-  const { source, start, value, id } = track
   const walked = { attribute: sort.by === 'rank' ? undefined : sort.field.attribute, value }
-  const matches = whereOf(search, options, { attributeSource: 'row', walked: walked.attribute === undefined ? undefined : walked })
+  const matches = whereOf(search.filter, options, { attributeSource: 'row', walked: walked.attribute === undefined ? undefined : walked })
   const valued = (condition: Sql): WalkRange =>
     ({ source, where: sql`${start} and ${condition} and ${matches}`, order: sql`${value} ${direction}, ${id} ${direction}` })
-  const ranges: WalkRange[] = []
-  if (after === null) ranges.push(valued(sql`${value} is not null`))
-  else if (track.unvalued === null) ranges.push(valued(sql`${id} ${further} ${after.id}`))
+  if (after === null || unvalued === null) yield valued(sql`${value} is not null`)
   else if (after.value !== null) {
     // Two ranges where `(value, id) > (…)` would say it, since SQLite seeks by no more than the value of that.
-    ranges.push(valued(sql`${value} = ${after.value} and ${id} ${further} ${after.id}`), valued(sql`${value} ${further} ${after.value}`))
+    yield valued(sql`${value} = ${after.value} and ${id} ${further} ${after.id}`)
+    yield valued(sql`${value} ${further} ${after.value}`)
   }
-  if (track.unvalued !== null) {
+  if (unvalued !== null) {
     const from = after !== null && after.value === null ? sql` and customers.id ${further} ${after.id}` : sql``
-    const where = sql`${track.unvalued.where}${from} and ${whereOf(search, options, { attributeSource: 'row' })}`
-    ranges.push({ source: track.unvalued.source, where, order: sql`customers.id ${direction}` })
+    const those = unvalued()
+    const where = sql`${those.where}${from} and ${whereOf(search.filter, options, { attributeSource: 'row' })}`
+    yield { source: those.source, where, order: sql`customers.id ${direction}` }
   }
-  return { name: `walk ${track.name}`, ranges }
+}
+
+/** The condition on rows of a source for a filter. */
+function sourceWhere(filter: Filter, { where, isSelective, answers }: Source, options: PlanOptions): Sql {
+  const matches = whereOf(filter, options, { attributeSource: isSelective ? 'row' : 'index', leftOut: answers })
+  return where === undefined ? matches : sql`${where} and ${matches}`
 }
 
 /** Other organizations' rows are passed over before they are counted. */
-function whereOf({ filter }: CustomerSearch, options: PlanOptions, { attributeSource, leftOut, walked }: WhereOptions): Sql {
-  const matches = searchWhere(filter, sqliteDialect(options, attributeSource, walked), leftOut)
+function whereOf(filter: Filter, options: PlanOptions, { attributeSource, leftOut, walked }: WhereOptions): Sql {
+  const matches = filterTerm(filter, sqliteDialect(options, attributeSource, walked), leftOut)
   return sql`customers.organization_id = ${options.organizationId} and within_bounds() and ${matches}`
 }
 
@@ -204,11 +294,13 @@ interface Source {
   readonly answers?: Filter
   /** The source before its join with customers. */
   readonly entries?: Sql
+  /** What everyone from the source passes, said so that they are found by it. */
+  readonly where?: Sql
 }
 
 /** Filters that all must hold can be driven by one of them; ORed ones only by all. */
-function chooseSource(group: Group, options: PlanOptions): Source {
-  const all = conjuncts(group)
+function chooseSource(filter: Filter, options: PlanOptions): Source {
+  const all = conjuncts(filter)
   const filters = all.filter(({ type, isNegated }) => type !== 'group' && !isNegated)
   if (asks(filters, 'id', equalities)) return { name: 'by id', source: byRowid, isSelective: true }
   if (asks(filters, 'userId', equalities)) return { name: 'by userId', source: indexes.userId, isSelective: true }
@@ -219,16 +311,36 @@ function chooseSource(group: Group, options: PlanOptions): Source {
   if (asks(filters, 'email', ['^'])) return { name: 'by email range', source: indexes.email, isSelective: false }
   if (asks(filters, 'firstSeen', ranges)) return { name: 'by firstSeen', source: indexes.firstSeen, isSelective: false }
   if (asks(filters, 'lastSeen', ranges)) return { name: 'by lastSeen', source: indexes.lastSeen, isSelective: false }
-  if (asks(filters, 'id', ranges)) return { name: 'by id range', source: byRowid, isSelective: false }
+  if (asks(filters, 'id', ranges)) return { name: 'by id range', ...everyone(options, idsAsked(filters)), isSelective: false }
   if (entries !== undefined) return entries.source
-  // Left to itself SQLite would read the rows in the order of some index, which is no help and takes a seek for each.
-  const isScan = all.some(readsRow) && !all.some(isOr) && options.isMostOfAll()
-  return isScan ? { name: 'scan', source: byRowid, isSelective: false } : { name: 'by any index', source: sql`customers`, isSelective: false }
+  const [lookedThrough] = filters.flatMap((one) => (isScalar(one) ? attributeSources(one, options, { name: 'by all of an attribute', operators: ['~', '$'] }) : []))
+  return lookedThrough ?? eitherSource(all, options) ?? { name: 'scan', ...scanned(all, options), isSelective: false }
 }
 
-/** SQLite may find each of its filters by an index of its own. */
-function isOr(filter: Filter): boolean {
-  return filter.type === 'group' && !filter.isNegated
+/** The first of the groups of which any filter may hold, when each of them finds few. */
+function eitherSource(all: readonly Filter[], options: PlanOptions): Source | undefined {
+  for (const group of all) {
+    const branches = group.type === 'group' && !group.isNegated ? group.filters.map((filter) => findFew(filter, options)) : [undefined]
+    const found = branches.filter((branch) => branch !== undefined)
+    if (found.length === branches.length) {
+      return joinedSource('by several indexes', sql`(${join(found, ' union ')}) as entries`, group)
+    }
+  }
+  return undefined
+}
+
+/** The ids of those who pass a filter; undefined when they may be many. */
+function findFew(filter: Filter, options: PlanOptions): Sql | undefined {
+  const found = chooseSource(filter, options)
+  if (found.name === 'scan' || found.name === 'by all of an attribute') return undefined
+  const from = sql`${found.source} where ${sourceWhere(filter, found, options)}`
+  return found.isSelective || options.countEntries(from) <= options.bounds.sortedHitsMax ? sql`select customers.id as customer_id from ${from}` : undefined
+}
+
+/** Narrow indexes have all that some filters need. */
+function scanned(all: readonly Filter[], options: PlanOptions): Everyone {
+  if (all.some(readsRow)) return everyone(options, allIds)
+  return { source: indexes.lastSeen, where: sql`customers.organization_id = ${options.organizationId}` }
 }
 
 /** Whether a filter needs more of a customer than narrow indexes hold. */
@@ -248,7 +360,11 @@ const equalities: readonly Operator[] = ['=', 'in']
 const ranges: readonly Operator[] = [...equalities, '<', '<=', '>', '>=', 'between']
 
 function asks(filters: readonly Filter[], name: ScalarFieldName, operators: readonly Operator[]): boolean {
-  return filters.some((filter) => (filter.type === 'number' || filter.type === 'text') && filter.field.name === name && operators.includes(filter.test.operator))
+  return filters.some((filter) => isScalar(filter) && filter.field.name === name && operators.includes(filter.test.operator))
+}
+
+function isScalar(filter: Filter): filter is NumberFilter | TextFilter {
+  return filter.type === 'number' || filter.type === 'text'
 }
 
 /** The filters that each customer found passes, as far as groups can be taken apart. */
@@ -268,7 +384,7 @@ function onlyFilter(filter: Filter): Filter | undefined {
 function fewestEntries(filters: readonly Filter[], options: PlanOptions): { source: Source; count: number } | undefined {
   const sources = filters.flatMap((filter) => {
     if (filter.type === 'tags') return tagSources(filter, options)
-    return filter.type === 'number' || filter.type === 'text' ? attributeSources(filter, options) : []
+    return isScalar(filter) ? attributeSources(filter, options, { name: 'by attribute', operators: [...ranges, '^'] }) : []
   })
   const counted = sources.map((source) => ({ source, count: source.entries === undefined ? entriesCountedMax : options.countEntries(source.entries) }))
   return counted.toSorted((one, other) => one.count - other.count)[0]
@@ -281,19 +397,20 @@ function tagSources(filter: TagsFilter, { tagIds }: PlanOptions): Source[] {
   if (operator === 'all') {
     return ids.map((id) => joinedSource('by tag', sql`(select customer_id from customer_tags where tag_id = ${id}) as entries`, ids.length === 1 ? filter : undefined))
   }
-  const entries = sql`(select distinct customer_id from customer_tags where tag_id in (select value from json_each(${JSON.stringify(ids)}))) as entries`
+  const entries = sql`(select distinct customer_id from customer_tags where in_time() and tag_id in (select value from json_each(${JSON.stringify(ids)}))) as entries`
   return [joinedSource('by tag', entries, filter)]
 }
 
-function attributeSources(filter: NumberFilter | TextFilter, options: PlanOptions): Source[] {
+function attributeSources(
+  filter: NumberFilter | TextFilter, options: PlanOptions, { name, operators }: { name: PlanName; operators: readonly Operator[] }
+): Source[] {
   const { attribute } = filter.field
-  const seeks: readonly Operator[] = [...ranges, '^']
-  if (attribute === undefined || !seeks.includes(filter.test.operator)) return []
+  if (attribute === undefined || !operators.includes(filter.test.operator)) return []
   const dialect: SearchDialect = sqliteDialect(options, 'index')
   const test = (value: Sql): Sql =>
     (filter.type === 'number' ? numberTerm(value, filter.test, dialect) : textTerm(value, filter.test, { isColumn: true, dialect }))
   const entries = sql`(select customer_id from ${attributeEntries(options.attributeIds.get(attribute) ?? 0, test)}) as entries`
-  return [joinedSource('by attribute', entries, filter)]
+  return [joinedSource(name, entries, filter)]
 }
 
 /** CROSS JOIN keeps SQLite from turning the join around. */

@@ -5,9 +5,9 @@ import type { CustomerSearch, Filter, Group, NumberTest, Position, ScalarField, 
 import { planSearch } from '../../src/sqlite/search-plan.ts'
 import { text } from './generated.ts'
 
-/** Text that would show itself if it ever became SQL. */
+/** Text that would show itself if it ever became SQL. Beyond 64 units a needle is looked for in another way. */
 const hostile = fc.oneof(
-  text,
+  text.map((some) => some.slice(0, 64)),
   fc.constantFrom("' or 1=1 --", '"; drop table customers; --', '?', '??', ':id', '@a', '$1', '${x}', '$.a', '%', '_', '\\', '*/', 'null', 'customers.id', '1 or 1')
 )
 const number = fc.integer({ min: 0, max: 253_402_300_799 })
@@ -76,15 +76,18 @@ function filled(search: Shape<CustomerSearch>, { texts, numbers }: { texts: stri
   return search({ text: () => texts[taken++ % texts.length] ?? '', number: () => numbers[taken++ % numbers.length] ?? 0 })
 }
 
+/** So that everyone is read by id, whichever ids are asked for. */
+const closeTogether = { customerCount: Number.MAX_SAFE_INTEGER, idRange: () => ({ first: 1, last: 1 }) }
+
 /** The text of every query of a search, and how many values they take. */
 function queries(search: CustomerSearch): { texts: string[]; values: number } {
   const asked = planSearch(search, {
-    bounds: { sortedHitsMax: 0, walkEntriesMax: 0 }, organizationId: 1, tagIds: new Map(), attributeIds: new Map(), countEntries: () => 1, isMostOfAll: () => true
+    bounds: { sortedHitsMax: 0, walkEntriesMax: 0 }, organizationId: 1, tagIds: new Map(), attributeIds: new Map(), countEntries: () => 1, ...closeTogether
   })
   const sorted = asked.sorted()
   const all = [
     asked.count.source, asked.count.where, sorted.source, sorted.where, sorted.value,
-    ...(asked.walk()?.ranges ?? []).flatMap(({ source, where, order }) => [source, where, order])
+    ...[...asked.walk()?.ranges() ?? []].flatMap(({ source, where, order }) => [source, where, order])
   ]
   return { texts: all.map(({ sql }) => sql), values: all.reduce((sum, { values }) => sum + values.length, 0) }
 }
@@ -107,7 +110,7 @@ test('lists and groups as large as may be asked are within the bounds of SQLite'
   })
   const { count } = planSearch({
     filter: nested(5), sort: { by: 'text', field: { name: 'name' } }, order: 'asc', after: null, limit: 10, offset: 0, wantsTotal: true, wantsExplanation: false
-  }, { bounds: { sortedHitsMax: 0, walkEntriesMax: 0 }, organizationId: 1, tagIds: new Map(), attributeIds: new Map(), countEntries: () => 1, isMostOfAll: () => true })
+  }, { bounds: { sortedHitsMax: 0, walkEntriesMax: 0 }, organizationId: 1, tagIds: new Map(), attributeIds: new Map(), countEntries: () => 1, ...closeTogether })
 
   expect(count.where.values.length).toBeLessThan(100)
   expect(depth(count.where.sql)).toBeLessThan(100)
