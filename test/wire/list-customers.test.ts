@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { searchFaults } from '../../src/contract/search.ts'
 import { customerKeys } from '../../src/customer.ts'
 import type { WireServer } from './expected.ts'
-import { cursorOf, customer, invalid, ok, page, startWire, walk, wants } from './expected.ts'
+import { cursorOf, customer, invalid, ok, page, seen, startWire, walk, wants } from './expected.ts'
 
 const notSort = (sort: string, meant?: string): string => `"${sort}" is not a field to sort by${meant === undefined ? '' : `; did you mean "${meant}"?`}`
 const notOrder = 'This value should be one of "asc", "desc".'
@@ -193,6 +193,16 @@ test('GET /v1/customers 200: fields answers these keys only, in the order of a c
   }
   expect(await ask('GET', '/v1/customers?fields=id&fields=blocked,name&limit=1&cursor=')).toEqual(page([{ id: 1, name: text, blocked: false }], { total: 2, limit: 1 }))
   expect(await ask('GET', '/v1/customers?fields=&limit=1')).toEqual(page(all.slice(0, 1), { total: 2, limit: 1 }))
+})
+
+test('GET /v1/customers 200: a long page is whole, whatever is made of its customers', async () => {
+  const people = Array.from({ length: 250 }, (_, index) => ({ name: `{"id":${index}`, notes: index % 50 === 0 ? 'é'.repeat(65_000) : null, firstSeen: String(index) }))
+  const { ask, create } = await startWire({ timestamps: 'integer' })
+  await Promise.all(people.map((person) => create(person)))
+  const list = async (query: string): Promise<unknown> => await ask('GET', `/v1/customers?limit=1000&cursor=&${query}`)
+  const named = people.map(({ name, firstSeen }) => ({ name, firstSeen: Number(firstSeen) }))
+  const whole = people.map((person, index) => ({ ...customer(index + 1, person), id: expect.any(Number) as number, firstSeen: index, lastSeen: Number(seen.lastSeen) }))
+  expect([await list('fields=name,firstSeen'), await list('')]).toEqual([page(named, { limit: 1_000 }), page(whole, { limit: 1_000 })])
 })
 
 test('GET /v1/customers 200: Server-Timing tells what the page and the total took', async () => {
