@@ -394,10 +394,10 @@ function tagSources(filter: TagsFilter, { tagIds }: PlanOptions): Source[] {
   const { operator, names } = filter
   const ids = names.map((name) => tagIds.get(name) ?? 0)
   if (operator === 'empty' || ids.length === 0) return []
-  if (operator === 'all') {
+  if (operator === 'all' || ids.length === 1) {
     return ids.map((id) => joinedSource('by tag', sql`(select customer_id from customer_tags where tag_id = ${id}) as entries`, ids.length === 1 ? filter : undefined))
   }
-  const entries = sql`(select distinct customer_id from customer_tags where in_time() and tag_id in (select value from json_each(${JSON.stringify(ids)}))) as entries`
+  const entries = sql`(select distinct customer_id from customer_tags where within_bounds() and tag_id in (select value from json_each(${JSON.stringify(ids)}))) as entries`
   return [joinedSource('by tag', entries, filter)]
 }
 
