@@ -1,0 +1,69 @@
+import { beforeAll, expect, test } from 'vitest'
+import { emptyCustomer } from '../customer.ts'
+import { parseSearch } from '../parse-search.ts'
+import { CustomerColumns } from './customer-columns.ts'
+
+/** Enough that looking at everyone is told from looking at few. */
+const customers = 20_000
+const now = 1_700_000_000
+const columns = new CustomerColumns()
+const attributes = new Map([['plan', 'text'], ['seats', 'number'], ['code', 'text']] as const)
+
+beforeAll(() => {
+  for (let id = 1; id <= customers; id += 1) {
+    const tags = [...(id % 2 === 0 ? ['even'] : []), ...(id === 4_321 ? ['one'] : [])].map((name) => ({ name, color: 'red' }))
+    const customer = {
+      ...emptyCustomer(id), name: `Name ${id % 500}`, email: `c${id}@example.com`, userId: `u${id}`, company: `Company ${id % 40}`,
+      notes: `note ${id}`, firstSeen: String(now - (id * 7_919) % 100_000), lastSeen: id % 10 === 0 ? null : String(now - id), tags
+    }
+    const values = [['plan', id % 3 === 0 ? 'pro' : 'free'], ['seats', id % 1_000], ['code', `k${id}`]] as const
+    columns.put({ customer, attributes: values, createdAt: now - customers + id, updatedAt: now })
+    if (id % 100 === 0) columns.addEvent({ customerId: id, name: 'paid', createdAt: now })
+  }
+  for (const name of ['firstSeen', 'lastSeen'] as const) columns.prepare({ by: 'number', field: { name } })
+})
+
+interface Planned {
+  readonly plan: string
+  /** Customers and entries looked at are at most this many. */
+  readonly visitedMax: number
+}
+
+function planOf(body: object): { plan: string; entriesVisited: number } {
+  const context = { organizationId: 1, attributes, cursorSecret: Buffer.from(''), now }
+  const { plan, entriesVisited } = columns.search(parseSearch({ limit: 10, total: false, ...body }, context).search)
+  return { plan, entriesVisited }
+}
+
+const filter = (field: string, operator: string, value?: unknown): object => ({ field, operator, value })
+
+test.each<[string, object, Planned]>([
+  ['everyone, in an order that is there', { sort: 'lastSeen' }, { plan: 'walk lastSeen', visitedMax: 20 }],
+  ['everyone by id', { sort: 'id', order: 'desc' }, { plan: 'walk id', visitedMax: 20 }],
+  ['everyone at half', { sort: 'lastSeen', offset: customers / 2 }, { plan: 'walk lastSeen', visitedMax: 2_000 }],
+  ['a filter that many pass', { filter: [filter('tags', 'any', ['even'])] }, { plan: 'walk firstSeen', visitedMax: 100 }],
+  ['text that many contain', { filter: [filter('name', '~', 'ame')] }, { plan: 'walk firstSeen', visitedMax: 100 }],
+  ['a negation', { filter: [filter('email', '!~', 'c7@')] }, { plan: 'walk firstSeen', visitedMax: 100 }],
+  ['several filters that many pass', { filter: [filter('customData.plan', '=', 'pro'), filter('tags', 'any', ['even'])] }, { plan: 'walk firstSeen', visitedMax: 400 }],
+  ['a tag of one', { filter: [filter('tags', 'any', ['one'])] }, { plan: 'match, sort firstSeen', visitedMax: 2_000 }],
+  ['a tag of nobody', { filter: [filter('tags', 'any', ['none'])] }, { plan: 'match firstSeen', visitedMax: 2_000 }],
+  ['one id', { filter: [filter('id', '=', 77)] }, { plan: 'match, sort firstSeen', visitedMax: 2_000 }],
+  ['text that one contains', { filter: [filter('notes', '~', 'note 12345')] }, { plan: 'match, sort firstSeen', visitedMax: 25_000 }],
+  ['an event that few have', { filter: [filter('events.paid', '>=', 1), filter('id', '>', 19_000)] }, { plan: 'match, sort firstSeen', visitedMax: 25_000 }],
+  ['matches by a sort without an order', { filter: [filter('customData.plan', '=', 'pro')], sort: 'customData.code' }, { plan: 'match, sort customData.code', visitedMax: 50_000 }],
+  ['everyone by a sort without an order', { sort: 'company' }, { plan: 'match, pick company', visitedMax: 50_000 }],
+  ['any text, by rank', { filter: [filter('text', '~', 'name 499')] }, { plan: 'walk rank', visitedMax: 130_000 }]
+])('%s', (_name, body, { plan, visitedMax }) => {
+  const found = planOf(body)
+  expect(found).toEqual({ plan, entriesVisited: expect.any(Number) })
+  expect(found.entriesVisited).toBeLessThanOrEqual(visitedMax)
+})
+
+test('the same filter asked again is known, and only who changed since is looked at', () => {
+  const body = { filter: [filter('notes', '$', '99')], total: true, sort: 'id' }
+  expect(planOf(body).entriesVisited).toBeGreaterThanOrEqual(customers)
+  expect(planOf(body).entriesVisited).toBeLessThan(2_000)
+
+  columns.put({ customer: { ...emptyCustomer(5), notes: 'now 99' }, attributes: [], createdAt: now, updatedAt: now })
+  expect(planOf(body).entriesVisited).toBeLessThan(2_000)
+})
