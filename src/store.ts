@@ -37,7 +37,7 @@ export interface FoundPage {
 }
 
 /** How a search was answered, in words for people who wonder why it is slow. */
-export interface SearchExplanation {
+interface SearchExplanation {
   /** What was walked or driven from, such as `walk firstSeen`. */
   readonly plan: string
   /** In more detail, one step a line. */
