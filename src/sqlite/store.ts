@@ -73,7 +73,8 @@ export class SqliteStore implements Store {
   }
 
   async search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
-    if (isList(search)) return this.#read((reader) => reader.search(caller.organizationId, search))
+    // A page of a walk can be too long for the main thread.
+    if (isList(search) && search.limit <= limits.pageCustomersMax) return this.#read((reader) => reader.search(caller.organizationId, search))
     return await this.#searches.search(caller, search)
   }
 
