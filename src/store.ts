@@ -64,6 +64,9 @@ export interface StoreStatus {
 /** Told of every commit, for metrics. */
 export type CommitListener = (commit: { readonly commands: number; readonly seconds: number }) => void
 
+/** Told of a failure that nobody was answered with, for the log. */
+export type FaultListener = (fault: { readonly message: string; readonly cause: unknown }) => void
+
 /**
  * What a storage engine promises. Everything is scoped by organization; nothing of another one is
  * ever seen. Reads see every write that this process has answered (HelpCrunch: clients search,

@@ -22,7 +22,12 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const destination = pino.destination({ fd: 2, sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs })
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const metrics = new Metrics()
-  const store = openStore(config.database, { onCommit: metrics.onCommit, indexBytesMax: config.searchMemoryMebibytes * bytesAMebibyte, preparesIndex: true })
+  const store = openStore(config.database, {
+    onCommit: metrics.onCommit,
+    onFault: ({ message, cause }) => { log.error({ err: cause }, message) },
+    indexBytesMax: config.searchMemoryMebibytes * bytesAMebibyte,
+    preparesIndex: true
+  })
   metrics.watch(store)
 
   const server = await createServer({ store, settings: config.http, log, metrics, version })

@@ -1,5 +1,6 @@
 import { channels, isFromChannel } from '../channel.ts'
 import { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { NumberColumn } from './number-column.ts'
 import type { RowOrder } from './row-order.ts'
@@ -37,9 +38,9 @@ export class ChannelTexts implements TextSource {
     return this.#channelCodes.get(row) === this.#code ? this.#integrationIds.get(row) : null
   }
 
-  select(probe: TextProbe, found: Bits): void {
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
     const rows = new Bits()
-    this.#integrationIds.select(probe, rows)
+    this.#integrationIds.select(probe, rows, deadline)
     for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) if (this.#channelCodes.get(row) === this.#code) found.add(row)
   }
 

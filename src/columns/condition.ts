@@ -1,10 +1,15 @@
 import type { AnyTextFilter, EventsFilter, Filter, Group, NumberFilter, ScalarField, TagsFilter, TextFilter } from '../search.ts'
 import { Bits } from './bits.ts'
 import type { CustomerTable } from './customer-table.ts'
+import type { Deadline } from './deadline.ts'
 import { encodeText } from './encoded-text.ts'
+import { mergeValues } from './merge-values.ts'
+import { Needle } from './needle.ts'
 import { acceptsNumber, numberProbe } from './number-probe.ts'
+import type { RankedLying } from './phone-digits.ts'
+import { PhoneDigits, rankedLyings } from './phone-digits.ts'
 import type { TextSource } from './text-column.ts'
-import { accepts, needleProbe, rankedLyings, textProbe, type Lying, type TextProbe } from './text-probe.ts'
+import { accepts, needleProbe, textProbe, type TextProbe } from './text-probe.ts'
 
 interface Testable {
   /** By which what it selects is found again. */
@@ -35,30 +40,37 @@ interface Branch extends Testable {
 /** A filter tied to the columns that it asks about, as they are now: it is no good after a write. */
 export type Condition = Leaf | Branch
 
+/** What a filter asks, and until when. */
+export interface SearchScope {
+  readonly table: CustomerTable
+  readonly deadline: Deadline
+}
+
 export function isEveryone(condition: Condition): boolean {
   return condition.kind === 'all' && condition.parts.length === 0 && !condition.isNegated
 }
 
 const cost = { number: 1, distinctTexts: 1, sparse: 0.1, events: 5, texts: 12 } as const
 
-export function bindFilter(table: CustomerTable, filter: Filter): Condition {
+export function bindFilter(scope: SearchScope, filter: Filter): Condition {
   switch (filter.type) {
-    case 'number': return bindNumber(table, filter)
-    case 'text': return bindText(table, filter)
-    case 'tags': return bindTags(table, filter)
-    case 'events': return bindEvents(table, filter)
-    case 'anyText': return bindAnyText(table, filter, 'inside')
-    case 'group': return bindGroup(table, filter)
+    case 'number': return bindNumber(scope, filter)
+    case 'text': return bindText(scope, filter)
+    case 'tags': return bindTags(scope, filter)
+    case 'events': return bindEvents(scope, filter)
+    case 'anyText': return bindAnyText(scope, filter, 'inside')
+    case 'group': return bindGroup(scope, filter)
   }
 }
 
-function bindGroup(table: CustomerTable, group: Group): Condition {
-  const [only] = group.filters
+function bindGroup(scope: SearchScope, group: Group): Condition {
+  const filters = mergeValues(group.filters, group.comparison === 'AND')
+  const [only] = filters
   // A group of one is what it holds, so that both find what the other left.
-  if (only !== undefined && group.filters.length === 1) return bindFilter(table, { ...only, isNegated: only.isNegated !== group.isNegated })
+  if (only !== undefined && filters.length === 1) return bindFilter(scope, { ...only, isNegated: only.isNegated !== group.isNegated })
   const { isNegated } = group
-  const isEmpty = group.filters.length === 0
-  const parts = group.filters.map((filter) => bindFilter(table, filter)).sort((one, other) => one.cost - other.cost)
+  const isEmpty = filters.length === 0
+  const parts = filters.map((filter) => bindFilter(scope, filter)).sort((one, other) => one.cost - other.cost)
   const isAll = isEmpty || group.comparison === 'AND'
   return {
     kind: isAll ? 'all' : 'any',
@@ -83,7 +95,8 @@ interface Positive {
   readonly select: (found: Bits) => void
 }
 
-function leaf(table: CustomerTable, { isNegated, keyed }: { isNegated: boolean; keyed: object }, positive: Positive): Leaf {
+function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; keyed: object }, positive: Positive): Leaf {
+  const { table, deadline } = scope
   const { label, test } = positive
   return {
     kind: 'leaf',
@@ -91,8 +104,12 @@ function leaf(table: CustomerTable, { isNegated, keyed }: { isNegated: boolean; 
     label: isNegated ? `not ${label}` : label,
     cost: positive.cost,
     entriesVisited: positive.entriesVisited,
-    test: isNegated ? (row) => !test(row) : test,
+    test: (row) => {
+      deadline.count(1)
+      return test(row) !== isNegated
+    },
     select: () => {
+      deadline.look()
       const found = new Bits(table.rows)
       positive.select(found)
       if (!isNegated) {
@@ -116,14 +133,15 @@ function nameOf({ name, attribute }: ScalarField): string {
   return name ?? `customData.${attribute}`
 }
 
-function bindNumber(table: CustomerTable, filter: NumberFilter): Leaf {
+function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
   const { field, test } = filter
+  const { table } = scope
   const source = table.fields.number(field)
   const probe = numberProbe(test)
   const label = `${nameOf(field)} ${test.operator}`
   // A number is missing where the test of any number fails.
   const isNegated = filter.isNegated !== (test.operator === 'empty')
-  return leaf(table, { isNegated, keyed: filter }, source === undefined ? nobody(label) : {
+  return leaf(scope, { isNegated, keyed: filter }, source === undefined ? nobody(label) : {
     label,
     cost: cost.number * passes(table, source.entriesVisited),
     entriesVisited: source.entriesVisited,
@@ -135,46 +153,48 @@ function bindNumber(table: CustomerTable, filter: NumberFilter): Leaf {
   })
 }
 
-function bindText(table: CustomerTable, filter: TextFilter): Leaf {
+function bindText(scope: SearchScope, filter: TextFilter): Leaf {
   const { field, test } = filter
-  const source = table.fields.text(field)
+  const source = scope.table.fields.text(field)
   const isNegated = filter.isNegated !== (test.operator === 'empty')
   const label = `${nameOf(field)} ${test.operator}`
-  return leaf(table, { isNegated, keyed: filter }, source === undefined ? nobody(label) : textPositive(table, label, [{ source, probe: textProbe(test) }]))
+  return leaf(scope, { isNegated, keyed: filter }, source === undefined ? nobody(label) : textPositive(scope, label, [{ source, probe: textProbe(test) }]))
 }
 
 type SoughtText = Pick<AnyTextFilter, 'needle' | 'digits'>
 
 /** The five fields of the field `text`; a phone number is compared by its digits where the needle may be a part of one. */
-function bindAnyText(table: CustomerTable, { needle, digits, isNegated }: Omit<AnyTextFilter, 'type'>, how: Exclude<Lying, 'end'>): Leaf {
+function bindAnyText(scope: SearchScope, { needle, digits, isNegated }: Omit<AnyTextFilter, 'type'>, how: RankedLying): Leaf {
   const probe = needleProbe(needle, how)
-  const phoneProbe: TextProbe = digits === null ? probe : { kind: 'digits', how, digits }
-  const asked = table.fields.anyTexts.map(({ source, isPhone }) => ({ source, probe: isPhone ? phoneProbe : probe }))
+  const phoneProbe: TextProbe = digits === null ? probe : { kind: 'digits', how, digits: new PhoneDigits(digits) }
+  const asked = scope.table.fields.anyTexts.map(({ source, isPhone }) => ({ source, probe: isPhone ? phoneProbe : probe }))
   const keyed = { type: 'anyText', needle, digits, isNegated, how }
-  return leaf(table, { isNegated, keyed }, textPositive(table, anyTextLabels[how], asked))
+  return leaf(scope, { isNegated, keyed }, textPositive(scope, anyTextLabels[how], asked))
 }
 
 const anyTextLabels = { whole: 'text =', start: 'text ^', inside: 'text ~' } as const
 
 /** Everyone in whose texts the needle lies in each of the ranked ways; the last is what a search for any text finds. */
-export function bindRanks(table: CustomerTable, sought: SoughtText): Leaf[] {
-  return rankedLyings.map((how) => bindAnyText(table, { ...sought, isNegated: false }, how))
+export function bindRanks(scope: SearchScope, sought: SoughtText): Leaf[] {
+  return rankedLyings.map((how) => bindAnyText(scope, { ...sought, isNegated: false }, how))
 }
 
 /** What the ranks select, all in one pass. The needle is not empty. */
-export function selectRanks(table: CustomerTable, { needle, digits }: SoughtText): Bits[] {
+export function selectRanks({ table, deadline }: SearchScope, { needle, digits }: SoughtText): Bits[] {
+  const sought = new Needle(encodeText(needle))
+  const soughtDigits = digits === null ? sought : new PhoneDigits(digits)
   const found = rankedLyings.map(() => new Bits(table.rows))
   // Apart, since what a column says of a row may not unsay what another did.
   const its = rankedLyings.map(() => new Bits(table.rows))
   for (const { source, isPhone } of table.fields.anyTexts) {
     for (const rows of its) rows.clear()
-    source.rank(isPhone && digits !== null ? { needle: digits, isDigits: true } : { needle: encodeText(needle), isDigits: false }, its)
+    source.rank(isPhone ? soughtDigits : sought, its, deadline)
     its.forEach((rows, rank) => found.slice(rank).forEach((reached) => { reached.or(rows) }))
   }
   return found
 }
 
-function textPositive(table: CustomerTable, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {
+function textPositive({ table, deadline }: SearchScope, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {
   return {
     label,
     cost: asked.reduce((sum, { source }) => sum + (source.isSlow ? cost.texts : cost.distinctTexts) * passes(table, source.entriesVisited), 0),
@@ -182,7 +202,9 @@ function textPositive(table: CustomerTable, label: string, asked: readonly { sou
     test: (row) => {
       for (const { source, probe } of asked) {
         const text = source.get(row)
-        if (text !== null && accepts(probe, text)) return true
+        if (text === null) continue
+        deadline.countText(text)
+        if (accepts(probe, text)) return true
       }
       return false
     },
@@ -190,7 +212,7 @@ function textPositive(table: CustomerTable, label: string, asked: readonly { sou
       // Apart, since what a column says of a row may not unsay what another did.
       const its = asked.length === 1 ? found : new Bits(table.rows)
       for (const { source, probe } of asked) {
-        source.select(probe, its)
+        source.select(probe, its, deadline)
         if (its === found) continue
         found.or(its)
         its.clear()
@@ -199,27 +221,31 @@ function textPositive(table: CustomerTable, label: string, asked: readonly { sou
   }
 }
 
-function bindTags(table: CustomerTable, filter: TagsFilter): Leaf {
+function bindTags(scope: SearchScope, filter: TagsFilter): Leaf {
   const { operator, names } = filter
   const label = `tags ${operator}`
+  const { table, deadline } = scope
   const { tags } = table.fields
   if (operator === 'empty') {
-    return leaf(table, { isNegated: !filter.isNegated, keyed: filter }, {
+    return leaf(scope, { isNegated: !filter.isNegated, keyed: filter }, {
       label,
       cost: cost.distinctTexts,
       entriesVisited: table.rows,
       test: (row) => tags.hasAny(row),
-      select: (found) => { tags.selectAny(found) }
+      select: (found) => { tags.selectAny(found, deadline) }
     })
   }
   const sets = names.map((name) => tags.members(name))
   const known = sets.filter((set) => set !== undefined).sort((one, other) => one.size - other.size)
   const isAll = operator === 'all'
-  return leaf(table, { isNegated: filter.isNegated, keyed: filter }, isAll && known.length < sets.length ? nobody(label) : {
+  return leaf(scope, { isNegated: filter.isNegated, keyed: filter }, isAll && known.length < sets.length ? nobody(label) : {
     label,
     cost: known.length * cost.sparse,
     entriesVisited: known.reduce((sum, set) => sum + (set.isSparse ? set.size : table.rows >>> 5), 0),
-    test: isAll ? (row) => known.every((set) => set.has(row)) : (row) => known.some((set) => set.has(row)),
+    test: (row) => {
+      deadline.count(known.length)
+      return isAll ? known.every((set) => set.has(row)) : known.some((set) => set.has(row))
+    },
     select: (found) => {
       if (!isAll) {
         for (const set of known) set.addTo(found)
@@ -240,22 +266,22 @@ function bindTags(table: CustomerTable, filter: TagsFilter): Leaf {
   })
 }
 
-function bindEvents(table: CustomerTable, filter: EventsFilter): Leaf {
-  const { name, since, until, test } = filter
+function bindEvents(scope: SearchScope, filter: EventsFilter): Leaf {
+  const { table, deadline } = scope
+  const { name, test } = filter
   const events = table.events(name)
   const probe = numberProbe(test)
-  const count = events?.counter(since, until) ?? (() => 0)
-  return leaf(table, { isNegated: filter.isNegated, keyed: filter }, {
+  return leaf(scope, { isNegated: filter.isNegated, keyed: filter }, {
     label: `events.${name} ${test.operator}`,
     cost: cost.events,
     entriesVisited: (events?.length ?? 0) + table.rows,
-    test: (row) => acceptsNumber(probe, count(row)),
+    test: (row) => acceptsNumber(probe, events?.count(filter, row, deadline) ?? 0),
     select: (found) => {
       if (events === undefined) {
         if (acceptsNumber(probe, 0)) found.or(table.live)
         return
       }
-      const counts = events.counts(since, until, table.rows)
+      const counts = events.counts(filter, table.rows, deadline)
       for (let row = 0; row < counts.length; row += 1) if (acceptsNumber(probe, counts[row] ?? 0)) found.add(row)
     }
   })

@@ -3,10 +3,13 @@ import { expect, test } from 'vitest'
 import { foldCase } from '../case-folding.ts'
 import type { AttributeValue } from '../contract/customer.ts'
 import { emptyCustomer } from '../customer.ts'
+import { searchTookTooLong } from '../errors.ts'
 import type { CustomerSearch, Filter, Group, NumberTest, Position, ScalarField, Sort, TextTest } from '../search.ts'
 import { digitsOf } from '../search.ts'
+import type { FoundRows } from './customer-columns.ts'
 import { CustomerColumns } from './customer-columns.ts'
 import type { IndexedCustomer } from './customer-fields.ts'
+import { Deadline } from './deadline.ts'
 
 interface Stored extends IndexedCustomer {
   readonly events: { name: string; createdAt: number }[]
@@ -237,7 +240,7 @@ const action = fc.oneof(
 function expectWalk(columns: CustomerColumns, plain: PlainSearch, first: CustomerSearch): void {
   let asked: CustomerSearch | null = first
   for (let page = 0; asked !== null && page < 4; page += 1) {
-    const { ids, total, next } = columns.search(asked)
+    const { ids, total, next } = columns.search(asked, Deadline.none)
     const expected = plain.find(asked)
     expect({ ids, total, next }).toEqual({ ...expected, total: asked.wantsTotal ? expected.total : null })
     asked = next === null ? null : { ...asked, offset: 0, after: next }
@@ -305,7 +308,7 @@ test('a customer who comes back under the same id has none of the events from be
   }
   columns.remove(1)
   columns.put(named(1, 'Ann'))
-  expect(columns.search(only(paid)).ids).toEqual([2])
+  expect(columns.search(only(paid), Deadline.none).ids).toEqual([2])
 })
 
 test('events of a customer who is not known, and the removal of one, do nothing', () => {
@@ -315,7 +318,7 @@ test('events of a customer who is not known, and the removal of one, do nothing'
     columns.addEvent({ customerId, name: 'paid', createdAt: 5 })
     columns.remove(customerId)
   }
-  expect([columns.search(only(paid)).total, columns.customers]).toEqual([0, 1])
+  expect([columns.search(only(paid), Deadline.none).total, columns.customers]).toEqual([0, 1])
 })
 
 test('after most customers are removed, those left are found by all they have, and little memory is held', () => {
@@ -330,11 +333,11 @@ test('after most customers are removed, those left are found by all they have, a
   const full = columns.bytes
   for (let customerId = 1; customerId <= all; customerId += 1) if (!isLeft(customerId)) columns.remove(customerId)
   const ids = Array.from({ length: all }, (_, index) => index + 1).filter(isLeft)
-  const found = (filter: Filter): number | null => columns.search(only(filter)).total
+  const found = (filter: Filter): number | null => columns.search(only(filter), Deadline.none).total
   expect({
-    first: columns.search({ ...plainly, limit: 3 }).ids,
-    byName: columns.search({ ...plainly, sort: { by: 'text', field: { name: 'name' } }, order: 'desc', limit: 1 }).ids,
-    named: columns.search(only({ type: 'text', field: { name: 'name' }, test: { operator: '$', value: ' 46' }, isNegated: false })).ids,
+    first: columns.search({ ...plainly, limit: 3 }, Deadline.none).ids,
+    byName: columns.search({ ...plainly, sort: { by: 'text', field: { name: 'name' } }, order: 'desc', limit: 1 }, Deadline.none).ids,
+    named: columns.search(only({ type: 'text', field: { name: 'name' }, test: { operator: '$', value: ' 46' }, isNegated: false }), Deadline.none).ids,
     tagged: found({ type: 'tags', operator: 'all', names: ['tag 1'], isNegated: false }),
     seated: found({ type: 'number', field: { attribute: 'seats' }, test: { operator: '<', value: 1_000 }, isNegated: false }),
     paid: found(paid)
@@ -354,7 +357,7 @@ test('a filter counted before is counted again from the changes since, and from 
   for (let customerId = 1; customerId <= 200; customerId += 1) columns.put(named(customerId, 'Ann'))
   const asked = only({ type: 'text', field: { name: 'name' }, test: { operator: '~', value: 'bob' }, isNegated: false })
   const visited = (): { total: number | null; entriesVisited: number } => {
-    const { total, entriesVisited } = columns.search({ ...asked, offset: 200 })
+    const { total, entriesVisited } = columns.search({ ...asked, offset: 200 }, Deadline.none)
     return { total, entriesVisited }
   }
   const first = visited()
@@ -368,3 +371,57 @@ test('a filter counted before is counted again from the changes since, and from 
     { total: 0, entriesVisited: 200 }, { total: 1, entriesVisited: 1 }, { total: 2, entriesVisited: 1 }, { total: 4, entriesVisited: 200 }
   ])
 })
+
+test('a search that is stopped, at whatever moment, leaves nothing half done behind', () => {
+  const [stopped, untouched] = [new CustomerColumns(), new CustomerColumns()]
+  const put = (id: number, name: string): void => {
+    const customer = { ...emptyCustomer(id), name, company: `c${(id * 7919) % 20_011}`, phone: `+1 ${id % 1_000} 555`, notes: `note ${id} of ${name}` }
+    for (const columns of [stopped, untouched]) {
+      columns.put({ customer, attributes: [['level', (id * 31) % 5_003]], createdAt: id, updatedAt: id })
+      columns.addEvent({ customerId: id, name: 'paid', createdAt: id })
+    }
+  }
+  for (let id = 1; id <= 20_000; id += 1) put(id, `n${id % 50}`)
+  const text = (field: 'name' | 'company' | 'notes', operator: '~' | '$' | '=', value: string): Filter => ({ type: 'text', field: { name: field }, test: { operator, value }, isNegated: false })
+  const group = (comparison: 'AND' | 'OR', ...filters: Filter[]): Group => ({ type: 'group', comparison, filters, isNegated: false })
+  const paid: Filter = { type: 'events', name: 'paid', since: 0, until: 15_000, test: { operator: '>=', value: 1 }, isNegated: false }
+  const byId: Sort = { by: 'number', field: { name: 'id' } }
+  const searches: Pick<CustomerSearch, 'filter' | 'sort'>[] = [
+    { filter: group('AND', text('notes', '~', '9 of')), sort: byId },
+    { filter: group('OR', text('company', '$', '7'), paid), sort: { by: 'number', field: { attribute: 'level' } } },
+    { filter: group('AND', paid, text('name', '=', 'n7')), sort: { by: 'text', field: { name: 'company' } } },
+    { filter: group('AND', { type: 'anyText', needle: '555', digits: '555', isNegated: false }), sort: { by: 'rank', needle: '555', digits: '555' } },
+    ...Array.from({ length: 6 }, (_, index) => ({ filter: group('AND', text('notes', '~', `${index} of`)), sort: { by: 'text', field: { name: 'notes' } } as const }))
+  ]
+  const moments = searches.map((asked, index) => {
+    const search: CustomerSearch = { ...asked, order: 'asc', limit: 20, offset: 100, after: null, wantsTotal: index % 2 === 0, wantsExplanation: false }
+    let looks = 0
+    while (isStopped(() => stopped.search(search, stoppedAfter(looks)))) {
+      looks += 1
+      put(1 + ((looks * 613) % 20_000), `n${looks % 50}`)
+    }
+    const answer = ({ ids, total, next }: FoundRows): object => ({ ids, total, next })
+    expect(answer(stopped.search(search, Deadline.none))).toEqual(answer(untouched.search(search, Deadline.none)))
+    return looks
+  })
+  expect(moments.every((looks) => looks > 0)).toBe(true)
+})
+
+/** A deadline of ten seconds which is over when the clock has been looked at so often. */
+function stoppedAfter(looks: number): Deadline {
+  let looked = -1
+  return new Deadline(10, () => {
+    looked += 1
+    return looked > looks ? 20_000 : 0
+  })
+}
+
+function isStopped(search: () => unknown): boolean {
+  try {
+    search()
+    return false
+  } catch (error) {
+    expect(error).toEqual(searchTookTooLong(10))
+    return true
+  }
+}

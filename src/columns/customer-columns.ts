@@ -3,6 +3,7 @@ import { bindFilter } from './condition.ts'
 import type { IndexedCustomer } from './customer-fields.ts'
 import type { IndexedEvent } from './customer-table.ts'
 import { CustomerTable } from './customer-table.ts'
+import { Deadline } from './deadline.ts'
 import { FilterResults } from './filter-results.ts'
 import { RankedPage } from './ranked-page.ts'
 import { SearchTally } from './search-tally.ts'
@@ -54,17 +55,24 @@ export class CustomerColumns {
 
   /** Makes the order of a sort now, so that the first search that needs it is as quick as the next. */
   prepare(sort: Sort): void {
-    if (sort.by !== 'rank') this.#table.orders.find(sort, this.#table.live, { isPinned: true })
+    if (sort.by !== 'rank') this.#table.orders.find(sort, this.#table.live, { isPinned: true, deadline: Deadline.none })
   }
 
-  search(search: CustomerSearch): FoundRows {
+  /** Lets go of what searches left behind; others will take longer. */
+  letGo(): void {
+    this.#table.orders.letGo()
+    this.#results.letGo()
+  }
+
+  /** A search that is stopped by the deadline leaves nothing behind. */
+  search(search: CustomerSearch, deadline: Deadline): FoundRows {
     const started = performance.now()
     const tally = new SearchTally()
-    const condition = bindFilter(this.#table, search.filter)
+    const condition = bindFilter({ table: this.#table, deadline }, search.filter)
     const { sort } = search
     const page = sort.by === 'rank'
-      ? new RankedPage(this.#table, this.#results, { search, sort, tally })
-      : new SortedPage(this.#table, this.#results, { search, sort, tally })
+      ? new RankedPage(this.#table, this.#results, { search, sort, tally, deadline })
+      : new SortedPage(this.#table, this.#results, { search, sort, tally, deadline })
     const result = search.wantsTotal ? page.findAll(condition) : this.#results.known(condition, tally)
     const counted = performance.now()
     const { collector, plan, positionOf } = page.find(condition, result)

@@ -1,4 +1,5 @@
 import { type Bits, grownLength, wordRows } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
@@ -52,9 +53,12 @@ export class DictionaryTexts implements TextForm {
     if (before !== none) this.#release(before)
   }
 
-  select(probe: TextProbe, found: Bits): void {
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
     const isAccepted = new Uint8Array(this.#texts.length)
-    for (const [text, code] of this.#codeOf) if (accepts(probe, text)) isAccepted[code] = 1
+    for (const [text, code] of this.#codeOf) {
+      deadline.countText(text)
+      if (accepts(probe, text)) isAccepted[code] = 1
+    }
     const codes = this.#codes
     const rows = this.#rows
     for (let first = 0; first < rows; first += wordRows) {
@@ -65,9 +69,12 @@ export class DictionaryTexts implements TextForm {
     }
   }
 
-  rank(probe: RankProbe, ranked: readonly Bits[]): void {
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
     const rankOf = new Uint8Array(this.#texts.length).fill(ranked.length)
-    for (const [text, code] of this.#codeOf) rankOf[code] = rankIn(text, probe)
+    for (const [text, code] of this.#codeOf) {
+      deadline.countText(text)
+      rankOf[code] = rankIn(text, probe)
+    }
     for (let row = 0; row < this.#rows; row += 1) ranked[rankOf[this.#codes[row] ?? none] ?? ranked.length]?.add(row)
   }
 

@@ -1,10 +1,24 @@
 import { grownLength } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { RowMapping } from './row-mapping.ts'
+import { mapEntryBytes } from './sparse-texts.ts'
 
 type Times = Uint32Array<ArrayBuffer> | Float64Array<ArrayBuffer>
 
 /** Events told since the last sorting: this many, or an eighth of those sorted, whichever is more. */
 const unsortedMin = 1_024
+
+/** Both ends included. */
+export interface EventWindow {
+  readonly since: number
+  readonly until: number
+}
+
+/** Where the events are that were told since the last sorting: the last one of each row, and of some the one before it of the same row. */
+interface ToldEvents {
+  readonly lastOf: Map<number, number>
+  readonly before: Map<number, number>
+}
 
 /**
  * When the events of one name happened, and to whom: sorted by row up to a point, as told from there
@@ -15,9 +29,12 @@ export class EventTimes {
   #times: Times = new Uint32Array(0)
   #length = 0
   #sorted = 0
+  /** Made when first needed, and kept from then on. */
+  #told: ToldEvents | null = null
 
   get bytes(): number {
-    return this.#rows.byteLength + this.#times.byteLength
+    const told = (this.#told?.lastOf.size ?? 0) + (this.#told?.before.size ?? 0)
+    return this.#rows.byteLength + this.#times.byteLength + told * mapEntryBytes
   }
 
   get length(): number {
@@ -29,14 +46,16 @@ export class EventTimes {
     if (this.#times instanceof Uint32Array && (time < 0 || time > 0xffff_ffff)) this.#times = Float64Array.from(this.#times)
     this.#rows[this.#length] = row
     this.#times[this.#length] = time
+    if (this.#told !== null) chain(this.#told, row, this.#length)
     this.#length += 1
     if (this.#length - this.#sorted > Math.max(unsortedMin, this.#sorted >>> 3)) this.#sort()
   }
 
   /** How many there are of each row within the window. */
-  counts(since: number, until: number, rows: number): Uint32Array {
+  counts({ since, until }: EventWindow, rows: number, deadline: Deadline): Uint32Array {
     const counts = new Uint32Array(rows)
     for (let index = 0; index < this.#length; index += 1) {
+      deadline.count(1)
       const time = this.#times[index] ?? 0
       const row = this.#rows[index] ?? 0
       if (time >= since && time <= until) counts[row] = (counts[row] ?? 0) + 1
@@ -44,18 +63,18 @@ export class EventTimes {
     return counts
   }
 
-  /** Answers how many there are of a row within the window, reading those told last only once. */
-  counter(since: number, until: number): (row: number) => number {
-    let unsorted: Map<number, number> | null = null
-    return (row) => {
-      unsorted ??= this.#countUnsorted(since, until)
-      let count = unsorted.get(row) ?? 0
-      for (let index = this.#placeOf(row); index < this.#sorted && this.#rows[index] === row; index += 1) {
-        const time = this.#times[index] ?? 0
-        if (time >= since && time <= until) count += 1
-      }
-      return count
+  /** How many there are of one row within the window; reads only its own. */
+  count({ since, until }: EventWindow, row: number, deadline: Deadline): number {
+    let count = 0
+    const look = (index: number): void => {
+      const time = this.#times[index] ?? 0
+      if (time >= since && time <= until) count += 1
+      deadline.count(1)
     }
+    for (let index = this.#placeOf(row); index < this.#sorted && this.#rows[index] === row; index += 1) look(index)
+    this.#told ??= this.#chainTold()
+    for (let index = this.#told.lastOf.get(row); index !== undefined; index = this.#told.before.get(index)) look(index)
+    return count
   }
 
   remap(mapping: RowMapping): void {
@@ -82,17 +101,15 @@ export class EventTimes {
     const isShorter = kept < this.#length
     this.#length = kept
     this.#sorted = sorted
+    this.#told = null
     if (isShorter) this.#resize(kept)
   }
 
-  #countUnsorted(since: number, until: number): Map<number, number> {
-    const counts = new Map<number, number>()
-    for (let index = this.#sorted; index < this.#length; index += 1) {
-      const time = this.#times[index] ?? 0
-      const row = this.#rows[index] ?? 0
-      if (time >= since && time <= until) counts.set(row, (counts.get(row) ?? 0) + 1)
-    }
-    return counts
+  /** Of those that are not sorted. */
+  #chainTold(): ToldEvents {
+    const told = { lastOf: new Map<number, number>(), before: new Map<number, number>() }
+    for (let index = this.#sorted; index < this.#length; index += 1) chain(told, this.#rows[index] ?? 0, index)
+    return told
   }
 
   /** The first of the sorted events that is of this row or a later one. */
@@ -121,6 +138,8 @@ export class EventTimes {
       else fresh -= 1
     }
     this.#sorted = this.#length
+    this.#told?.lastOf.clear()
+    this.#told?.before.clear()
   }
 
   #resize(length: number): void {
@@ -131,4 +150,10 @@ export class EventTimes {
     this.#rows = rows
     this.#times = times
   }
+}
+
+function chain({ lastOf, before }: ToldEvents, row: number, index: number): void {
+  const last = lastOf.get(row)
+  if (last !== undefined) before.set(index, last)
+  lastOf.set(row, index)
 }

@@ -33,6 +33,10 @@ export class FilterResults {
     return this.#cache.bytes
   }
 
+  letGo(): void {
+    this.#cache.clear()
+  }
+
   /** What is known already, brought up to date. */
   known(condition: Condition, tally: SearchTally): Result | undefined {
     const table = this.#table

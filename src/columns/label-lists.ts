@@ -1,4 +1,5 @@
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { TextColumn } from './text-column.ts'
 
@@ -18,8 +19,8 @@ export class LabelLists {
   }
 
   /** Adds the rows that have a label. */
-  selectAny(found: Bits): void {
-    this.#lists.select({ kind: 'present' }, found)
+  selectAny(found: Bits, deadline: Deadline): void {
+    this.#lists.select({ kind: 'present' }, found, deadline)
   }
 
   /** Answers the labels that the row had and no longer has. */

@@ -1,28 +1,48 @@
-import type { Lying } from './text-probe.ts'
+import type { EncodedText } from './encoded-text.ts'
+import { overlapsOf } from './needle.ts'
 
 const zero = 0x30
 const nine = 0x39
 
-/** Whether the digits of a part of a text, all else left out, are those sought or begin with or contain them. */
-export function haveDigits(text: string, from: number, to: number, digits: string, how: Exclude<Lying, 'end'>): boolean {
-  if (to - from < digits.length) return false
-  if (how !== 'inside') return beginWith(text, from, to, digits, how === 'whole')
-  const first = digits.charCodeAt(0)
-  for (let start = from; start <= to - digits.length; start += 1) {
-    if (text.charCodeAt(start) === first && beginWith(text, start, to, digits, false)) return true
+/** Ways in which a needle lies in a text, the best first; each includes those before it. */
+export const rankedLyings = ['whole', 'start', 'inside'] as const
+export type RankedLying = (typeof rankedLyings)[number]
+
+/** Digits, not none, that are sought among those of texts, all else left out. */
+export class PhoneDigits {
+  readonly #digits: string
+  readonly #overlaps: Uint32Array
+
+  constructor(digits: string) {
+    this.#digits = digits
+    this.#overlaps = overlapsOf(digits)
   }
-  return false
+
+  /** The place of the best way in which they lie in a part of the text; one more than the last when they do not. */
+  rankIn(text: EncodedText, from = 0, to = text.length): number {
+    const none = rankedLyings.length
+    const digits = this.#digits
+    const last = digits.length - 1
+    if (to - from <= last) return none
+    let [seen, matched] = [0, 0]
+    for (let at = from; at < to; at += 1) {
+      const code = text.charCodeAt(at)
+      if (code < zero || code > nine) continue
+      while (matched > 0 && digits.charCodeAt(matched) !== code) matched = this.#overlaps[matched - 1] ?? 0
+      if (digits.charCodeAt(matched) === code) {
+        if (matched === last) return seen > last ? 2 : hasDigit(text, at + 1, to) ? 1 : 0
+        matched += 1
+      }
+      seen += 1
+    }
+    return none
+  }
 }
 
-function beginWith(text: string, from: number, to: number, digits: string, isWhole: boolean): boolean {
-  let matched = 0
+function hasDigit(text: EncodedText, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) {
     const code = text.charCodeAt(at)
-    if (code < zero || code > nine) continue
-    // Behind the last digit this is NaN, so that one more is not the same.
-    if (code !== digits.charCodeAt(matched)) return false
-    matched += 1
-    if (matched === digits.length && !isWhole) return true
+    if (code >= zero && code <= nine) return true
   }
-  return matched === digits.length
+  return false
 }

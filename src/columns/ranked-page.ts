@@ -3,6 +3,7 @@ import type { Bits } from './bits.ts'
 import type { Condition, Leaf } from './condition.ts'
 import { bindRanks, selectRanks } from './condition.ts'
 import type { CustomerTable } from './customer-table.ts'
+import type { Deadline } from './deadline.ts'
 import type { FilterResults, Result } from './filter-results.ts'
 import { PageCollector } from './page-collector.ts'
 import type { SearchTally } from './search-tally.ts'
@@ -24,20 +25,22 @@ export class RankedPage {
   /** Of the rank in the same place; whoever passes none has the rank behind the last. */
   readonly #ranks: readonly Leaf[]
   readonly #tally: SearchTally
+  readonly #deadline: Deadline
 
-  constructor(table: CustomerTable, results: FilterResults, { search, sort, tally }: { search: CustomerSearch; sort: RankSort; tally: SearchTally }) {
+  constructor(table: CustomerTable, results: FilterResults, { search, sort, tally, deadline }: { search: CustomerSearch; sort: RankSort; tally: SearchTally; deadline: Deadline }) {
     this.#table = table
     this.#results = results
     this.#search = search
     this.#sort = sort
-    this.#ranks = bindRanks(table, sort)
+    this.#ranks = bindRanks({ table, deadline }, sort)
     this.#tally = tally
+    this.#deadline = deadline
   }
 
   /** Everyone who passes is mostly found by the same pass as the ranks. */
   findAll(condition: Condition): Result {
     // Every text has an empty needle, wherever it is sought.
-    if (this.#sort.needle !== '') this.#results.findTogether(this.#ranks, () => selectRanks(this.#table, this.#sort), this.#tally)
+    if (this.#sort.needle !== '') this.#results.findTogether(this.#ranks, () => selectRanks({ table: this.#table, deadline: this.#deadline }, this.#sort), this.#tally)
     return this.#results.find(condition, this.#tally)
   }
 
@@ -107,6 +110,7 @@ export class RankedPage {
       const first = this.#firstRow(rank)
       if (first < 0 || (this.#search.offset > 0 && collector.skip(ranked.count()))) continue
       for (let row = ranked.next(first); row >= 0; row = ranked.next(row + 1)) {
+        this.#deadline.count(1)
         if (!collector.take(row)) return this.#page(collector, rankOf, 'match rank')
         if (collector.rows.at(-1) === row) rankOf.set(row, rank)
       }

@@ -62,6 +62,10 @@ export class ResultCache {
     }
   }
 
+  clear(): void {
+    for (const key of this.#entries.keys()) this.#delete(key)
+  }
+
   #keepOpen(key: string): void {
     this.#open.delete(key)
     this.#open.add(key)

@@ -1,6 +1,7 @@
 import type { Order, ScalarField } from '../search.ts'
 import { Bits } from './bits.ts'
 import type { CustomerFields } from './customer-fields.ts'
+import type { Deadline } from './deadline.ts'
 import type { NumberSource } from './number-column.ts'
 import { RowOrder } from './row-order.ts'
 import { RowPicker } from './row-picker.ts'
@@ -61,8 +62,8 @@ export class RowOrders {
   }
 
   /** Rows that come first among these, at most so many. */
-  pick(sort: FieldSort, rows: Bits, first: { size: number; order: Order }): Bits {
-    const picker = new RowPicker(first)
+  pick(sort: FieldSort, rows: Bits, { deadline, ...first }: { size: number; order: Order; deadline: Deadline }): Bits {
+    const picker = new RowPicker(first, deadline)
     const source = this.#sourceOf(sort)
     for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) picker.offer(source?.get(row) ?? null, row)
     const picked = new Bits()
@@ -71,7 +72,7 @@ export class RowOrders {
   }
 
   /** The order of these rows, all there are, kept from now on. */
-  find(sort: FieldSort, live: Bits, { isPinned }: { isPinned: boolean } = { isPinned: false }): RowOrder {
+  find(sort: FieldSort, live: Bits, { isPinned = false, deadline }: { isPinned?: boolean; deadline: Deadline }): RowOrder {
     const key = keyOf(sort)
     const kept = this.#kept.get(key)
     if (kept !== undefined) {
@@ -81,7 +82,7 @@ export class RowOrders {
     }
     const source = this.#sourceOf(sort)
     if (source === undefined || isById(sort)) return byId(live)
-    const order = this.make(sort, live)
+    const order = this.make(sort, live, deadline)
     source.follow(order)
     this.#picks.delete(key)
     this.#kept.set(key, { order, source, isPinned })
@@ -91,14 +92,16 @@ export class RowOrders {
   }
 
   /** The order of some rows as they are now. */
-  make(sort: FieldSort, rows: Bits): RowOrder {
+  make(sort: FieldSort, rows: Bits, deadline: Deadline): RowOrder {
     if (isById(sort)) return byId(rows)
     if (sort.by === 'number') {
       const source = this.#fields.number(sort.field)
-      return source === undefined ? byId(rows) : orderBy((row) => source.get(row), rows, (sorted) => { sortByNumber(sorted, (row) => source.get(row) ?? 0) })
+      if (source === undefined) return byId(rows)
+      return orderBy((row) => source.get(row), rows, { deadline, sort: (sorted) => { sortByNumber(sorted, (row) => source.get(row) ?? 0, deadline) } })
     }
     const source = this.#fields.text(sort.field)
-    return source === undefined ? byId(rows) : orderBy((row) => source.get(row), rows, (sorted) => { sortByText(sorted, (row) => source.get(row) ?? '') })
+    if (source === undefined) return byId(rows)
+    return orderBy((row) => source.get(row), rows, { deadline, sort: (sorted) => { sortByText(sorted, (row) => source.get(row) ?? '', deadline) } })
   }
 
   /** A row without any value yet. */
@@ -113,6 +116,11 @@ export class RowOrders {
 
   clear(): void {
     for (const key of this.#kept.keys()) this.#drop(key)
+  }
+
+  /** Lets go of all that were not made beforehand. */
+  letGo(): void {
+    for (const [key, { isPinned }] of this.#kept) if (!isPinned) this.#drop(key)
   }
 
   #sourceOf({ by, field }: FieldSort): TextSource | NumberSource | undefined {
@@ -135,11 +143,17 @@ function byId(rows: Bits): RowOrder {
   return new RowOrder(() => null, new Uint32Array(0), rows)
 }
 
-function orderBy(valueOf: (row: number) => string | number | null, rows: Bits, sort: (rows: Uint32Array<ArrayBuffer>) => void): RowOrder {
+interface Sorting {
+  readonly sort: (rows: Uint32Array<ArrayBuffer>) => void
+  readonly deadline: Deadline
+}
+
+function orderBy(valueOf: (row: number) => string | number | null, rows: Bits, { sort, deadline }: Sorting): RowOrder {
   const sorted = new Uint32Array(rows.count())
   const missing = new Bits()
   let length = 0
   for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) {
+    deadline.count(1)
     if (valueOf(row) === null) missing.add(row)
     else {
       sorted[length] = row

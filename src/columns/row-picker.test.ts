@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Bits } from './bits.ts'
+import { Deadline } from './deadline.ts'
 import { RowPicker } from './row-picker.ts'
 
 const value = fc.option(fc.oneof(fc.constantFrom('', 'a', 'b', 'ba'), fc.string({ maxLength: 2 })), { freq: 4 })
 
 test('as many rows as asked for, the first of their order, those without a value behind all others', () => {
   fc.assert(fc.property(fc.array(value, { maxLength: 40 }), fc.integer({ min: 1, max: 12 }), fc.constantFrom('asc', 'desc'), (values, size, order) => {
-    const picker = new RowPicker({ size, order })
+    const picker = new RowPicker({ size, order }, Deadline.none)
     for (const [row, one] of values.entries()) picker.offer(one, row)
     const picked = new Bits(values.length)
     picker.addTo(picked)

@@ -1,5 +1,6 @@
 import type { Order } from '../search.ts'
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { SortValue } from './row-order.ts'
 
 interface Picked {
@@ -16,14 +17,17 @@ export class RowPicker {
   readonly #missing: number[] = []
   readonly #size: number
   readonly #order: Order
+  readonly #deadline: Deadline
 
-  constructor({ size, order }: { size: number; order: Order }) {
+  constructor({ size, order }: { size: number; order: Order }, deadline: Deadline) {
     this.#size = size
     this.#order = order
+    this.#deadline = deadline
   }
 
   /** Takes rows ascending. */
   offer(value: SortValue | null, row: number): void {
+    this.#deadline.count(1)
     if (value === null) {
       this.#offerMissing(row)
       return
@@ -58,6 +62,7 @@ export class RowPicker {
 
   /** Whether one comes behind the other in the order. */
   #isBehind(one: Picked, other: Picked): boolean {
+    if (typeof one.value === 'string') this.#deadline.count(one.value.length >>> 6)
     const isGreater = one.value === other.value ? one.row > other.row : one.value > other.value
     return isGreater === (this.#order === 'asc')
   }

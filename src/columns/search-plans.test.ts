@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { emptyCustomer } from '../customer.ts'
 import { parseSearch } from '../parse-search.ts'
 import { CustomerColumns } from './customer-columns.ts'
+import { Deadline } from './deadline.ts'
 
 /** Enough that looking at everyone is told from looking at few. */
 const customers = 20_000
@@ -31,7 +32,7 @@ interface Planned {
 
 function planOf(body: object): { plan: string; entriesVisited: number } {
   const context = { organizationId: 1, attributes, cursorSecret: Buffer.from(''), now }
-  const { plan, entriesVisited } = columns.search(parseSearch({ limit: 10, total: false, ...body }, context).search)
+  const { plan, entriesVisited } = columns.search(parseSearch({ limit: 10, total: false, ...body }, context).search, Deadline.none)
   return { plan, entriesVisited }
 }
 

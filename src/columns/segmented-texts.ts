@@ -1,4 +1,5 @@
 import { type Bits, grownLength } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { TextForm } from './text-form.ts'
@@ -54,13 +55,13 @@ export class SegmentedTexts implements TextForm {
     this.#setHash(row, text)
   }
 
-  select(probe: TextProbe, found: Bits): void {
-    if (probe.kind === 'in') this.#selectIn(probe.values, found)
-    else this.#segments.forEach((segment, index) => { segment.select(probe, found, index * segmentRows) })
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
+    if (probe.kind === 'in') this.#selectIn(probe.values, found, deadline)
+    else this.#segments.forEach((segment, index) => { segment.select(probe, found, { first: index * segmentRows, deadline }) })
   }
 
-  rank(probe: RankProbe, ranked: readonly Bits[]): void {
-    this.#segments.forEach((segment, index) => { segment.rank(probe, ranked, index * segmentRows) })
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
+    this.#segments.forEach((segment, index) => { segment.rank(probe, ranked, { first: index * segmentRows, deadline }) })
   }
 
   * entries(): Iterable<readonly [number, EncodedText]> {
@@ -103,18 +104,22 @@ export class SegmentedTexts implements TextForm {
     this.#hashes[row] = text === null ? noHash : hashOf(text)
   }
 
-  #selectIn(values: ReadonlySet<EncodedText>, found: Bits): void {
+  #selectIn(values: ReadonlySet<EncodedText>, found: Bits, deadline: Deadline): void {
     const hashes = this.#hashes
     const [first] = values
     if (first !== undefined && values.size === 1) {
       const sought = hashOf(first)
-      for (let row = hashes.indexOf(sought); row >= 0; row = hashes.indexOf(sought, row + 1)) if (this.get(row) === first) found.add(row)
+      for (let row = hashes.indexOf(sought); row >= 0; row = hashes.indexOf(sought, row + 1)) {
+        deadline.countText(first)
+        if (this.get(row) === first) found.add(row)
+      }
       return
     }
     const sought = new TextHashes(values)
     for (let row = 0; row < hashes.length; row += 1) {
       if (!sought.mayHave(hashes[row] ?? noHash)) continue
       const text = this.get(row)
+      deadline.countText(text ?? '')
       if (text !== null && values.has(text)) found.add(row)
     }
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { Deadline } from './deadline.ts'
 import { encodeText } from './encoded-text.ts'
 import { sortByNumber, sortByText } from './sort-rows.ts'
 
@@ -20,13 +21,15 @@ const texts: Record<string, (seed: number) => string> = {
   'the same beginning of nine characters': (seed) => `customer-${seed % 300}`,
   'a beginning that is the whole of another': (seed) => 'a'.repeat(seed % 40),
   'from several scripts': (seed) => encodeText(['é', 'я', '山', '😀', '\uffff', 'z'][seed % 6] ?? '') + String(seed % 50),
-  'mostly different': (seed) => String(seed)
+  'mostly different': (seed) => String(seed),
+  'the same for longer than is compared at a time': (seed) => 'long '.repeat(2_000) + String(seed % 3_000),
+  'each with a longer beginning of the same': (seed) => 'steps to '.repeat(seed % 997) + 'z'.repeat(seed % 3)
 }
 
 test.each(Object.entries(texts))('texts sort by their bytes, then by row: %s', (_name, textOf) => {
   const values = scattered(1_000_000).map(textOf)
   const sorted = rows()
-  sortByText(sorted, (row) => values[row] ?? '')
+  sortByText(sorted, (row) => values[row] ?? '', Deadline.none)
   const expected = [...rows()].sort((one, other) => Buffer.compare(Buffer.from(values[one] ?? '', 'latin1'), Buffer.from(values[other] ?? '', 'latin1')) || one - other)
   expect([...sorted]).toEqual(expected)
 })
@@ -41,6 +44,6 @@ const numbers: Record<string, (seed: number) => number> = {
 test.each(Object.entries(numbers))('numbers sort by value, then by row: %s', (_name, numberOf) => {
   const values = scattered(1_000_000).map(numberOf)
   const sorted = rows()
-  sortByNumber(sorted, (row) => values[row] ?? 0)
+  sortByNumber(sorted, (row) => values[row] ?? 0, Deadline.none)
   expect([...sorted]).toEqual([...rows()].sort((one, other) => (values[one] ?? 0) - (values[other] ?? 0) || one - other))
 })

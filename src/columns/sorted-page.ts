@@ -1,6 +1,7 @@
 import type { CustomerSearch, Position } from '../search.ts'
 import type { Condition } from './condition.ts'
 import type { CustomerTable } from './customer-table.ts'
+import type { Deadline } from './deadline.ts'
 import { decodeText, encodeText } from './encoded-text.ts'
 import type { FilterResults, Result } from './filter-results.ts'
 import { PageCollector } from './page-collector.ts'
@@ -37,13 +38,15 @@ export class SortedPage {
   readonly #search: CustomerSearch
   readonly #sort: FieldSort
   readonly #tally: SearchTally
+  readonly #deadline: Deadline
 
-  constructor(table: CustomerTable, results: FilterResults, { search, sort, tally }: { search: CustomerSearch; sort: FieldSort; tally: SearchTally }) {
+  constructor(table: CustomerTable, results: FilterResults, { search, sort, tally, deadline }: { search: CustomerSearch; sort: FieldSort; tally: SearchTally; deadline: Deadline }) {
     this.#table = table
     this.#results = results
     this.#search = search
     this.#sort = sort
     this.#tally = tally
+    this.#deadline = deadline
   }
 
   findAll(condition: Condition): Result {
@@ -64,7 +67,7 @@ export class SortedPage {
     let visited = 0
     let matched = 0
     let isGivenUp = false
-    this.#table.orders.find(this.#sort, this.#table.live).walk(this.#start(0), order, (row) => {
+    this.#table.orders.find(this.#sort, this.#table.live, { deadline: this.#deadline }).walk(this.#start(0), order, (row) => {
       isGivenUp = visited === sampledRows ? matched < dueInSample : visited >= budget
       if (isGivenUp) return false
       visited += 1
@@ -84,13 +87,14 @@ export class SortedPage {
   #walkResult({ bits, count }: Result): Page {
     const { limit, offset, order } = this.#search
     const { live, customers, orders, rows } = this.#table
+    const deadline = this.#deadline
     if (offset >= count) return this.#page(new PageCollector(this.#search, 0), 'match')
     const isEverybody = count === customers
     const walkedRows = Math.min(rows, (rows * (offset + limit + 1)) / count)
     const isSorted = orders.has(this.#sort) ? count * rowsPerSorted < walkedRows : count <= sortedMatchesMax
     if (isSorted && !isEverybody) {
       const collector = new PageCollector(this.#search, 0)
-      orders.make(this.#sort, bits).walk(this.#start(offset), order, collector.take)
+      orders.make(this.#sort, bits, deadline).walk(this.#start(offset), order, collector.take)
       this.#tally.visit(count)
       this.#tally.note(`sort by ${this.#name}: ${count} matches`)
       return this.#page(collector, 'match, sort')
@@ -98,15 +102,16 @@ export class SortedPage {
     const size = offset + limit + 1
     if (this.#search.after === null && size <= pickedRowsMax && orders.isPicked(this.#sort)) {
       const collector = new PageCollector(this.#search, 0)
-      orders.make(this.#sort, orders.pick(this.#sort, bits, { size, order })).walk(this.#start(offset), order, collector.take)
+      orders.make(this.#sort, orders.pick(this.#sort, bits, { size, order, deadline }), deadline).walk(this.#start(offset), order, collector.take)
       this.#tally.visit(count)
       this.#tally.note(`first by ${this.#name}: picked from ${count} matches`)
       return this.#page(collector, 'match, pick')
     }
     const collector = new PageCollector(this.#search, isEverybody ? 0 : offset)
     let visited = 0
-    orders.find(this.#sort, live).walk(this.#start(isEverybody ? offset : 0), order, (row) => {
+    orders.find(this.#sort, live, { deadline }).walk(this.#start(isEverybody ? offset : 0), order, (row) => {
       visited += 1
+      deadline.count(1)
       return !bits.has(row) || collector.take(row)
     })
     this.#tally.visit(visited)

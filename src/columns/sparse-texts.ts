@@ -1,4 +1,5 @@
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { TextForm } from './text-form.ts'
@@ -33,12 +34,18 @@ export class SparseTexts implements TextForm {
     else this.#texts.set(row, text)
   }
 
-  select(probe: TextProbe, found: Bits): void {
-    for (const [row, text] of this.#texts) if (accepts(probe, text)) found.add(row)
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
+    for (const [row, text] of this.#texts) {
+      deadline.countText(text)
+      if (accepts(probe, text)) found.add(row)
+    }
   }
 
-  rank(probe: RankProbe, ranked: readonly Bits[]): void {
-    for (const [row, text] of this.#texts) ranked[rankIn(text, probe)]?.add(row)
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
+    for (const [row, text] of this.#texts) {
+      deadline.countText(text)
+      ranked[rankIn(text, probe)]?.add(row)
+    }
   }
 
   entries(): Iterable<readonly [number, EncodedText]> {

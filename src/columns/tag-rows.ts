@@ -1,4 +1,5 @@
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import { LabelLists } from './label-lists.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { RowSet } from './row-set.ts'
@@ -24,8 +25,8 @@ export class TagRows {
     return this.#lists.has(row)
   }
 
-  selectAny(found: Bits): void {
-    this.#lists.selectAny(found)
+  selectAny(found: Bits, deadline: Deadline): void {
+    this.#lists.selectAny(found, deadline)
   }
 
   /** Of so many rows in all. */

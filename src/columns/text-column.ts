@@ -1,4 +1,5 @@
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import { DictionaryTexts } from './dictionary-texts.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
@@ -23,7 +24,7 @@ const rowsPerText = 8
 /** What can be asked about a text of each row. */
 export interface TextSource {
   get(row: number): EncodedText | null
-  select(probe: TextProbe, found: Bits): void
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void
   /** How many steps a select takes. */
   readonly entriesVisited: number
   /** Whether a select reads every text rather than every different one. */
@@ -73,13 +74,13 @@ export class TextColumn implements TextSource {
     this.#suitForm()
   }
 
-  select(probe: TextProbe, found: Bits): void {
-    this.#form.select(probe, found)
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
+    this.#form.select(probe, found, deadline)
   }
 
   /** Adds each row to the set of the best rank that its text has. */
-  rank(probe: RankProbe, ranked: readonly Bits[]): void {
-    this.#form.rank(probe, ranked)
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
+    this.#form.rank(probe, ranked, deadline)
   }
 
   follow(order: RowOrder): void {

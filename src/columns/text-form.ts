@@ -1,4 +1,5 @@
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { RankProbe, TextProbe } from './text-probe.ts'
@@ -8,9 +9,9 @@ export interface TextForm {
   get(row: number): EncodedText | null
   set(row: number, text: EncodedText | null): void
   /** Adds the rows whose text the probe accepts. */
-  select(probe: TextProbe, found: Bits): void
+  select(probe: TextProbe, found: Bits, deadline: Deadline): void
   /** Adds each row to the set of the best rank that its text has, and takes it from no other. */
-  rank(probe: RankProbe, ranked: readonly Bits[]): void
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void
   /** The texts there are, in any order. */
   entries(): Iterable<readonly [row: number, text: EncodedText]>
   remap(mapping: RowMapping): void

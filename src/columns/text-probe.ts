@@ -1,7 +1,9 @@
 import type { TextTest } from '../search.ts'
-import { digitsOf } from '../search.ts'
 import type { EncodedText } from './encoded-text.ts'
 import { encodeText } from './encoded-text.ts'
+import { Needle } from './needle.ts'
+import type { RankedLying } from './phone-digits.ts'
+import { PhoneDigits, rankedLyings } from './phone-digits.ts'
 
 /** How a needle lies in a text. */
 export type Lying = 'whole' | 'start' | 'end' | 'inside'
@@ -10,8 +12,9 @@ export type Lying = 'whole' | 'start' | 'end' | 'inside'
 export type TextProbe =
   | { readonly kind: 'filled' }
   | { readonly kind: 'present' }
-  | { readonly kind: 'lies'; readonly how: Exclude<Lying, 'whole'>; readonly needle: EncodedText }
-  | { readonly kind: 'digits'; readonly how: Exclude<Lying, 'end'>; readonly digits: string }
+  | { readonly kind: 'inside'; readonly needle: Needle }
+  | { readonly kind: 'start' | 'end'; readonly needle: EncodedText }
+  | { readonly kind: 'digits'; readonly how: RankedLying; readonly digits: PhoneDigits }
   | { readonly kind: 'in'; readonly values: ReadonlySet<EncodedText> }
 
 const lyings = { '=': 'whole', '^': 'start', '$': 'end', '~': 'inside' } as const
@@ -26,41 +29,28 @@ export function textProbe(test: TextTest): TextProbe {
 export function needleProbe(needle: string, how: Lying): TextProbe {
   if (how === 'whole') return { kind: 'in', values: new Set([encodeText(needle)]) }
   if (needle === '') return { kind: 'present' }
-  return { kind: 'lies', how, needle: encodeText(needle) }
+  return how === 'inside' ? { kind: how, needle: new Needle(encodeText(needle)) } : { kind: how, needle: encodeText(needle) }
 }
 
 export function accepts(probe: TextProbe, text: EncodedText): boolean {
   switch (probe.kind) {
     case 'filled': return text !== ''
     case 'present': return true
-    case 'lies': return lies(text, probe.needle, probe.how)
-    case 'digits': return lies(digitsOf(text), probe.digits, probe.how)
+    case 'inside': return probe.needle.indexIn(text) >= 0
+    case 'start': return text.startsWith(probe.needle)
+    case 'end': return text.endsWith(probe.needle)
+    case 'digits': return probe.digits.rankIn(text) <= rankedLyings.indexOf(probe.how)
     case 'in': return probe.values.has(text)
   }
 }
 
-/** A needle sought in a text or, when it is all digits, in the digits of one. */
-export interface RankProbe {
-  readonly needle: EncodedText
-  readonly isDigits: boolean
-}
+/** A needle or digits, sought in every way at once. */
+export type RankProbe = Needle | PhoneDigits
 
-/** Ways in which a needle lies in a text, the best first; each includes those before it. */
-export const rankedLyings = ['whole', 'start', 'inside'] as const
-
-/** The place of the best of them; one more than the last when the needle, which is not empty, does not lie in the text. */
-export function rankIn(text: EncodedText, { needle, isDigits }: RankProbe): number {
-  const searched = isDigits ? digitsOf(text) : text
-  const at = searched.indexOf(needle)
+/** The place of the best of the ranked ways; one more than the last when the needle does not lie in the text. */
+export function rankIn(text: EncodedText, probe: RankProbe): number {
+  if (probe instanceof PhoneDigits) return probe.rankIn(text)
+  const at = probe.indexIn(text)
   if (at !== 0) return at < 0 ? rankedLyings.length : 2
-  return searched.length === needle.length ? 0 : 1
-}
-
-function lies(text: string, needle: string, how: Lying): boolean {
-  switch (how) {
-    case 'whole': return text === needle
-    case 'start': return text.startsWith(needle)
-    case 'end': return text.endsWith(needle)
-    case 'inside': return text.includes(needle)
-  }
+  return text.length === probe.text.length ? 0 : 1
 }

@@ -1,10 +1,14 @@
 import type { Bits } from './bits.ts'
+import type { Deadline } from './deadline.ts'
+import { charactersPerStepBits } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import { compactText } from './encoded-text.ts'
+import { Needle } from './needle.ts'
+import type { PhoneDigits, RankedLying } from './phone-digits.ts'
+import { rankedLyings } from './phone-digits.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
-import type { Lying, RankProbe, TextProbe } from './text-probe.ts'
-import { haveDigits } from './phone-digits.ts'
-import { accepts, rankedLyings, rankIn } from './text-probe.ts'
+import type { RankProbe, TextProbe } from './text-probe.ts'
+import { accepts, rankIn } from './text-probe.ts'
 
 /**
  * Rows of a segment: 64 bytes a row still have offsets of two bytes, and writing a segment anew takes
@@ -21,8 +25,17 @@ const separator = '\xff'
 const nullText = '\xfe'
 const nullCode = 0xfe
 
+/** Characters that are searched at once, between two looks at the clock; more only when a single text is longer. */
+const pieceCharacters = 65_536
+
 /** What hashes of whole texts do not answer. */
 export type ScannedProbe = Exclude<TextProbe, { kind: 'in' }>
+
+interface Scan {
+  /** The number of the first row of the segment. */
+  readonly first: number
+  readonly deadline: Deadline
+}
 
 /** The texts of neighboring rows as one string: a separator, then each text with a separator behind it. */
 export class TextSegment {
@@ -62,30 +75,38 @@ export class TextSegment {
     this.#keep(texts.length === 0 ? separator : `${separator}${texts.map((one) => one ?? nullText).join(separator)}${separator}`, starts)
   }
 
-  /** Adds the rows whose text the probe accepts; the first row of this segment has the number `first`. */
-  select(probe: ScannedProbe, found: Bits, first: number): void {
+  /** Adds the rows whose text the probe accepts. */
+  select(probe: ScannedProbe, found: Bits, { first, deadline }: Scan): void {
+    deadline.look()
     switch (probe.kind) {
       case 'filled':
       case 'present':
         this.#selectPresent(found, first, probe.kind === 'filled')
         break
       case 'digits':
-        this.#selectDigits(probe.digits, probe.how, found, first)
+        this.#selectDigits(probe.digits, { how: probe.how, deadline }, found, first)
         break
-      case 'lies':
-        if (probe.how === 'inside') this.#selectInside(probe.needle, found, first)
-        else this.#selectAtEnds(probe.needle, probe.how, found, first)
+      case 'inside':
+        this.#eachPlace(probe.needle, deadline, (row) => { found.add(first + row) })
+        break
+      case 'start':
+      case 'end':
+        this.#selectAtEnds(probe.needle, { how: probe.kind, deadline }, found, first)
     }
     if (this.#changed === null) return
-    for (const [row, text] of this.#changed) found.assign(first + row, text !== null && accepts(probe, text))
+    for (const [row, text] of this.#changed) {
+      deadline.countText(text ?? '')
+      found.assign(first + row, text !== null && accepts(probe, text))
+    }
   }
 
   /** As of a form. What comes behind the first place of a needle in a text changes nothing, so one pass tells all ranks. */
-  rank(probe: RankProbe, ranked: readonly Bits[], first: number): void {
-    if (probe.isDigits) this.#rankDigits(probe.needle, ranked, first)
-    else this.#rankNeedle(probe.needle, ranked, first)
+  rank(probe: RankProbe, ranked: readonly Bits[], { first, deadline }: Scan): void {
+    if (probe instanceof Needle) this.#rankNeedle(probe, ranked, { first, deadline })
+    else this.#eachDigits(probe, deadline, (row, rank) => { ranked[rank]?.add(first + row) })
     if (this.#changed === null) return
     for (const [row, text] of this.#changed) {
+      deadline.countText(text ?? '')
       const rank = text === null ? ranked.length : rankIn(text, probe)
       ranked.forEach((rows, index) => { rows.assign(first + row, index === rank) })
     }
@@ -158,20 +179,47 @@ export class TextSegment {
     }
   }
 
-  #selectInside(needle: EncodedText, found: Bits, first: number): void {
-    const text = this.#text
+  /** Tells, of each row whose text has the needle, where it lies first. */
+  #eachPlace(needle: Needle, deadline: Deadline, tell: (row: number, at: number) => void): void {
     const starts = this.#starts
+    const rows = starts.length - 1
     let row = 0
-    let at = text.indexOf(needle)
-    while (at >= 0) {
-      while ((starts[row + 1] ?? 0) <= at) row += 1
-      found.add(first + row)
-      at = text.indexOf(needle, starts[row + 1] ?? 0)
+    while (row < rows) {
+      const from = starts[row] ?? 0
+      const end = this.#pieceEnd(row)
+      const to = starts[end] ?? 0
+      const isWhole = row === 0 && end === rows
+      const before = isWhole ? 0 : from
+      const piece = isWhole ? this.#text : this.#text.slice(from, to)
+      deadline.look()
+      let at = needle.indexIn(piece)
+      while (at >= 0) {
+        while ((starts[row + 1] ?? 0) <= before + at) row += 1
+        tell(row, before + at)
+        row += 1
+        at = needle.indexIn(piece, (starts[row] ?? 0) - before)
+      }
+      row = end
     }
   }
 
+  /** The row behind the last one that is searched together with this one. */
+  #pieceEnd(row: number): number {
+    const starts = this.#starts
+    const rows = starts.length - 1
+    const limit = (starts[row] ?? 0) + pieceCharacters
+    if ((starts[rows] ?? 0) <= limit) return rows
+    let [from, to] = [row + 1, rows]
+    while (from < to) {
+      const middle = (from + to + 1) >>> 1
+      if ((starts[middle] ?? 0) <= limit) from = middle
+      else to = middle - 1
+    }
+    return from
+  }
+
   /** Row by row, since a search for the separator before the needle would stop at every row, and more slowly. */
-  #selectAtEnds(needle: EncodedText, how: 'start' | 'end', found: Bits, first: number): void {
+  #selectAtEnds(needle: EncodedText, { how, deadline }: { how: 'start' | 'end'; deadline: Deadline }, found: Bits, first: number): void {
     const text = this.#text
     const starts = this.#starts
     const rows = starts.length - 1
@@ -184,46 +232,36 @@ export class TextSegment {
       const end = next - 1
       if (end - start < length) continue
       const at = how === 'end' ? end - length : start
-      if (text.charCodeAt(at) === code && text.startsWith(needle, at)) found.add(first + row)
+      if (text.charCodeAt(at) !== code) continue
+      deadline.countText(needle)
+      if (text.startsWith(needle, at)) found.add(first + row)
     }
   }
 
-  #rankNeedle(needle: EncodedText, [whole, start, inside]: readonly Bits[], first: number): void {
-    const text = this.#text
+  #rankNeedle(needle: Needle, [whole, start, inside]: readonly Bits[], { first, deadline }: Scan): void {
     const starts = this.#starts
-    let row = 0
-    let at = text.indexOf(needle)
-    while (at >= 0) {
-      while ((starts[row + 1] ?? 0) <= at) row += 1
-      const next = starts[row + 1] ?? 0
+    this.#eachPlace(needle, deadline, (row, at) => {
       if (at !== starts[row]) inside?.add(first + row)
-      else if (next - 1 === at + needle.length) whole?.add(first + row)
+      else if ((starts[row + 1] ?? 0) - 1 === at + needle.text.length) whole?.add(first + row)
       else start?.add(first + row)
-      at = text.indexOf(needle, next)
-    }
+    })
   }
 
-  #rankDigits(digits: string, ranked: readonly Bits[], first: number): void {
+  #selectDigits(digits: PhoneDigits, { how, deadline }: { how: RankedLying; deadline: Deadline }, found: Bits, first: number): void {
+    const worst = rankedLyings.indexOf(how)
+    this.#eachDigits(digits, deadline, (row, rank) => { if (rank <= worst) found.add(first + row) })
+  }
+
+  /** Tells, of each row, the best way in which the digits lie in its text, also when they do not. */
+  #eachDigits(digits: PhoneDigits, deadline: Deadline, tell: (row: number, rank: number) => void): void {
     const text = this.#text
     const starts = this.#starts
     const rows = starts.length - 1
     for (let row = 0; row < rows; row += 1) {
       const from = starts[row] ?? 0
       const to = (starts[row + 1] ?? 0) - 1
-      if (!haveDigits(text, from, to, digits, 'inside')) continue
-      const rank = rankedLyings.findIndex((how) => haveDigits(text, from, to, digits, how))
-      ranked[rank]?.add(first + row)
-    }
-  }
-
-  #selectDigits(digits: string, how: Exclude<Lying, 'end'>, found: Bits, first: number): void {
-    const text = this.#text
-    const starts = this.#starts
-    const rows = starts.length - 1
-    for (let row = 0; row < rows; row += 1) {
-      const start = starts[row] ?? 0
-      const end = (starts[row + 1] ?? 0) - 1
-      if (haveDigits(text, start, end, digits, how)) found.add(first + row)
+      deadline.count((to - from) >>> charactersPerStepBits)
+      tell(row, digits.rankIn(text, from, to))
     }
   }
 }

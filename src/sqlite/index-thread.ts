@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Statement } from 'better-sqlite3'
+import { ApiError } from '../errors.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
 import { openReader } from './open.ts'
@@ -10,12 +11,14 @@ import type { PagePart, WholeRow } from './page-part.ts'
 import { readPart, selectRows, selectWhole } from './page-part.ts'
 import type { HandedPage, ReadJob, ReadResult } from './read-thread.ts'
 import { SearchIndex } from './search-index.ts'
+import { packError } from './thread-error.ts'
 
 /** The thread that keeps customers in memory and answers searches from there. */
 
 export interface IndexThreadData {
   readonly path: string
   readonly bytesMax: number
+  readonly searchSecondsMax: number
 }
 
 /** An organization that somebody searches, or all that are large. */
@@ -34,10 +37,10 @@ const followMs = 100
 
 if (parentPort === null) throw new Error('index-thread.ts runs as a worker thread')
 const port = parentPort
-const { path, bytesMax } = workerData as IndexThreadData
+const { path, bytesMax, searchSecondsMax } = workerData as IndexThreadData
 const db = openReader(path)
 const catalog = new Catalog(db)
-const index = new SearchIndex(db, { bytesMax, nowMs: () => performance.now() })
+const index = new SearchIndex(db, { bytesMax, searchSecondsMax, nowMs: () => performance.now() })
 // In the order of the ids: CROSS JOIN keeps SQLite from turning the join around.
 const selectPage = `${selectRows} from json_each(?) as wanted cross join customers on customers.id = wanted.value`
 const pageRows: Statement<[string], RenderingRow> = db.prepare(selectPage)
@@ -65,15 +68,27 @@ port.on('message', (message: ReadJob | Wanted | 'close') => {
     })
     buildOn()
   } else {
-    const value = answer(message)
-    port.postMessage({ value } satisfies ReadResult, value === undefined ? [] : [value.customers.buffer])
+    const result = answer(message)
+    port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
     index.makeRoom()
     buildOn()
   }
 })
 
-/** What fails here ends the thread: the index may then have seen a part of a change, and SQL answers in its place. */
-function answer({ organizationId, search }: ReadJob): HandedPage | undefined {
+/**
+ * A search that was stopped leaves the index as it was. What else fails ends the thread: the index may
+ * then have seen a part of a change, and SQL answers in its place.
+ */
+function answer(job: ReadJob): ReadResult {
+  try {
+    return { value: find(job) }
+  } catch (error) {
+    if (error instanceof ApiError) return { error: packError(error) }
+    throw error
+  }
+}
+
+function find({ organizationId, search }: ReadJob): HandedPage | undefined {
   return inTransaction(() => {
     const startedMs = performance.now()
     catalog.refresh()

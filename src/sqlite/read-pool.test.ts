@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Command } from '../command.ts'
 import { parseCreate } from '../command.ts'
-import { unavailable } from '../errors.ts'
+import { searchTookTooLong, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { parseSearch } from '../parse-search.ts'
 import type { FoundPage } from '../store.ts'
@@ -101,8 +101,8 @@ test('one key never has all threads, so that a quick search of another passes it
 })
 
 test('a search that takes too long is stopped, others go on, and its thread answers afterwards', async () => {
-  const { ask } = open({ customers: 300 }, { searchSecondsMax: 0.001 })
-  const stopped = unavailable('This search took longer than 0.001 s and was stopped. Narrow it, or try again.')
+  const { ask } = open({ customers: 3_000 }, { searchSecondsMax: 0.02 })
+  const stopped = unavailable('This search took longer than 0.02 s and was stopped. Narrow it, or try again.')
 
   expect(await Promise.all([ask(ann, slow), ask(bob, first), ask(ann, slow), ask(ann, first)])).toEqual([stopped, 1, stopped, 1])
 })
@@ -123,9 +123,9 @@ test('a search that waited too long for its turn is refused, and the next one is
 
 test('a thread that others can stand in for leaves everything to them when it ends, and is not started anew by what waited', async () => {
   const notices: IndexNotice[] = []
-  let lost = 0
+  const causes: unknown[] = []
   const { pool, ask, damage } = open({
-    thread: 'index-thread', onNotice: (notice) => { notices.push(notice as IndexNotice) }, onLost: () => { lost += 1 }
+    thread: 'index-thread', onNotice: (notice) => { notices.push(notice as IndexNotice) }, onLost: (cause) => { causes.push(cause) }
   })
   pool.tell({ want: 1 })
   await vi.waitUntil(() => notices.some(({ moved }) => moved.some(({ isIndexed }) => isIndexed)), { timeout: 20_000 })
@@ -137,5 +137,37 @@ test('a thread that others can stand in for leaves everything to them when it en
 
   expect(await Promise.all(Array.from({ length: 5 }, () => ask(ann, all)))).toEqual([undefined, undefined, undefined, undefined, undefined])
   await pool.close()
+  expect(causes).toEqual([expect.any(SyntaxError)])
+})
+
+test('a search of the index that takes too long is stopped likewise, and its thread goes on', async () => {
+  const notices: IndexNotice[] = []
+  const { pool, ask } = open({ thread: 'index-thread', customers: 3_000, onNotice: (notice) => { notices.push(notice as IndexNotice) } }, { searchSecondsMax: 0.0001 })
+  pool.tell({ want: 1 })
+  await vi.waitUntil(() => notices.some(({ moved }) => moved.some(({ isIndexed }) => isIndexed)), { timeout: 20_000 })
+
+  // For everybody there is nothing to look for, and so no look at the clock.
+  expect(await Promise.all([ask(ann, slow), ask(bob, {}), ask(ann, slow), ask(ann, {})])).toEqual([searchTookTooLong(0.0001), 3_000, searchTookTooLong(0.0001), 3_000])
+})
+
+test('a thread that does not answer is ended: its search is stopped, and what waited is left to others', async () => {
+  let lost = 0
+  // By then the thread has not even started.
+  const { ask } = open({ answerSecondsMax: 0.001, searchSecondsMax: 10, onLost: () => { lost += 1 } })
+
+  expect(await Promise.all([ask(ann, all), ask(ann, all), ask(bob, all)])).toEqual([searchTookTooLong(10), undefined, undefined])
   expect(lost).toBe(1)
+})
+
+test('a thread that answers in time is not ended for it later', async () => {
+  let lost = 0
+  const { pool, ask } = open({ answerSecondsMax: 20, onLost: () => { lost += 1 } })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  onTestFinished(() => { vi.useRealTimers() })
+  expect(await ask(ann, all)).toBe(3)
+  vi.advanceTimersByTime(30_000)
+
+  expect(await ask(ann, all)).toBe(3)
+  await pool.close()
+  expect(lost).toBe(0)
 })

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { ResourceLimits, Worker } from 'node:worker_threads'
-import { unavailable } from '../errors.ts'
+import { searchTookTooLong, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { FoundPage } from '../store.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -19,6 +19,8 @@ interface Pending {
 interface Reading {
   readonly thread: Worker
   pending: { readonly key: number; readonly item: Pending } | undefined
+  /** Ends the thread when it does not answer. */
+  patience: NodeJS.Timeout | undefined
 }
 
 export interface ReadPoolOptions {
@@ -28,10 +30,12 @@ export interface ReadPoolOptions {
   readonly resourceLimits?: ResourceLimits
   /** A search that has waited longer for its turn is refused. */
   readonly searchSecondsMax: number
+  /** A thread that has not answered a search by then, although it should have stopped it, is ended. */
+  readonly answerSecondsMax?: number
   /** Told of what a thread says without being asked. */
   readonly onNotice?: (notice: unknown) => void
-  /** Told when a thread ended by itself; given when others can answer what it was asked. */
-  readonly onLost?: () => void
+  /** Told when a thread ended by itself, and why if it is known; given when others can answer what it was asked. */
+  readonly onLost?: (cause: unknown) => void
 }
 
 /**
@@ -118,6 +122,7 @@ export class ReadPool {
       }
       idle.pending = next
       idle.thread.postMessage(next.item.job)
+      this.#limit(idle)
     }
     if (this.#reading === 0) this.#onIdle?.()
   }
@@ -130,7 +135,7 @@ export class ReadPool {
 
   #grow(): Reading | undefined {
     if (this.#threads.size >= this.#options.threadsMax) return undefined
-    const reading: Reading = { thread: startThread(this.#options.thread, this.#options.workerData, this.#options.resourceLimits), pending: undefined }
+    const reading: Reading = { thread: startThread(this.#options.thread, this.#options.workerData, this.#options.resourceLimits), pending: undefined, patience: undefined }
     this.#threads.add(reading)
     let cause: unknown
     reading.thread.on('message', (message: ReadResult | { readonly notice: unknown }) => {
@@ -142,8 +147,18 @@ export class ReadPool {
     return reading
   }
 
+  #limit(reading: Reading): void {
+    const { answerSecondsMax, searchSecondsMax } = this.#options
+    if (answerSecondsMax === undefined) return
+    reading.patience = setTimeout(() => {
+      reading.pending?.item.reject(searchTookTooLong(searchSecondsMax))
+      void reading.thread.terminate()
+    }, answerSecondsMax * 1000)
+  }
+
   #settle(reading: Reading, result: ReadResult): void {
     const { pending } = reading
+    clearTimeout(reading.patience)
     reading.pending = undefined
     if ('error' in result) pending?.item.reject(unpackError(result.error))
     else pending?.item.resolve(result.value)
@@ -151,6 +166,7 @@ export class ReadPool {
   }
 
   #lose(reading: Reading, cause: unknown): void {
+    clearTimeout(reading.patience)
     this.#threads.delete(reading)
     const { onLost } = this.#options
     if (onLost === undefined) reading.pending?.item.reject(unavailable('The search stopped. Try again.', { cause }))
@@ -158,7 +174,7 @@ export class ReadPool {
       // Those that wait go elsewhere too, rather than start another thread that may end like this one.
       reading.pending?.item.resolve(undefined)
       for (let next = this.#waiting.shift(() => true); next !== undefined; next = this.#waiting.shift(() => true)) next.item.resolve(undefined)
-      onLost()
+      onLost(cause)
     }
     this.#dispatch()
   }

@@ -3,13 +3,18 @@ import { performance } from 'node:perf_hooks'
 import type { Caller } from '../api-key.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
-import type { FoundPage } from '../store.ts'
+import type { FaultListener, FoundPage } from '../store.ts'
+import { GrowingPause } from './growing-pause.ts'
 import type { IndexNotice, IndexThreadData, Wanted } from './index-thread.ts'
 import { ReadPool } from './read-pool.ts'
 import type { ReadThreadData } from './read-thread.ts'
 
-/** After its thread ended by itself, for lack of memory or by damage that it met, the index stays away for this long. */
+/** After its thread ended by itself, for lack of memory or by damage that it met, the index stays away for this long at first. */
 const lostIndexMsDefault = 60_000
+/** Longer each time, since damage does not go by itself; but not longer than this. */
+const lostIndexMsMax = 3_600_000
+/** What a search of the index may take besides, before its thread is taken for hung. */
+const stopSecondsMax = 5
 
 const readThreadsMax = 4
 
@@ -25,6 +30,7 @@ export interface DispatchOptions {
   readonly indexBytesMax: number
   readonly lostIndexMs?: number
   readonly searchSecondsMax?: number
+  readonly onFault?: FaultListener
 }
 
 /**
@@ -35,28 +41,26 @@ export class SearchDispatch {
   readonly #reads: ReadPool
   readonly #index: ReadPool | undefined
   readonly #indexed = new Set<number>()
-  readonly #lostIndexMs: number
+  readonly #onFault: FaultListener
+  readonly #away: GrowingPause
   #indexBytes = 0
-  #lostAtMs = -Infinity
 
-  constructor(path: string, { indexBytesMax, lostIndexMs = lostIndexMsDefault, searchSecondsMax = limits.searchSecondsMax }: DispatchOptions) {
-    this.#lostIndexMs = lostIndexMs
+  constructor(path: string, { indexBytesMax, lostIndexMs = lostIndexMsDefault, searchSecondsMax = limits.searchSecondsMax, onFault = () => undefined }: DispatchOptions) {
+    this.#onFault = onFault
+    this.#away = new GrowingPause({ firstMs: lostIndexMs, longestMs: lostIndexMsMax })
     this.#reads = new ReadPool({
       thread: 'read-thread', threadsMax: Math.min(readThreadsMax, availableParallelism()), searchSecondsMax,
       workerData: { path, searchSecondsMax } satisfies ReadThreadData
     })
     this.#index = indexBytesMax === 0 ? undefined : new ReadPool({
-      thread: 'index-thread', threadsMax: 1, searchSecondsMax,
-      workerData: { path, bytesMax: indexBytesMax } satisfies IndexThreadData,
+      thread: 'index-thread', threadsMax: 1, searchSecondsMax, answerSecondsMax: searchSecondsMax + stopSecondsMax,
+      workerData: { path, bytesMax: indexBytesMax, searchSecondsMax } satisfies IndexThreadData,
       resourceLimits: {
         maxYoungGenerationSizeMb: indexYoungMebibytes,
         maxOldGenerationSizeMb: Math.max(indexOldMebibytesMin, 2 * indexBytesMax / bytesAMebibyte)
       },
       onNotice: (notice) => { this.#notice(notice as IndexNotice) },
-      onLost: () => {
-        this.#forget()
-        this.#lostAtMs = performance.now()
-      }
+      onLost: (cause) => { this.#lose(cause) }
     })
   }
 
@@ -109,13 +113,23 @@ export class SearchDispatch {
     this.#indexBytes = bytes
   }
 
+  #lose(cause: unknown): void {
+    this.#forget()
+    const ms = this.#away.begin(performance.now())
+    const reason = cause instanceof Error ? cause.message : 'it did not answer'
+    this.#onFault({
+      message: `The index of searches in memory was lost: ${reason}. Searches are answered from the disk; it is built anew after ${Math.ceil(ms / 1000)} s.`,
+      cause
+    })
+  }
+
   #forget(): void {
     this.#indexed.clear()
     this.#indexBytes = 0
   }
 
   #want(want: Wanted['want']): void {
-    if (performance.now() - this.#lostAtMs < this.#lostIndexMs) return
+    if (this.#away.isOn(performance.now())) return
     this.#index?.tell({ want } satisfies Wanted)
   }
 }

@@ -20,7 +20,7 @@ interface Opened {
   pass(ms: number): void
 }
 
-function open(options: { bytesMax?: number } = {}): Opened {
+function open(options: { bytesMax?: number; searchSecondsMax?: number } = {}): Opened {
   const folder = mkdtempSync(join(tmpdir(), 'clientele-test-'))
   const path = join(folder, 'clientele.db')
   prepareDatabase(path)
@@ -29,7 +29,7 @@ function open(options: { bytesMax?: number } = {}): Opened {
   writer.runGroup([{ type: 'createDefault', name: 'first', secretHash: 'hash' }])
   const reading = openReader(path)
   let nowMs = 0
-  const index = new SearchIndex(reading, { bytesMax: options.bytesMax ?? Infinity, nowMs: () => nowMs })
+  const index = new SearchIndex(reading, { bytesMax: options.bytesMax ?? Infinity, searchSecondsMax: options.searchSecondsMax ?? 60, nowMs: () => nowMs })
   onTestFinished(() => {
     reading.close()
     writing.close()
@@ -132,25 +132,37 @@ test('an organization that does not fit is left to others, and tried again later
   expect(find(named('a'))).toEqual([2])
 })
 
-test('what searches and events add counts towards the limit', () => {
-  const customers = Array.from({ length: 1_000 }, (_, index) => create({ name: `n${index}`, company: `c${index % 7}` }))
-  const built = (bytesMax: number): Opened => {
-    const opened = open({ bytesMax })
-    opened.write(...customers)
-    opened.find(named('n1'))
-    opened.build()
-    return opened
-  }
-  const { bytes } = built(Infinity).index
-  const searched = built(bytes + 2_000)
-  const recorded = built(bytes + 2_000)
+const thousand = Array.from({ length: 1_000 }, (_, index) => create({ name: `n${index}`, company: `c${index % 7}` }))
 
-  // Of many questions some leave something behind, whichever are worth it.
+function openBuilt(bytesMax: number): Opened {
+  const opened = open({ bytesMax })
+  opened.write(...thousand)
+  opened.find(named('n1'))
+  opened.build()
+  return opened
+}
+
+/** Of many questions some leave something behind, whichever are worth it. */
+function askMuch({ index, find }: Opened): void {
   for (let digit = 0; digit < 10; digit += 1) {
-    for (const sort of ['company', 'id']) expect(searched.find({ field: 'text', operator: '~', value: `n${digit}` }, sort)).toContain(digit + 1)
+    for (const sort of ['company', 'id']) expect(find({ field: 'text', operator: '~', value: `n${digit}` }, sort)).toContain(digit + 1)
   }
-  searched.index.makeRoom()
-  expect([searched.index.bytes, searched.find(named('n1'))]).toEqual([0, undefined])
-  recorded.write(...customers.map((_, index) => record(index + 1, 'paid')))
-  expect([recorded.find(paid), recorded.index.bytes]).toEqual([undefined, 0])
+  index.makeRoom()
+}
+
+test('what searches add counts towards the limit, and is let go before any customer', () => {
+  const { bytes } = openBuilt(Infinity).index
+  const unlimited = openBuilt(Infinity)
+  askMuch(unlimited)
+  expect(unlimited.index.bytes).toBeGreaterThan(bytes + 2_000)
+
+  const limited = openBuilt(bytes + 2_000)
+  askMuch(limited)
+  expect([limited.index.bytes, limited.find(named('n1'))]).toEqual([bytes, [2]])
+})
+
+test('an organization whose events outgrow the limit is left to others', () => {
+  const { index, write, find } = openBuilt(openBuilt(Infinity).index.bytes + 2_000)
+  write(...thousand.map((_, place) => record(place + 1, 'paid')))
+  expect([find(paid), index.bytes]).toEqual([undefined, 0])
 })

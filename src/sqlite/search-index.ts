@@ -1,6 +1,7 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { FoundRows } from '../columns/customer-columns.ts'
 import { CustomerColumns } from '../columns/customer-columns.ts'
+import { Deadline } from '../columns/deadline.ts'
 import { parseCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch, Sort } from '../search.ts'
@@ -46,8 +47,9 @@ const preparedSorts: readonly Sort[] = [
   ...(['name', 'email'] as const).map((name) => ({ by: 'text' as const, field: { name } }))
 ]
 
-/** Customers read in one slice of building, so that questions wait no longer than some milliseconds. */
+/** Customers read in one slice of building, so that questions wait no longer than some milliseconds; fewer when those are large. */
 const sliceCustomers = 500
+const sliceMs = 20
 
 /** An organization that had to make room stays out for a while, or two that do not fit together would be built in turns forever. */
 const staysOutMs = 300_000
@@ -59,6 +61,7 @@ const staysOutMs = 300_000
  */
 export class SearchIndex {
   readonly #bytesMax: number
+  readonly #searchSecondsMax: number
   readonly #nowMs: () => number
   readonly #organizations = new Map<number, Indexed>()
   /** Of those, the ones not complete yet, in the order in which they were wanted. */
@@ -79,8 +82,9 @@ export class SearchIndex {
   #bytes = 0
 
   /** Holds no more than `bytesMax`, as far as it can tell what its columns take. */
-  constructor(db: Database, { bytesMax, nowMs }: { bytesMax: number; nowMs: () => number }) {
+  constructor(db: Database, { bytesMax, searchSecondsMax, nowMs }: { bytesMax: number; searchSecondsMax: number; nowMs: () => number }) {
     this.#bytesMax = bytesMax
+    this.#searchSecondsMax = searchSecondsMax
     this.#nowMs = nowMs
     this.#lastChange = db.prepare<[], number>("select seq from sqlite_sequence where name = 'changes'").pluck()
     this.#changes = db.prepare(
@@ -121,7 +125,7 @@ export class SearchIndex {
     indexed.lastAskedMs = this.#nowMs()
     if (!indexed.isComplete) return undefined
     this.#searched.add(organizationId)
-    return indexed.columns.search(search)
+    return indexed.columns.search(search, new Deadline(this.#searchSecondsMax))
   }
 
   /** Searches leave behind orders and results, which count too. For after an answer, since counting takes a moment. */
@@ -186,6 +190,7 @@ export class SearchIndex {
     indexed.unread = new Float64Array(this.#newIds.all(indexed.readUpTo, organizationId))
     if (indexed.unread.length > sliceCustomers) return
     this.#readSlice(organizationId, indexed)
+    if (indexed.unread.length > 0) return
     const [sort, ...sortsLeft] = indexed.sortsLeft
     if (sort !== undefined) {
       indexed.columns.prepare(sort)
@@ -198,10 +203,15 @@ export class SearchIndex {
   }
 
   #readSlice(organizationId: number, indexed: Indexed): void {
-    const slice = indexed.unread.subarray(0, sliceCustomers)
-    for (const id of slice) this.#read(indexed, { id, organizationId })
-    indexed.unread = indexed.unread.subarray(slice.length)
-    indexed.readUpTo = slice.at(-1) ?? indexed.readUpTo
+    const endMs = this.#nowMs() + sliceMs
+    let read = 0
+    for (const id of indexed.unread.subarray(0, sliceCustomers)) {
+      this.#read(indexed, { id, organizationId })
+      indexed.readUpTo = id
+      read += 1
+      if (this.#nowMs() > endMs) break
+    }
+    indexed.unread = indexed.unread.subarray(read)
   }
 
   #read(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): void {
@@ -228,21 +238,38 @@ export class SearchIndex {
     if (event !== undefined) indexed.columns.addEvent(event)
   }
 
-  /** Lets go of those not asked for the longest; of the one in hand too, when it does not fit by itself. */
+  /**
+   * Lets go of what searches left behind, then of organizations, those not asked for the longest first;
+   * of the one in hand too, when it does not fit by itself.
+   */
   #makeRoom(organizationId: number): void {
     const grown = this.#organizations.get(organizationId)
     if (grown === undefined) return
-    this.#bytes -= grown.bytes
-    grown.bytes = grown.columns.bytes
-    this.#bytes += grown.bytes
-    while (this.#bytes > this.#bytesMax) {
-      const others = [...this.#organizations].filter(([id]) => id !== organizationId)
-      const [oldest] = others.toSorted(([, one], [, other]) => one.lastAskedMs - other.lastAskedMs)
-      const out = oldest?.[0] ?? organizationId
-      this.#drop(out)
-      this.#outUntilMs.set(out, this.#nowMs() + staysOutMs)
-      if (out === organizationId) return
+    this.#count(grown)
+    if (this.#bytes <= this.#bytesMax) return
+    const others = [...this.#organizations.keys()].filter((id) => id !== organizationId)
+    const oldestFirst = [...others.toSorted((one, other) => this.#lastAskedMs(one) - this.#lastAskedMs(other)), organizationId]
+    for (const id of oldestFirst) {
+      const indexed = this.#organizations.get(id)
+      indexed?.columns.letGo()
+      if (indexed !== undefined) this.#count(indexed)
+      if (this.#bytes <= this.#bytesMax) return
     }
+    for (const id of oldestFirst) {
+      this.#drop(id)
+      this.#outUntilMs.set(id, this.#nowMs() + staysOutMs)
+      if (this.#bytes <= this.#bytesMax) return
+    }
+  }
+
+  #count(indexed: Indexed): void {
+    this.#bytes -= indexed.bytes
+    indexed.bytes = indexed.columns.bytes
+    this.#bytes += indexed.bytes
+  }
+
+  #lastAskedMs(organizationId: number): number {
+    return this.#organizations.get(organizationId)?.lastAskedMs ?? 0
   }
 
   #drop(organizationId: number): void {

@@ -38,9 +38,10 @@ test('when the thread of the index ends, no search is lost or wrong, and the ind
   expect(await organization.search({ filter: [{ field: 'name', operator: '=', value: 'n1' }], sort: 'id' })).toEqual(named('n1'))
 })
 
-test('an index whose thread ended stays away for its time', async () => {
+test('an index whose thread ended stays away for its time, and says why', async () => {
   const path = join(temporaryFolder(), 'clientele.db')
-  const store = openStore({ path, lostIndexMs: Infinity })
+  const faults: string[] = []
+  const store = openStore({ path, lostIndexMs: 3_000_000, onFault: ({ message }) => { faults.push(message) } })
   const { caller, create, search } = await openOrganization(store)
   const first = await create({ name: 'Ann' })
   await untilAnsweredFromIndex(store, caller)
@@ -56,6 +57,7 @@ test('an index whose thread ended stays away for its time', async () => {
     }
   })
   expect(sizes).toEqual([0])
+  expect(faults).toEqual([expect.stringMatching(/^The index of searches in memory was lost: .*JSON.*\. Searches are answered from the disk; it is built anew after 3000 s\.$/)])
 })
 
 test('customers who do not fit into the memory given are found all the same, and are not brought into memory again and again', async () => {
