@@ -1,5 +1,5 @@
+import { overlapsOf } from '../needle.ts'
 import type { EncodedText } from './encoded-text.ts'
-import { overlapsOf } from './needle.ts'
 
 const zero = 0x30
 const nine = 0x39

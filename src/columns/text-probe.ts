@@ -1,7 +1,7 @@
+import { Needle } from '../needle.ts'
 import type { TextTest } from '../search.ts'
 import type { EncodedText } from './encoded-text.ts'
 import { encodeText } from './encoded-text.ts'
-import { Needle } from './needle.ts'
 import type { RankedLying } from './phone-digits.ts'
 import { PhoneDigits, rankedLyings } from './phone-digits.ts'
 

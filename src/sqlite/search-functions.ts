@@ -3,9 +3,9 @@ import { foldCase } from '../case-folding.ts'
 import type { AttributeValue } from '../contract/customer.ts'
 import { customDataJson } from '../picked-fields.ts'
 import { limits } from '../limits.ts'
+import { Needle } from '../needle.ts'
 import { digitsOf } from '../search.ts'
 import { indexedValue } from './customer-row.ts'
-import { LongNeedle } from './long-needle.ts'
 
 /** Needles that are kept prepared; no search has more filters. */
 const needlesKept = limits.searchFiltersMax
@@ -13,9 +13,9 @@ const needlesKept = limits.searchFiltersMax
 /** What searches ask of text that SQLite has no function for. Null stays null. */
 export function registerSearchFunctions(db: Database): void {
   const options = { deterministic: true }
-  const needles = new Map<string, LongNeedle>()
-  const prepared = (needle: string): LongNeedle => {
-    const kept = needles.get(needle) ?? new LongNeedle(needle)
+  const needles = new Map<string, Needle>()
+  const prepared = (needle: string): Needle => {
+    const kept = needles.get(needle) ?? new Needle(needle)
     if (needles.size >= needlesKept) needles.clear()
     needles.set(needle, kept)
     return kept
@@ -23,7 +23,7 @@ export function registerSearchFunctions(db: Database): void {
   db.function('fold_case', options, (text: unknown) => (typeof text === 'string' ? foldCase(text) : null))
   db.function('digits', options, (text: unknown) => (typeof text === 'string' ? digitsOf(text) : null))
   db.function('has_inside', options, (text: unknown, needle: unknown) =>
-    (typeof text === 'string' ? Number(prepared(String(needle)).isIn(text)) : null))
+    (typeof text === 'string' ? Number(prepared(String(needle)).indexIn(text) >= 0) : null))
   db.function('attribute_of', options, (rendering: unknown, name: unknown) => attributeOf(String(rendering), String(name)))
 }
 

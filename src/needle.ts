@@ -1,5 +1,3 @@
-import type { EncodedText } from './encoded-text.ts'
-
 /** Up to this length a search by V8 takes at most as many steps a character; it is much quicker as a rule. */
 const shortMax = 64
 /** V8 looks for so few characters in the simplest way, without tables of its own. */
@@ -23,23 +21,23 @@ export function overlapsOf(text: string): Uint32Array {
 
 /** A text, not empty, that is sought in others, in a time that grows with their length whatever the two repeat. */
 export class Needle {
-  readonly text: EncodedText
+  readonly text: string
   readonly #overlaps: Uint32Array | null
   readonly #head: string
 
-  constructor(text: EncodedText) {
+  constructor(text: string) {
     this.text = text
     this.#overlaps = text.length > shortMax ? overlapsOf(text) : null
     this.#head = text.slice(0, headCharacters)
   }
 
   /** The first place at or after `from`; -1 when there is none. */
-  indexIn(text: EncodedText, from = 0): number {
+  indexIn(text: string, from = 0): number {
     return this.#overlaps === null ? text.indexOf(this.text, from) : this.#indexIn(text, from, this.#overlaps)
   }
 
   /** Goes on character by character behind each place where the needle's head lies. */
-  #indexIn(text: EncodedText, from: number, overlaps: Uint32Array): number {
+  #indexIn(text: string, from: number, overlaps: Uint32Array): number {
     const needle = this.text
     const last = needle.length - 1
     let matched = 0

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { Needle } from './needle.ts'
 
 // Few different parts, of which long needles repeat themselves and lie in texts again and again.
-const parts = fc.array(fc.constantFrom('a', 'b', 'aab', 'a'.repeat(40), 'ab'.repeat(30)), { minLength: 1, maxLength: 8 }).map((some) => some.join(''))
+const parts = fc.array(fc.constantFrom('a', 'b', 'aab', 'a'.repeat(40), 'ab'.repeat(30), '\u{1f600}', '\u{1f601}'), { minLength: 1, maxLength: 8 }).map((some) => some.join(''))
 
 test('a needle is found where it is first, however much it repeats itself', () => {
   fc.assert(fc.property(parts, fc.array(parts), fc.array(parts), fc.boolean(), fc.nat(20), (needle, before, behind, isIn, from) => {
