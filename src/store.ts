@@ -64,8 +64,8 @@ export interface StoreStatus {
 /** Told of every commit, for metrics. */
 export type CommitListener = (commit: { readonly commands: number; readonly seconds: number }) => void
 
-/** Told of a failure that nobody was answered with, for the log. */
-export type FaultListener = (fault: { readonly message: string; readonly cause: unknown }) => void
+/** Told when the index of searches in memory was lost, and when it may be back, for the log: searches are answered all the same. */
+export type IndexLossListener = (loss: { readonly cause: unknown; readonly retryAfterSeconds: number }) => void
 
 /**
  * What a storage engine promises. Everything is scoped by organization; nothing of another one is

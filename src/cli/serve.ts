@@ -24,7 +24,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const metrics = new Metrics()
   const store = openStore(config.database, {
     onCommit: metrics.onCommit,
-    onFault: ({ message, cause }) => { log.error({ err: cause }, message) },
+    onIndexLost: ({ cause, retryAfterSeconds }) => { log.error({ err: cause, retryAfterSeconds }, 'lost the index of searches') },
     indexBytesMax: config.searchMemoryMebibytes * bytesAMebibyte,
     preparesIndex: true
   })

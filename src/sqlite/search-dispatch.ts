@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks'
 import type { Caller } from '../api-key.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
-import type { FaultListener, FoundPage } from '../store.ts'
+import type { IndexLossListener, FoundPage } from '../store.ts'
 import { GrowingPause } from './growing-pause.ts'
 import type { IndexNotice, IndexThreadData, Wanted } from './index-thread.ts'
 import { ReadPool } from './read-pool.ts'
@@ -30,7 +30,7 @@ export interface DispatchOptions {
   readonly indexBytesMax: number
   readonly lostIndexMs?: number
   readonly searchSecondsMax?: number
-  readonly onFault?: FaultListener
+  readonly onIndexLost?: IndexLossListener
 }
 
 /**
@@ -41,12 +41,12 @@ export class SearchDispatch {
   readonly #reads: ReadPool
   readonly #index: ReadPool | undefined
   readonly #indexed = new Set<number>()
-  readonly #onFault: FaultListener
+  readonly #onIndexLost: IndexLossListener
   readonly #away: GrowingPause
   #indexBytes = 0
 
-  constructor(path: string, { indexBytesMax, lostIndexMs = lostIndexMsDefault, searchSecondsMax = limits.searchSecondsMax, onFault = () => undefined }: DispatchOptions) {
-    this.#onFault = onFault
+  constructor(path: string, { indexBytesMax, lostIndexMs = lostIndexMsDefault, searchSecondsMax = limits.searchSecondsMax, onIndexLost = () => undefined }: DispatchOptions) {
+    this.#onIndexLost = onIndexLost
     this.#away = new GrowingPause({ firstMs: lostIndexMs, longestMs: lostIndexMsMax })
     this.#reads = new ReadPool({
       thread: 'read-thread', threadsMax: Math.min(readThreadsMax, availableParallelism()), searchSecondsMax,
@@ -116,11 +116,7 @@ export class SearchDispatch {
   #lose(cause: unknown): void {
     this.#forget()
     const ms = this.#away.begin(performance.now())
-    const reason = cause instanceof Error ? cause.message : 'it did not answer'
-    this.#onFault({
-      message: `The index of searches in memory was lost: ${reason}. Searches are answered from the disk; it is built anew after ${Math.ceil(ms / 1000)} s.`,
-      cause
-    })
+    this.#onIndexLost({ cause: cause ?? new Error('The thread of the index did not answer'), retryAfterSeconds: Math.ceil(ms / 1000) })
   }
 
   #forget(): void {

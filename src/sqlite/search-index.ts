@@ -227,8 +227,12 @@ export class SearchIndex {
   #put(indexed: Indexed, { id, organizationId }: { id: number; organizationId: number }): boolean {
     const row = this.#find.get(id)
     if (row === undefined || row.organizationId !== organizationId) return false
-    const customer = parseCustomer(row.rendering)
-    indexed.columns.put({ customer, attributes: customer.customData, createdAt: row.createdAt, updatedAt: row.updatedAt })
+    try {
+      const customer = parseCustomer(row.rendering)
+      indexed.columns.put({ customer, attributes: customer.customData, createdAt: row.createdAt, updatedAt: row.updatedAt })
+    } catch (error) {
+      throw unreadable(id, error)
+    }
     return true
   }
 
@@ -278,6 +282,11 @@ export class SearchIndex {
     this.#building.delete(organizationId)
     this.#moved.add(organizationId)
   }
+}
+
+/** What is wrong with JSON is said with a piece of it, which belongs into no log. */
+function unreadable(id: number, cause: unknown): Error {
+  return new Error(`Customer ${id} cannot be read as it is stored; clientele doctor says more`, cause instanceof SyntaxError ? {} : { cause })
 }
 
 /** Whether a customer was read already, and so has to be read again when it changes. */

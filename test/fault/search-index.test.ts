@@ -40,8 +40,8 @@ test('when the thread of the index ends, no search is lost or wrong, and the ind
 
 test('an index whose thread ended stays away for its time, and says why', async () => {
   const path = join(temporaryFolder(), 'clientele.db')
-  const faults: string[] = []
-  const store = openStore({ path, lostIndexMs: 3_000_000, onFault: ({ message }) => { faults.push(message) } })
+  const losses: unknown[] = []
+  const store = openStore({ path, lostIndexMs: 3_000_000, onIndexLost: (loss) => { losses.push(loss) } })
   const { caller, create, search } = await openOrganization(store)
   const first = await create({ name: 'Ann' })
   await untilAnsweredFromIndex(store, caller)
@@ -57,7 +57,7 @@ test('an index whose thread ended stays away for its time, and says why', async 
     }
   })
   expect(sizes).toEqual([0])
-  expect(faults).toEqual([expect.stringMatching(/^The index of searches in memory was lost: .*JSON.*\. Searches are answered from the disk; it is built anew after 3000 s\.$/)])
+  expect(losses).toEqual([{ cause: new Error('Customer 1 cannot be read as it is stored; clientele doctor says more'), retryAfterSeconds: 3_000 }])
 })
 
 test('customers who do not fit into the memory given are found all the same, and are not brought into memory again and again', async () => {
