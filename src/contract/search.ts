@@ -87,18 +87,22 @@ const typeNames: Record<SearchFieldType, string> = {
 /** Fields and operators as tables in Markdown, for the description of the API and for docs/search.md. */
 export function searchTables(): { fields: string; operators: string; faults: string } {
   const scalars = Object.entries<ScalarFieldKind>(scalarFields)
+  const named = (type: SearchFieldType, wantsExact: boolean): string[] =>
+    scalars.filter(([, { type: itsType, isExact = false }]) => itsType === type && isExact === wantsExact).map(([name]) => `\`customers.${name}\``)
   const ofType = (type: SearchFieldType): string => {
-    const names = scalars.filter(([, kind]) => kind.type === type).map(([name, { isExact }]) => `\`customers.${name}\`${isExact === true ? '*' : ''}`)
     const others: Partial<Record<SearchFieldType, string>> = {
       'text': '`customData.<attribute>`', 'number': '`customData.<attribute>`', 'boolean': '`customData.<attribute>`',
       'tags': '`customers.tags`, `customers.tagsData`', 'events': '`events.<name>`', 'any text': '`text`'
     }
-    return [...names, ...(others[type] === undefined ? [] : [others[type]])].join(', ')
+    return [...named(type, false), ...(others[type] === undefined ? [] : [others[type]])].join(', ')
   }
   const types = Object.keys(searchOperators) as SearchFieldType[]
   const usedBy = (operator: string): string => types.filter((type) => searchOperators[type].some((one) => one === operator)).join(', ')
   return {
-    fields: table(['fields', 'value'], types.map((type) => [ofType(type), typeNames[type]])),
+    fields: table(['fields', 'value'], [
+      [named('text', true).join(', '), 'text, compared with regard to letter case'],
+      ...types.map((type) => [ofType(type), typeNames[type]])
+    ]),
     operators: table(['operator', 'means', 'fits'], Object.entries(operatorMeanings).map(([operator, meaning]) => [`\`${operator}\``, meaning, usedBy(operator)])),
     faults: table(['misuse', 'message'], Object.entries(searchFaults).map(([misuse, message]) => [misuses[misuse as keyof typeof searchFaults], message]))
   }

@@ -172,7 +172,7 @@ function searchDescription(): string {
   const { fields, operators, faults } = searchTables()
   return `${[
     'Sees every write already answered. Nobody found is 200 and an empty page, or 404 with `--empty-search 404`.',
-    'The prefix `customers.` may be left out. Text compares without regard to letter case, except in the fields marked *. ' +
+    'The prefix `customers.` may be left out. Text compares without regard to letter case, except in the fields named first. ' +
     'A search by `text` without a sort begins with those of whom it is the whole of a field, then its beginning, then a part.',
     fields, operators, 'What is wrong is answered with 400 and where it stands:', faults
   ].join('\n\n')}\n`
