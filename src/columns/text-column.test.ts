@@ -102,6 +102,14 @@ test('a segment takes texts of 65,535 characters of four bytes, whose offsets ne
   expect(form.get(42)).toBe(`42${long}`)
 })
 
+test('a needle is found in every text, also where those of a segment are searched in several pieces', () => {
+  const values = Array.from({ length: 60 }, (_, place) => `${'x'.repeat((place * 7_919) % (place % 8 === 0 ? 90_000 : 9_000))}${place % 3 === 0 ? 'y' : ''}${'x'.repeat(place % 2)}`)
+  const form = SegmentedTexts.from(values.entries())
+  const having = values.flatMap((value, place) => (value.includes('y') ? [place] : []))
+  expect(selected(form, needleProbe('y', 'inside'))).toEqual(having)
+  expect(ranked(form, { needle: 'y', isDigits: false })).toEqual([[0], [], having.slice(1)])
+})
+
 test('a column that goes from few texts to repeating ones to all different ones keeps every text', () => {
   const column = new TextColumn()
   const isSlow: boolean[] = []
