@@ -41,6 +41,7 @@ const filter = (field: string, operator: string, value?: unknown): object => ({ 
 test.each<[string, object, Planned]>([
   ['everyone, in an order that is there', { sort: 'lastSeen' }, { plan: 'walk lastSeen', visitedMax: 20 }],
   ['everyone by id', { sort: 'id', order: 'desc' }, { plan: 'walk id', visitedMax: 20 }],
+  ['the last by id', { filter: [filter('id', '>', customers - 50)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 100 }],
   ['everyone at half', { sort: 'lastSeen', offset: customers / 2 }, { plan: 'walk lastSeen', visitedMax: 2_000 }],
   ['a filter that many pass', { filter: [filter('tags', 'any', ['even'])] }, { plan: 'walk firstSeen', visitedMax: 100 }],
   ['text that many contain', { filter: [filter('name', '~', 'ame')] }, { plan: 'walk firstSeen', visitedMax: 100 }],

@@ -90,6 +90,13 @@ export class SortedPage {
     const deadline = this.#deadline
     if (offset >= count) return this.#page(new PageCollector(this.#search, 0), 'match')
     const isEverybody = count === customers
+    // Matches are a set of rows, which are in order of the ids.
+    if (this.#isById && !isEverybody) {
+      const collector = new PageCollector(this.#search, 0)
+      orders.make(this.#sort, bits, deadline).walk(this.#start(offset), order, collector.take)
+      this.#tally.visit(collector.rows.length)
+      return this.#page(collector, 'match, walk')
+    }
     const walkedRows = Math.min(rows, (rows * (offset + limit + 1)) / count)
     const isSorted = orders.has(this.#sort) ? count * rowsPerSorted < walkedRows : count <= sortedMatchesMax
     if (isSorted && !isEverybody) {
