@@ -70,7 +70,6 @@ port.on('message', (message: ReadJob | Wanted | 'close') => {
   } else {
     const result = answer(message)
     port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
-    index.makeRoom()
     buildOn()
   }
 })
@@ -136,6 +135,8 @@ function collectGarbage(): void {
 }
 
 function follow(): void {
+  // Not after each answer: counting takes as long as a simple search.
+  index.makeRoom()
   unlessClosed(() => {
     const version = dataVersion.get() ?? 0
     if (version === dataVersionSeen) return
