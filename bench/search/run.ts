@@ -121,17 +121,12 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   await served.stop()
 
   const without = await startServer({ database: opened.database, logPath: join(folder, 'without.log'), flags: [...serverFlags, '--search-memory', '0'] })
-    .catch(() => null)
-  let withoutIndex = null
-  let indexMebibytes = null
-  if (without !== null) {
-    const other = new Asker({ url: without.url, key: benchKey })
-    await warmUp(other)
-    const more = { ...options, firstNewSample: options.firstNewSample + samplesPerCell }
-    withoutIndex = await addCustomers(generator, { server: without, key: benchKey, options: more }, { asker: other, seconds: cellSeconds })
-    indexMebibytes = mebibytes - privateMebibytes(without.pid)
-    await without.stop()
-  }
+  const other = new Asker({ url: without.url, key: benchKey })
+  await warmUp(other)
+  const more = { ...options, firstNewSample: options.firstNewSample + samplesPerCell }
+  const withoutIndex = await addCustomers(generator, { server: without, key: benchKey, options: more }, { asker: other, seconds: cellSeconds })
+  const indexMebibytes = mebibytes - privateMebibytes(without.pid)
+  await without.stop()
 
   say(`\n${describeTargets({
     customers: settings.customers, measured, sizes, besideWriters, besideSlowest, withIndex, withoutIndex, indexMebibytes, privateMebibytes: mebibytes, slowestOfTenth
