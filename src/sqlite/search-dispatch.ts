@@ -76,7 +76,7 @@ export class SearchDispatch {
 
   async search({ organizationId, keyId }: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
     const job = { organizationId, search }
-    const page = this.#indexed.has(organizationId) ? await this.#index?.search(keyId, job) : undefined
+    const page = this.#indexed.has(organizationId) && !asksByKey(search) ? await this.#index?.search(keyId, job) : undefined
     if (page !== undefined) return page
     this.#want(organizationId)
     const read = await this.#reads.search(keyId, job)
@@ -128,4 +128,12 @@ export class SearchDispatch {
     if (this.#away.isOn(performance.now())) return
     this.#index?.tell({ want } satisfies Wanted)
   }
+}
+
+const keys: readonly unknown[] = ['id', 'userId', 'email']
+
+/** Clients search by a key before they create. A B-tree has the answer in microseconds, and a column is passed over. */
+function asksByKey({ filter: { comparison, isNegated, filters } }: CustomerSearch): boolean {
+  return !isNegated && (comparison === 'AND' || filters.length === 1) && filters.some((filter) =>
+    (filter.type === 'number' || filter.type === 'text') && !filter.isNegated && filter.test.operator === '=' && keys.includes(filter.field.name))
 }

@@ -119,7 +119,7 @@ test('what one of two servers of a database has written, the index of the other 
     await write('DELETE', `/v1/customers/${id}/tags`, { tags: [name] })
     expect(await found({ field: 'tags', operator: '=', value: [name] })).toEqual(nobody)
     await write('DELETE', `/v1/customers/${id}`)
-    expect(await found({ field: 'id', operator: '=', value: id })).toEqual(nobody)
+    expect(await found({ field: 'id', operator: 'in', value: [id] })).toEqual(nobody)
   }
 })
 
