@@ -63,13 +63,31 @@ export const limits = {
   readQueueKeyMax: 250,
   /** A search that takes longer is stopped and answered 503. */
   searchSecondsMax: 10,
+  /** What a search in memory may take besides, before its thread is taken for hung and ended. */
+  searchStopSecondsMax: 5,
+  /** Threads that answer searches by SQL. */
+  readThreadsMax: 4,
   /** What the index of searches in memory may take; some 350 MiB hold a million customers. */
   searchMemoryMebibytesDefault: 1_024,
   searchMemoryMebibytesMax: 65_536,
+  /** An organization that had to make room stays out of the index for so long, or two that do not fit together would be built in turns forever. */
+  indexMadeRoomSeconds: 300,
+  /** How long the index stays away after its thread ended by itself: at first, and at most, as it is longer each time. */
+  indexLostSeconds: 60,
+  indexLostSecondsMax: 3_600,
   /** Organizations as large are indexed as the server starts, others when they are first searched. */
   indexedAtStartCustomersMin: 1_000,
   /** How long a write waits for another process's lock before it is answered 503. */
   lockWaitSeconds: 5,
+  /** Connections of one process to PostgreSQL. */
+  poolSizeDefault: 10,
+  poolSizeMax: 1_000,
+  /** How long a request waits for a connection to PostgreSQL before it is answered 503. */
+  connectionWaitSeconds: 5,
+  /** How often a group of writes is tried that others were in the way of, or whose connection broke. */
+  writeAttemptsMax: 8,
+  /** How long is asked what became of writes whose commit was not answered, before their requests are answered 503. */
+  lostCommitSeconds: 10,
   retryAfterSeconds: 1,
   /** Between attempts to open a database anew that could not be written. */
   reopenIntervalSeconds: 1,

@@ -3,7 +3,7 @@ import type { Tag } from '../contract/tag.ts'
 import type { Customer } from '../customer.ts'
 import { emptyCustomer, renderCustomer } from '../customer.ts'
 import type { Catalog } from './catalog.ts'
-import { columnValues, indexedValue } from './customer-row.ts'
+import { columnValues, indexedValue } from '../sql/customer-row.ts'
 import type { FindingKind } from './diagnosis.ts'
 import { readStoredCustomer } from './stored-customer.ts'
 

@@ -11,7 +11,7 @@ import { parseCustomer, renderCustomer, renderFields } from '../customer.ts'
 import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
-import { columnValues, indexedValue } from './customer-row.ts'
+import { columnValues, indexedValue } from '../sql/customer-row.ts'
 import { OrderCounter } from './order-counter.ts'
 import type { WriterStatements } from './writer-statements.ts'
 

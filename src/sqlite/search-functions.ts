@@ -5,7 +5,7 @@ import { customDataJson } from '../picked-fields.ts'
 import { limits } from '../limits.ts'
 import { Needle } from '../needle.ts'
 import { digitsOf } from '../search.ts'
-import { indexedValue } from './customer-row.ts'
+import { indexedValue } from '../sql/customer-row.ts'
 
 /** Needles that are kept prepared; no search has more filters. */
 const needlesKept = limits.searchFiltersMax

@@ -1,3 +1,5 @@
+-- breaks servers that do not know it
+
 create extension if not exists pg_trgm;
 create extension if not exists btree_gin;
 

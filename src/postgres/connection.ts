@@ -1,0 +1,106 @@
+import pg from 'pg'
+import { parse } from 'pg-connection-string'
+import { OperatorError } from '../errors.ts'
+import { limits } from '../limits.ts'
+
+export interface ConnectionOptions {
+  readonly url: string
+  /** Connections that this process holds at most. */
+  readonly poolSize?: number
+}
+
+/** The oldest version of PostgreSQL whose every function we use is there, as server_version_num tells it. */
+const serverVersionMin = 150_000
+
+/** Numbers of types in PostgreSQL's catalog. */
+const [int8, int8Array] = [20, 1016]
+
+/** Ids and counts stay below 2^53, so they are numbers; all else is read as the driver does. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid, format) {
+    if (Number(oid) === int8) return Number
+    if (Number(oid) === int8Array) return parseIds
+    // The driver's own signature has one overload for each format.
+    return (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : pg.types.getTypeParser(oid, 'text')) as (value: string) => unknown
+  }
+}
+
+/** An array of integers as PostgreSQL writes it, such as `{4,2}`. */
+function parseIds(text: string): number[] {
+  return text === '{}' ? [] : text.slice(1, -1).split(',').map(Number)
+}
+
+function clientConfig(url: string): pg.ClientConfig {
+  return {
+    ...readUrl(url),
+    application_name: 'clientele',
+    keepAlive: true,
+    connectionTimeoutMillis: limits.connectionWaitSeconds * 1000,
+    types
+  }
+}
+
+/** The parts of a URL; `sslmode` means what it means to every other client of PostgreSQL. */
+export function readUrl(url: string): pg.ClientConfig {
+  try {
+    const { ssl, host, port, user, password, database, application_name } = parse(url, { useLibpqCompat: true })
+    return {
+      ...(host === null || host === '' ? {} : { host }),
+      ...(port === null || port === undefined || port === '' ? {} : { port: Number(port) }),
+      ...(user === undefined || user === '' ? {} : { user }),
+      ...(password === undefined || password === '' ? {} : { password }),
+      ...(database === null || database === undefined ? {} : { database }),
+      ...(application_name === undefined ? {} : { application_name }),
+      ...(ssl === undefined ? {} : { ssl: ssl as pg.ClientConfig['ssl'] & object })
+    }
+  } catch (error) {
+    // The parser's own message may hold the password.
+    const reason = error instanceof Error && error.message.includes('sslrootcert') ? 'sslmode=verify-ca needs sslrootcert, the file of the authority' : 'it should read postgres://user:password@host:port/database'
+    throw new OperatorError(`The URL of the database cannot be used: ${reason}.`)
+  }
+}
+
+/** A pool that never ends the process: a connection that breaks while idle is replaced by the next one that is needed. */
+export function openPool({ url, poolSize = limits.poolSizeDefault }: ConnectionOptions): pg.Pool {
+  const pool = new pg.Pool({
+    ...clientConfig(url),
+    max: poolSize,
+    // What belongs together is sent together, and answered in order.
+    pipeline: true,
+    // For a server that has stopped answering at all; each statement has its own limit there.
+    query_timeout: (limits.searchSecondsMax + limits.lockWaitSeconds) * 1000,
+    idleTimeoutMillis: 60_000
+  } as pg.PoolConfig)
+  pool.on('error', () => undefined)
+  return pool
+}
+
+/** Runs `use` with a connection of its own, without the limits of requests, for migrations and the like. */
+export async function withClient<Answer>(url: string, use: (client: pg.Client) => Promise<Answer>): Promise<Answer> {
+  const client = new pg.Client(clientConfig(url))
+  client.on('error', () => undefined)
+  try {
+    await client.connect()
+    return await use(client)
+  } finally {
+    await client.end().catch(() => undefined)
+  }
+}
+
+interface ServerFacts {
+  readonly version: number
+  readonly versionName: string
+  readonly encoding: string
+}
+
+/** Refuses a server on which something would not work, in words that say what to do. */
+export async function checkServer(client: pg.ClientBase): Promise<void> {
+  const { rows: [facts] } = await client.query<ServerFacts>(`
+    select current_setting('server_version_num')::int as version, current_setting('server_version') as "versionName",
+      (select pg_encoding_to_char(encoding) from pg_database where datname = current_database()) as encoding`)
+  if (facts === undefined) throw new Error('The server does not say its version')
+  if (facts.version < serverVersionMin) throw new OperatorError(`The server runs PostgreSQL ${facts.versionName}. Clientele needs 15 or later.`)
+  if (facts.encoding !== 'UTF8') {
+    throw new OperatorError(`The database has the encoding ${facts.encoding}, which cannot hold every text. Make one with: create database … encoding 'UTF8' template template0`)
+  }
+}

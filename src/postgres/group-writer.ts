@@ -1,0 +1,386 @@
+import { createHash } from 'node:crypto'
+import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
+import type pg from 'pg'
+import type { Caller } from '../api-key.ts'
+import type { Clock, UnixSeconds } from '../clock.ts'
+import type { Command } from '../command.ts'
+import { commandCustomerIds, commandUserIds } from '../command.ts'
+import { parseCustomer, renderFields } from '../customer.ts'
+import { ApiError, unavailable } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { indexedValue } from '../sql/customer-row.ts'
+import type { Written } from '../store.ts'
+import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
+import { selectNamesSeen } from './catalog.ts'
+import type { ColumnValue } from './customer-row.ts'
+import { customerRow } from './customer-row.ts'
+import type { Statement } from './insert-rows.ts'
+import { insertRows, setAsInserted } from './insert-rows.ts'
+import { isConflict, isConnectionError, toStorageError } from './storage-error.ts'
+import type { ChangedTag, LoadedCustomer, LoadedState } from './working-set.ts'
+import { holderKey, WorkingSet } from './working-set.ts'
+
+export interface CommandJob {
+  readonly caller: Caller
+  readonly command: Command
+}
+
+export type WriteOutcome = { readonly value: Written } | { readonly error: unknown }
+
+interface LockedRow extends RenderingRow {
+  readonly id: number
+  readonly organization_id: number
+  readonly created_at: number
+}
+
+interface Drawn extends NamesSeen {
+  readonly transactionId: string
+  readonly customerIds: readonly number[]
+  readonly eventIds: readonly number[]
+  readonly changeIds: readonly number[]
+}
+
+/** The commit was asked for and not answered. Says which transaction it is about. */
+class UnansweredCommit extends Error {
+  readonly transactionId: string
+
+  constructor(transactionId: string, cause: unknown) {
+    super('The commit was not answered', { cause })
+    this.transactionId = transactionId
+  }
+}
+
+/** Names were made by another transaction since they were read. */
+class NamesMoved extends Error {}
+
+/** What those who make or recolor tags, or make attributes, lock until they commit, so that others learn of all by the highest number. */
+const namesLockKey = 0x436c746d
+
+/** Rows of counts an organization has; a transaction takes that of its connection, so that few wait for one another. */
+const countSlots = 64
+
+const firstPauseMs = 20
+
+/** Carries out commands on PostgreSQL, many in a transaction: one exchange to load, one to store and commit. */
+export class GroupWriter {
+  readonly #pool: pg.Pool
+  readonly #catalog: Catalog
+  readonly #clock: Clock
+  readonly #isDistributed: () => boolean
+
+  /** On a distributed database, rows of several machines are locked in another way. */
+  constructor(pool: pg.Pool, { catalog, clock, isDistributed }: { catalog: Catalog; clock: Clock; isDistributed: () => boolean }) {
+    this.#pool = pool
+    this.#catalog = catalog
+    this.#clock = clock
+    this.#isDistributed = isDistributed
+  }
+
+  /**
+   * Runs jobs in one transaction and answers when they are durable. A job that is refused leaves no trace. Others in the way
+   * and broken connections make it start over, a bounded number of times, and never after a commit that may have happened.
+   */
+  async runGroup(jobs: readonly CommandJob[]): Promise<{ outcomes: WriteOutcome[]; seconds: number }> {
+    const started = performance.now()
+    const outcomes = await this.#tryGroup(jobs)
+    return { outcomes, seconds: (performance.now() - started) / 1000 }
+  }
+
+  async #tryGroup(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
+    try {
+      return await this.#retry(jobs)
+    } catch (error) {
+      const storageError = isConflict(error) || error instanceof NamesMoved
+        ? unavailable('Other writers were in the way. Nothing was changed; try again.', { cause: error })
+        : toStorageError(error)
+      if (storageError !== undefined) return jobs.map(() => ({ error: storageError }))
+      if (jobs.length === 1) return [{ error }]
+      // One job fails unexpectedly; none suffers from its neighbor.
+      const outcomes: WriteOutcome[] = []
+      for (const job of jobs) outcomes.push(...await this.#tryGroup([job]))
+      return outcomes
+    }
+  }
+
+  async #retry(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#commitGroup(jobs)
+      } catch (error) {
+        const isPassing = isConflict(error) || isConnectionError(error) || error instanceof NamesMoved
+        if (!isPassing || attempt === limits.writeAttemptsMax) throw error
+        // At random, so that two that are in each other's way do not meet again.
+        await setTimeout(firstPauseMs * attempt * Math.random())
+      }
+    }
+  }
+
+  async #commitGroup(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
+    let outcomes: WriteOutcome[] = []
+    try {
+      await inTransaction(this.#pool, async (client) => {
+        const begun = await this.#begin(client, jobs)
+        const decided = this.#decide(jobs, begun.loaded)
+        outcomes = decided.outcomes
+        await this.#store(client, decided.set, begun.drawn)
+      })
+    } catch (error) {
+      if (error instanceof UnansweredCommit && await this.#isCommitted(error)) return outcomes
+      throw error instanceof UnansweredCommit ? error.cause : error
+    }
+    return outcomes
+  }
+
+  /** Begins the transaction, holds the customers named, and reads what else the commands need, in one exchange. */
+  async #begin(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<{ loaded: LoadedState; drawn: Drawn }> {
+    const ids = [...new Set(jobs.flatMap(({ command }) => commandCustomerIds(command)))].toSorted((one, other) => one - other)
+    const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
+    const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
+    const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
+    const [, locked, { rows: [drawn] }, holders] = await Promise.all([
+      client.query(`begin; set local statement_timeout = '${limits.searchSecondsMax}s'; set local lock_timeout = '${limits.lockWaitSeconds}s'; set local idle_in_transaction_session_timeout = '${limits.requestTimeoutSeconds}s'`),
+      ids.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(ids), [ids, organizationIds]),
+      client.query<Drawn>(`
+        select pg_current_xact_id()::text as "transactionId",
+          array(select nextval('customer_ids') from generate_series(1, $1::int)) as "customerIds",
+          array(select nextval('event_ids') from generate_series(1, $2::int)) as "eventIds",
+          array(select nextval('feed_position_seq') from generate_series(1, $3::int)) as "changeIds", ${selectNamesSeen}`,
+      [count('create'), count('recordEvent'), jobs.reduce((sum, { command }) => sum + changesMax(command), 0)]),
+      userIds.length === 0 ? { rows: [] } : client.query<{ organization_id: number; digest: Buffer; customer_id: number }>(
+        'select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
+        [organizationIds, userIds.map(({ userId }) => digestOf(userId))])
+    ])
+    if (drawn === undefined) throw new Error('No ids were drawn')
+    await this.#catalog.refresh(client, drawn)
+    const customers = new Map(locked.rows.map((row): [number, LoadedCustomer] => {
+      const rendering = this.#catalog.render(row.organization_id, row)
+      return [row.id, { organizationId: row.organization_id, customer: parseCustomer(rendering), createdAt: row.created_at }]
+    }))
+    const holdersByDigest = new Map(holders.rows.map((row) => [`${row.organization_id} ${row.digest.toString('hex')}`, row.customer_id]))
+    const loaded: LoadedState = {
+      customers,
+      holders: new Map(userIds.flatMap(({ organizationId, userId }) => {
+        const holder = holdersByDigest.get(`${organizationId} ${digestOf(userId).toString('hex')}`)
+        return holder === undefined ? [] : [[holderKey(organizationId, userId), holder] as const]
+      })),
+      names: (organizationId) => this.#catalog.of(organizationId),
+      tagVersion: drawn.tagVersion,
+      customerIds: drawn.customerIds,
+      eventIds: drawn.eventIds
+    }
+    return { loaded, drawn }
+  }
+
+  #lockCustomers(ids: readonly number[]): string {
+    const columns = 'id, organization_id, rendering, tag_ids, tag_version, created_at'
+    // Citus locks rows for a SELECT on one machine only.
+    return this.#isDistributed() && ids.length > 1
+      ? `update customers set updated_at = updated_at where id = any($1) and organization_id = any($2) returning ${columns}`
+      : `select ${columns} from customers where id = any($1) and organization_id = any($2) order by id for update`
+  }
+
+  #decide(jobs: readonly CommandJob[], loaded: LoadedState): { set: WorkingSet; outcomes: WriteOutcome[] } {
+    const set = new WorkingSet(loaded)
+    const now: UnixSeconds = this.#clock()
+    const outcomes = jobs.map(({ caller, command }): WriteOutcome => {
+      try {
+        return { value: set.run(caller, command, { ids: commandCustomerIds(command), now }) }
+      } catch (error) {
+        if (error instanceof ApiError) return { error }
+        throw error
+      }
+    })
+    return { set, outcomes }
+  }
+
+  /** Stores what was decided and commits, in one exchange; two when there are new names, whose ids the customers need. */
+  async #store(client: pg.ClientBase, set: WorkingSet, drawn: Drawn): Promise<void> {
+    const names = await this.#storeNames(client, set, drawn)
+    const statements = [
+      ...userIdStatements(set),
+      ...customerStatements(set, names.tagIds),
+      ...attributeStatements(set, names.attributeIds),
+      ...eventStatements(set),
+      ...changeStatements(set, drawn.changeIds),
+      ...countStatements(set)
+    ]
+    try {
+      const answers = statements.map(({ text, values }) => client.query(text, [...values]))
+      await Promise.all([...answers, client.query('commit')])
+    } catch (error) {
+      throw isConnectionError(error) ? new UnansweredCommit(drawn.transactionId, error) : error
+    }
+  }
+
+  /** New names are made under a lock that lasts until the commit, and only if none came in between. */
+  async #storeNames(client: pg.ClientBase, { tags, attributes }: WorkingSet, drawn: Drawn): Promise<{ tagIds: NameIds; attributeIds: NameIds }> {
+    const tagIds: NameIds = (organizationId, name) => this.#catalog.of(organizationId).tagIds.get(name)
+    const attributeIds: NameIds = (organizationId, name) => this.#catalog.of(organizationId).attributeIds.get(name)
+    if (tags.size === 0 && attributes.length === 0) return { tagIds, attributeIds }
+    const [, { rows: [seen] }] = await Promise.all([
+      client.query('select pg_advisory_xact_lock($1)', [namesLockKey]),
+      client.query<NamesSeen>(`select ${selectNamesSeen}`)
+    ])
+    if (seen?.tagVersion !== drawn.tagVersion || seen.attributeId !== drawn.attributeId) throw new NamesMoved('Others made names meanwhile')
+    const changed = [...tags.values()]
+    const made = insertRows('tags', changed.filter(({ isNew }) => isNew).map(tagRow), 'returning organization_id, id, name')
+    const attributesMade = insertRows('attributes',
+      attributes.map(({ organizationId, name, type }) => ({ organization_id: organizationId, name, type })), 'returning organization_id, id, name')
+    const recolored = changed.filter(({ isNew }) => !isNew).map(({ organizationId, name, color, version }) => client.query(
+      'update tags set color = $3, version = $4, is_recolored = true where organization_id = $1 and name = $2', [organizationId, name, color, version]))
+    const run = async (statements: readonly Statement[]): Promise<NameIds> => {
+      const answers = await Promise.all(statements.map(({ text, values }) => client.query<MadeName>(text, [...values])))
+      const ids = new Map(answers.flatMap(({ rows }) => rows.map((row) => [`${row.organization_id} ${row.name}`, row.id] as const)))
+      return (organizationId, name) => ids.get(`${organizationId} ${name}`)
+    }
+    const [newTagIds, newAttributeIds] = await Promise.all([run(made), run(attributesMade), ...recolored])
+    return {
+      tagIds: (organizationId, name) => newTagIds(organizationId, name) ?? tagIds(organizationId, name),
+      attributeIds: (organizationId, name) => newAttributeIds(organizationId, name) ?? attributeIds(organizationId, name)
+    }
+  }
+
+  /** Asks what became of a transaction until that is known. */
+  async #isCommitted({ transactionId, cause }: UnansweredCommit): Promise<boolean> {
+    const until = performance.now() + limits.lostCommitSeconds * 1000
+    for (let attempt = 1; performance.now() < until; attempt += 1) {
+      await setTimeout(firstPauseMs * attempt)
+      try {
+        const { rows: [row] } = await this.#pool.query<{ status: string | null }>('select pg_xact_status($1::xid8) as status', [transactionId])
+        if (row?.status === 'committed') return true
+        if (row?.status === 'aborted') return false
+      } catch (error) {
+        if (!isConnectionError(error)) break
+      }
+    }
+    throw unavailable('The database did not answer, and it is not known whether this was written. Look before you try again.', { cause })
+  }
+}
+
+type NameIds = (organizationId: number, name: string) => number | undefined
+
+interface MadeName {
+  readonly organization_id: number
+  readonly id: number
+  readonly name: string
+}
+
+/** A connection that failed in a transaction is not used again. */
+async function inTransaction(pool: pg.Pool, task: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+  const client = await pool.connect()
+  const onError = (): undefined => undefined
+  client.on('error', onError)
+  try {
+    await task(client)
+    client.off('error', onError)
+    client.release()
+  } catch (error) {
+    const isBroken = isConnectionError(error) || error instanceof UnansweredCommit
+    const isReset = !isBroken && await client.query('rollback').then(() => true, () => false)
+    client.off('error', onError)
+    client.release(!isReset)
+    throw error
+  }
+}
+
+/** How many changes a command records at most. */
+function changesMax(command: Command): number {
+  switch (command.type) {
+    case 'create': return 1 + (command.draft.tags?.length ?? 0)
+    case 'patch': case 'replace': return 1 + (command.patch.tags?.length ?? 0)
+    case 'batch': return command.items.reduce((sum, { patch }) => sum + 1 + (patch.tags?.length ?? 0), 0)
+    case 'tag': return 1 + command.tags.length
+    case 'untag': case 'delete': case 'recordEvent': return 1
+  }
+}
+
+function digestOf(userId: string): Buffer {
+  return createHash('sha256').update(userId).digest()
+}
+
+function tagRow({ organizationId, name, color, version, isRecolored }: ChangedTag): Record<string, string | number> {
+  return { organization_id: organizationId, name, color, version, is_recolored: String(isRecolored) }
+}
+
+/** Sorted, so that two transactions that take the same userIds wait for each other in one order. */
+function userIdStatements({ kept, deleted }: WorkingSet): Statement[] {
+  const released: { organizationId: number; digest: Buffer }[] = []
+  const taken: { organization_id: number; digest: Buffer; customer_id: number }[] = []
+  for (const [id, { organizationId, before, customer }] of kept) {
+    if (before?.userId === customer.userId) continue
+    if (before !== undefined && before.userId !== null) released.push({ organizationId, digest: digestOf(before.userId) })
+    if (customer.userId !== null) taken.push({ organization_id: organizationId, digest: digestOf(customer.userId), customer_id: id })
+  }
+  for (const { organizationId, customer } of deleted.values()) {
+    if (customer.userId !== null) released.push({ organizationId, digest: digestOf(customer.userId) })
+  }
+  released.sort((one, other) => one.digest.compare(other.digest))
+  taken.sort((one, other) => one.digest.compare(other.digest))
+  return [
+    ...released.map(({ organizationId, digest }) => ({ text: 'delete from user_ids where organization_id = $1 and digest = $2', values: [organizationId, digest] })),
+    ...insertRows('user_ids', taken)
+  ]
+}
+
+function customerStatements({ kept, deleted }: WorkingSet, tagIds: NameIds): Statement[] {
+  const rows = [...kept].toSorted(([one], [other]) => one - other).map(([id, customer]) =>
+    customerRow(id, customer, customer.customer.tags.map(({ name }) => requireId(tagIds(customer.organizationId, name)))))
+  const [first] = rows
+  return [
+    ...(first === undefined ? [] : insertRows('customers', rows, `on conflict (id) do update set ${setAsInserted(first, ['id', 'organization_id', 'created_at'])}`)),
+    ...(deleted.size === 0 ? [] : [{ text: 'delete from customers where id = any($1)', values: [[...deleted.keys()]] }])
+  ]
+}
+
+function attributeStatements({ kept, deleted }: WorkingSet, attributeIds: NameIds): Statement[] {
+  const statements: Statement[] = []
+  const rows: Record<string, ColumnValue>[] = []
+  for (const [customerId, { organizationId, before, customer }] of kept) {
+    const idOf = (name: string): number => requireId(attributeIds(organizationId, name))
+    const gone = [...before?.customData.keys() ?? []].filter((name) => !customer.customData.has(name))
+    if (gone.length > 0) {
+      statements.push({ text: 'delete from customer_attributes where customer_id = $1 and attribute_id = any($2)', values: [customerId, gone.map(idOf)] })
+    }
+    for (const [name, value] of customer.customData) {
+      if (before?.customData.get(name) === value) continue
+      const indexed = indexedValue(value)
+      rows.push({
+        customer_id: customerId, attribute_id: idOf(name),
+        number: typeof indexed === 'number' ? indexed : null, text: typeof indexed === 'string' ? indexed : null
+      })
+    }
+  }
+  if (deleted.size > 0) statements.push({ text: 'delete from customer_attributes where customer_id = any($1)', values: [[...deleted.keys()]] })
+  return [...statements, ...insertRows('customer_attributes', rows, 'on conflict (customer_id, attribute_id) do update set number = excluded.number, text = excluded.text')]
+}
+
+function eventStatements({ events }: WorkingSet): Statement[] {
+  return insertRows('events', events.map(({ id, organizationId, customer, name, data, createdAt }) =>
+    ({ id, organization_id: organizationId, customer_id: customer, name, data: JSON.stringify(data), created_at: Number(createdAt) })))
+}
+
+function changeStatements({ changes }: WorkingSet, ids: readonly number[]): Statement[] {
+  const rows = changes.map(({ caller: { organizationId, keyId, requestId }, at, change: { kind, customerId, before, after } }, index) => ({
+    id: requireId(ids[index]), organization_id: organizationId, customer_id: customerId ?? 0, kind, at, key_id: keyId, request_id: requestId,
+    before: before && renderFields(before),
+    // A creation's fields are in the customer's row, which halves what a customer takes on disk.
+    after: kind === 'customer.created' || after === null ? null : renderFields(after)
+  }))
+  const pointers = rows.map(({ id, organization_id, customer_id, at }) => ({ position: id, organization_id, customer_id, at }))
+  return [...insertRows('changes', rows), ...insertRows('feed', pointers)]
+}
+
+/** Last, since its rows are those for which others may wait. */
+function countStatements({ countChanges }: WorkingSet): Statement[] {
+  return [...countChanges].filter(([, change]) => change !== 0).toSorted(([one], [other]) => one - other).map(([organizationId, change]) => ({
+    text: `insert into customer_counts as counts (organization_id, slot, customers) values ($1, pg_backend_pid() % ${countSlots}, $2)
+      on conflict (organization_id, slot) do update set customers = counts.customers + excluded.customers`,
+    values: [organizationId, change]
+  }))
+}
+
+function requireId(id: number | undefined): number {
+  if (id === undefined) throw new Error('An id that should have been drawn is not there')
+  return id
+}

@@ -1,0 +1,36 @@
+import type { ColumnValue } from './customer-row.ts'
+
+/** A statement and its values, as the driver takes them. */
+export interface Statement {
+  readonly text: string
+  readonly values: readonly ColumnValue[]
+}
+
+/** The protocol counts the values of a statement in 16 bits. */
+const valuesMax = 65_535
+
+/**
+ * Statements that insert rows, all of which have the same columns: one, or several when the values are too many for
+ * one. As lists of VALUES, which Citus sends to the machines of the rows; it would bring any other source to one of them first.
+ */
+export function insertRows(table: string, rows: readonly Record<string, ColumnValue>[], suffix = ''): Statement[] {
+  const [first] = rows
+  if (first === undefined) return []
+  const columns = Object.keys(first)
+  const rowsMax = Math.floor(valuesMax / columns.length)
+  const statements: Statement[] = []
+  for (let from = 0; from < rows.length; from += rowsMax) {
+    const some = rows.slice(from, from + rowsMax)
+    const lists = some.map((_, row) => `(${columns.map((_column, column) => `$${row * columns.length + column + 1}`).join()})`)
+    statements.push({
+      text: `insert into ${table} (${columns.join()}) values ${lists.join()} ${suffix}`,
+      values: some.flatMap((row) => columns.map((column) => row[column] ?? null))
+    })
+  }
+  return statements
+}
+
+/** For `on conflict (key) do update`: every other column as inserted. */
+export function setAsInserted(row: Record<string, ColumnValue>, key: readonly string[]): string {
+  return Object.keys(row).filter((column) => !key.includes(column)).map((column) => `${column} = excluded.${column}`).join()
+}

@@ -1,0 +1,99 @@
+import type pg from 'pg'
+import { OperatorError } from '../errors.ts'
+import type { Migration } from '../sql/migrations.ts'
+import { readMigrations } from '../sql/migrations.ts'
+import { checkServer, withClient } from './connection.ts'
+import { sqlState } from './storage-error.ts'
+
+const migrationsFolder = new URL('migrations/', import.meta.url)
+
+/** "Cltl" in ASCII: what processes that migrate the same database lock. */
+const lockKey = 0x436c746c
+
+/**
+ * Brings the schema up to date, once, however many processes do this at the same time. Refuses a
+ * database of a newer version. Answers the names of the migrations it ran.
+ */
+export async function migrateDatabase(url: string): Promise<string[]> {
+  const migrations = readMigrations(migrationsFolder)
+  return await withClient(url, async (client) => {
+    await checkServer(client)
+    // Looking first lets a role that may change no table start on a database that is up to date.
+    if ((await readSchema(client)).version >= migrations.length) {
+      await requireMigrated(client)
+      return []
+    }
+    return await underLock(client, async () => {
+      const { version } = await readSchema(client)
+      const pending = migrations.slice(version)
+      for (const migration of pending) await run(client, migration)
+      return pending.map(({ name }) => name)
+    })
+  })
+}
+
+/** Throws unless this version can work on the schema: that is its own, or a newer one that breaks nothing it uses. */
+export async function requireMigrated(client: pg.ClientBase): Promise<void> {
+  const known = readMigrations(migrationsFolder).length
+  const { version, usableFrom } = await readSchema(client)
+  if (known < usableFrom) {
+    throw new OperatorError(`The database was written by a newer version of Clientele (schema ${version}, this one knows ${known}). Start that version instead.`)
+  }
+  if (version < known) throw new OperatorError('The database has an older schema. Bring it up to date first: npx clientele migrate')
+}
+
+interface Schema {
+  /** 0 for an empty database. */
+  readonly version: number
+  /** Servers that know fewer migrations cannot work on it. */
+  readonly usableFrom: number
+}
+
+async function readSchema(client: pg.ClientBase): Promise<Schema> {
+  const { rows: [there] } = await client.query<{ name: string | null }>("select to_regclass('schema_migrations')::text as name")
+  if (there?.name == null) return { version: 0, usableFrom: 0 }
+  const { rows: [schema] } = await client.query<Schema>(
+    'select coalesce(max(version), 0) as version, coalesce(max(usable_from), 0) as "usableFrom" from schema_migrations')
+  return schema ?? { version: 0, usableFrom: 0 }
+}
+
+async function underLock<Answer>(client: pg.ClientBase, task: () => Promise<Answer>): Promise<Answer> {
+  // Asked for again and again and not waited for: an index built concurrently waits for every statement
+  // under way, and so for a process that waits here, which waits for the index.
+  for (;;) {
+    const { rows: [row] } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [lockKey])
+    if (row?.locked === true) break
+    await new Promise((resolve) => { setTimeout(resolve, 100) })
+  }
+  try {
+    return await task()
+  } finally {
+    await client.query('select pg_advisory_unlock($1)', [lockKey]).catch(() => undefined)
+  }
+}
+
+async function run(client: pg.ClientBase, { name, version, sql }: Migration): Promise<void> {
+  const keep = async (): Promise<void> => {
+    await client.query('create table if not exists schema_migrations (version int primary key, name text not null, usable_from int not null)')
+    // Two versions may run side by side during an upgrade, unless a migration says what it breaks.
+    const usableFrom = /^-- breaks servers that do not know it$/m.test(sql) ? version : 0
+    await client.query('insert into schema_migrations (version, name, usable_from) values ($1, $2, $3)', [version, name, usableFrom])
+  }
+  try {
+    if (sql.includes('concurrently')) {
+      for (const statement of sql.split(';')) if (/^(?!--)\s*\S/m.test(statement)) await client.query(statement)
+      await keep()
+      return
+    }
+    await client.query('begin')
+    await client.query(sql)
+    await keep()
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => undefined)
+    if (sqlState(error) === '42501') {
+      throw new OperatorError(`The database user may not run the migration ${name}: ${error instanceof Error ? error.message : ''}. Run npx clientele migrate as the owner of the database.`, { cause: error })
+    }
+    throw error
+  }
+}

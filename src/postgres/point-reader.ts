@@ -1,0 +1,92 @@
+import type pg from 'pg'
+import type { CustomerJson } from '../customer.ts'
+import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
+import { selectNamesSeen } from './catalog.ts'
+import { isConnectionError, toStorageError } from './storage-error.ts'
+
+interface Pending {
+  readonly organizationId: number
+  readonly id: number
+  readonly resolve: (customer: CustomerJson | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface FoundRow extends RenderingRow, NamesSeen {
+  readonly id: number
+  readonly organization_id: number
+}
+
+/** Statements under way at a time; what is asked meanwhile goes together with the next. */
+const statementsMax = 2
+const idsMax = 500
+
+/** Reads customers by id: all that are asked for in one turn of the event loop in one statement, which costs little more than one. */
+export class PointReader {
+  readonly #pool: pg.Pool
+  readonly #catalog: Catalog
+  #waiting: Pending[] = []
+  #underWay = 0
+  #isScheduled = false
+
+  constructor(pool: pg.Pool, catalog: Catalog) {
+    this.#pool = pool
+    this.#catalog = catalog
+  }
+
+  find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ organizationId, id, resolve, reject })
+      if (this.#isScheduled) return
+      this.#isScheduled = true
+      setImmediate(() => {
+        this.#isScheduled = false
+        this.#start()
+      })
+    })
+  }
+
+  #start(): void {
+    if (this.#underWay >= statementsMax || this.#waiting.length === 0) return
+    const asked = this.#waiting.splice(0, idsMax)
+    this.#underWay += 1
+    void this.#run(asked).finally(() => {
+      this.#underWay -= 1
+      this.#start()
+    })
+    if (this.#waiting.length > 0) this.#start()
+  }
+
+  async #run(asked: readonly Pending[]): Promise<void> {
+    try {
+      const rows = await this.#read(asked)
+      const byId = new Map(rows.map((row) => [row.id, row]))
+      for (const { organizationId, id, resolve } of asked) {
+        const row = byId.get(id)
+        resolve(row?.organization_id === organizationId ? this.#catalog.render(organizationId, row) : undefined)
+      }
+    } catch (error) {
+      const answered = toStorageError(error, 'Try again.') ?? error
+      for (const { reject } of asked) reject(answered)
+    }
+  }
+
+  async #read(asked: readonly Pending[]): Promise<FoundRow[]> {
+    const values = [[...new Set(asked.map(({ id }) => id))], [...new Set(asked.map(({ organizationId }) => organizationId))]]
+    const { rows } = await readAgain(() => this.#pool.query<FoundRow>(`
+      select id, organization_id, rendering, tag_ids, tag_version, ${selectNamesSeen}
+      from customers where id = any($1) and organization_id = any($2)`, values))
+    const [first] = rows
+    if (first !== undefined) await this.#catalog.refresh(this.#pool, first)
+    return rows
+  }
+}
+
+/** Runs a read once more when its connection broke, as those do that were idle while the database restarted. */
+export async function readAgain<Answer>(read: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!isConnectionError(error)) throw error
+    return await read()
+  }
+}

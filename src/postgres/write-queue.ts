@@ -1,0 +1,93 @@
+import { unavailable } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { CommitListener, Written } from '../store.ts'
+import type { CommandJob, GroupWriter } from './group-writer.ts'
+
+interface Pending {
+  readonly job: CommandJob
+  readonly resolve: (written: Written) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Group commit: jobs that arrive while all writers are busy share the next transaction. A job that
+ * arrives alone is on its way at once.
+ */
+export class WriteQueue {
+  readonly #writer: GroupWriter
+  readonly #writersMax: number
+  readonly #onCommit: CommitListener
+  #waiting: Pending[] = []
+  #underWay = 0
+  #writers = 0
+  #isScheduled = false
+  #isClosing = false
+  #onIdle: (() => void) | undefined
+
+  /** `writersMax`: transactions at a time. */
+  constructor(writer: GroupWriter, { writersMax, onCommit }: { writersMax: number; onCommit: CommitListener }) {
+    this.#writer = writer
+    this.#writersMax = writersMax
+    this.#onCommit = onCommit
+  }
+
+  get length(): number {
+    return this.#waiting.length + this.#underWay
+  }
+
+  push(job: CommandJob): Promise<Written> {
+    if (this.#isClosing) return Promise.reject(unavailable('The server is stopping. Nothing was changed.'))
+    if (this.#waiting.length >= limits.writeQueueMax) {
+      return Promise.reject(unavailable('Too many writes are waiting. Nothing was changed; try again.'))
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ job, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  /** Waits for everything pushed so far. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    if (this.length > 0) await new Promise<void>((resolve) => { this.#onIdle = resolve })
+  }
+
+  /** Jobs read off their sockets in the same turn of the event loop go together, without a wait. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#writers >= this.#writersMax) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      this.#start()
+    })
+  }
+
+  #start(): void {
+    if (this.#writers >= this.#writersMax || this.#waiting.length === 0) return
+    const group = this.#waiting.splice(0, limits.groupCommandsMax)
+    this.#writers += 1
+    this.#underWay += group.length
+    void this.#run(group).finally(() => {
+      this.#writers -= 1
+      this.#underWay -= group.length
+      this.#start()
+      if (this.length === 0) this.#onIdle?.()
+    })
+    if (this.#waiting.length > 0) this.#schedule()
+  }
+
+  async #run(group: readonly Pending[]): Promise<void> {
+    try {
+      const { outcomes, seconds } = await this.#writer.runGroup(group.map(({ job }) => job))
+      this.#onCommit({ commands: group.length, seconds })
+      for (const [index, { resolve, reject }] of group.entries()) {
+        const outcome = outcomes[index]
+        if (outcome === undefined) reject(new Error('The writer answered fewer jobs than it was given'))
+        else if ('error' in outcome) reject(outcome.error)
+        else resolve(outcome.value)
+      }
+    } catch (error) {
+      for (const { reject } of group) reject(error)
+    }
+  }
+}
