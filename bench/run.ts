@@ -1,10 +1,10 @@
-import { constants, copyFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { constants, copyFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import type { Child } from './child.ts'
-import { endAll, startChild } from './child.ts'
+import { startChild } from './child.ts'
 import type { ConstantAnswers } from './constant-server.ts'
 import type { DirectInserts, DirectlyInserted } from './direct-inserts.ts'
 import type { Drive, Driven } from './generator.ts'
@@ -12,6 +12,7 @@ import type { Load, Loaded } from './load.ts'
 import type { Subject } from './measurements.ts'
 import { connectionCounts, Measurements } from './measurements.ts'
 import { machineTicks, privateMebibytes } from './proc.ts'
+import { run, say } from './program.ts'
 import { describeCells, describeTargets } from './report.ts'
 import { startServer } from './server.ts'
 import type { WorkloadName } from './workload.ts'
@@ -27,27 +28,14 @@ const readConnectionsBesideWriters = 8
 
 const usage = 'npm run bench -- [--customers N] [--seconds N] [--engine sqlite]'
 
-process.exitCode = await main(process.argv.slice(2))
+await run({ usage, readFlags, bench })
 
-async function main(args: readonly string[]): Promise<number> {
-  const settings = readFlags(args)
-  if (typeof settings === 'string') {
-    process.stderr.write(`error: ${settings}\n${usage}\n`)
-    return 2
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'clientele-bench-'))
-  // However this process ends, short of SIGKILL, nothing of it is left.
-  process.once('exit', () => {
-    endAll()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
-  })
-  process.once('SIGINT', () => { process.exit(130) })
-  process.once('SIGTERM', () => { process.exit(143) })
-  await bench({ ...settings, folder })
-  process.exit(0)
+interface Settings {
+  readonly customers: number
+  readonly seconds: number
 }
 
-function readFlags(args: readonly string[]): { customers: number; seconds: number } | string {
+function readFlags(args: readonly string[]): Settings | string {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -64,7 +52,7 @@ function readFlags(args: readonly string[]): { customers: number; seconds: numbe
   }
 }
 
-async function bench({ customers, seconds, folder }: { customers: number; seconds: number; folder: string }): Promise<void> {
+async function bench({ customers, seconds }: Settings, folder: string): Promise<boolean> {
   const ticksBefore = machineTicks()
   const started = performance.now()
   say(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} processors, Node ${process.version}, databases in ${folder}`)
@@ -166,6 +154,7 @@ async function bench({ customers, seconds, folder }: { customers: number; second
   say(`${describeTargets(measurements)}\n`)
   say(`customers a commit, create at 64 connections: ${groups.join(', ')}`)
   say(`processor time taken by the hypervisor for others (steal): ${(stolen * 100).toFixed(1)} %; whole run ${since(started)}`)
+  return true
 }
 
 async function load(question: Load): Promise<Loaded> {
@@ -185,10 +174,6 @@ async function text(url: string, headers: Record<string, string>): Promise<strin
   const response = await fetch(url, { headers })
   if (!response.ok) throw new Error(`${url} was answered ${response.status}`)
   return await response.text()
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`)
 }
 
 function since(started: number): string {

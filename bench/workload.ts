@@ -1,3 +1,4 @@
+import type { Random } from './random.ts'
 import { below, pick, seededRandom } from './random.ts'
 import { sampleDraft, sampleEmail, tagNames } from './sample-customer.ts'
 import { searchSample, tagNames as searchedTagNames } from './search/sample.ts'
@@ -63,18 +64,11 @@ export const workloads = {
   },
   patch: {
     status: 200,
-    prepare: ({ seed, customers }) => {
-      const random = seededRandom(seed)
-      return () => ({
-        method: 'PATCH',
-        path: `/v1/customers/${1 + below(random, customers)}`,
-        body: JSON.stringify({
-          lastSeen: 1_790_000_000 + below(random, 10_000_000),
-          lastPage: `https://www.example.com/orders/${below(random, 1_000_000)}`,
-          customData: { number_of_payments: 60 + below(random, 1_000_000) }
-        })
-      })
-    }
+    prepare: (options) => patchAny(options, (random) => ({
+      lastSeen: 1_790_000_000 + below(random, 10_000_000),
+      lastPage: `https://www.example.com/orders/${below(random, 1_000_000)}`,
+      customData: { number_of_payments: 60 + below(random, 1_000_000) }
+    }))
   },
   tags: {
     status: 200,
@@ -115,18 +109,11 @@ export const workloads = {
   /** Changes what is counted: one in four gets other tags. */
   touchSearched: {
     status: 200,
-    prepare: ({ seed, customers }) => {
-      const random = seededRandom(seed)
-      return () => ({
-        method: 'PATCH',
-        path: `/v1/customers/${1 + below(random, customers)}`,
-        body: JSON.stringify({
-          lastSeen: 1_790_000_000 + below(random, 1_000_000),
-          customData: { payments: below(random, 500) },
-          ...random() < 0.25 ? { tags: [{ name: pick(random, searchedTagNames) }] } : {}
-        })
-      })
-    }
+    prepare: (options) => patchAny(options, (random) => ({
+      lastSeen: 1_790_000_000 + below(random, 1_000_000),
+      customData: { payments: below(random, 500) },
+      ...random() < 0.25 ? { tags: [{ name: pick(random, searchedTagNames) }] } : {}
+    }))
   }
 } as const satisfies Record<string, Workload>
 
@@ -134,4 +121,10 @@ export type WorkloadName = keyof typeof workloads
 
 function post(path: string, body: object): WorkloadRequest {
   return { method: 'POST', path, body: JSON.stringify(body) }
+}
+
+/** A customer drawn from all, then what to patch. */
+function patchAny({ seed, customers }: WorkloadOptions, patch: (random: Random) => object): () => WorkloadRequest {
+  const random = seededRandom(seed)
+  return () => ({ method: 'PATCH', path: `/v1/customers/${1 + below(random, customers)}`, body: JSON.stringify(patch(random)) })
 }

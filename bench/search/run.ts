@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { rmSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { openReader } from '../../src/sqlite/open.ts'
-import { endAll, startChild } from '../child.ts'
+import { startChild } from '../child.ts'
 import type { Drive, Driven } from '../generator.ts'
 import { machineTicks, privateMebibytes } from '../proc.ts'
+import { run, say } from '../program.ts'
 import type { Server } from '../server.ts'
 import { startServer } from '../server.ts'
 import type { WorkloadOptions } from '../workload.ts'
@@ -39,25 +40,7 @@ interface Settings {
   readonly isCompared: boolean
 }
 
-process.exitCode = await main(process.argv.slice(2))
-
-async function main(args: readonly string[]): Promise<number> {
-  const settings = readFlags(args)
-  if (typeof settings === 'string') {
-    process.stderr.write(`error: ${settings}\n${usage}\n`)
-    return 2
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'clientele-bench-search-'))
-  process.once('exit', () => {
-    endAll()
-    rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
-  })
-  process.once('SIGINT', () => { process.exit(130) })
-  process.once('SIGTERM', () => { process.exit(143) })
-  const differences = await bench(settings, folder)
-  // Children are still running and would keep this process.
-  process.exit(differences === 0 ? 0 : 1)
-}
+await run({ usage, readFlags, bench })
 
 function readFlags(args: readonly string[]): Settings | string {
   try {
@@ -78,8 +61,8 @@ function readFlags(args: readonly string[]): Settings | string {
   }
 }
 
-/** Answers how many questions were answered differently than by hand. */
-async function bench({ isCompared, ...settings }: Settings, folder: string): Promise<number> {
+/** Answers whether every question was answered as by hand. */
+async function bench({ isCompared, ...settings }: Settings, folder: string): Promise<boolean> {
   const started = performance.now()
   const ticksBefore = machineTicks()
   say(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} processors, Node ${process.version}`)
@@ -99,7 +82,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   let differing = measured.filter(({ difference }) => difference !== null).length
   if (settings.only !== '') {
     await served.stop()
-    return differing
+    return differing === 0
   }
 
   const generator = startChild<Drive, Driven>('generator')
@@ -135,7 +118,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   const stolen = (ticks.stolen - ticksBefore.stolen) / (ticks.total - ticksBefore.total)
   say(`differences from the SQL written by hand: ${differing}; time taken by the hypervisor for others: ${(stolen * 100).toFixed(1)} %; ` +
     `whole run ${Math.round((performance.now() - started) / 1000)} s`)
-  return differing
+  return differing === 0
 }
 
 interface Opened {
@@ -260,8 +243,4 @@ function sizesOf(objects: readonly { name: string; bytes: number }[], customers:
 
 function slowestPage(measured: readonly Measured[]): number {
   return Math.max(...measured.flatMap(({ page, total }) => (total === null ? [] : page.ms)))
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

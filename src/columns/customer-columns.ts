@@ -68,11 +68,10 @@ export class CustomerColumns {
   search(search: CustomerSearch, deadline: Deadline): FoundRows {
     const started = performance.now()
     const tally = new SearchTally()
-    const condition = bindFilter({ table: this.#table, deadline }, search.filter)
+    const scope = { table: this.#table, results: this.#results, search, tally, deadline }
+    const condition = bindFilter(scope, search.filter)
     const { sort } = search
-    const page = sort.by === 'rank'
-      ? new RankedPage(this.#table, this.#results, { search, sort, tally, deadline })
-      : new SortedPage(this.#table, this.#results, { search, sort, tally, deadline })
+    const page = sort.by === 'rank' ? new RankedPage({ ...scope, sort }) : new SortedPage({ ...scope, sort })
     const result = search.wantsTotal ? page.findAll(condition) : this.#results.known(condition, tally)
     const counted = performance.now()
     const { collector, plan, positionOf } = page.find(condition, result)

@@ -14,8 +14,11 @@ import { Meter } from './meter.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
 import { joinParts, lastId, readPart, selectRows, selectWhole, withoutLast } from './page-part.ts'
 import { sqliteDialect } from './search-dialect.ts'
-import type { IdRange, PlanBounds, PlanName, PlanOptions, SearchPlan, SearchPlans, SortedPlan, Walk, WalkRange } from './search-plan.ts'
-import { entriesCountedMax, planBounds, planSearch, wholePlans } from './search-plan.ts'
+import type { SearchPlan, SearchPlans, SortedPlan } from './search-plan.ts'
+import { planSearch, wholePlans } from './search-plan.ts'
+import type { IdRange, PlanBounds, PlanName, PlanOptions } from './search-source.ts'
+import { entriesCountedMax, planBounds } from './search-source.ts'
+import type { Walk, WalkRange } from './search-walk.ts'
 
 /** Shapes of searches whose statements are kept; a search of a new shape costs some 50 µs to prepare. */
 const statementsKept = 200

@@ -9,15 +9,6 @@ import type { IndexNotice, IndexThreadData, Wanted } from './index-thread.ts'
 import { ReadPool } from './read-pool.ts'
 import type { ReadThreadData } from './read-thread.ts'
 
-/** After its thread ended by itself, for lack of memory or by damage that it met, the index stays away for this long at first. */
-const lostIndexMsDefault = 60_000
-/** Longer each time, since damage does not go by itself; but not longer than this. */
-const lostIndexMsMax = 3_600_000
-/** What a search of the index may take besides, before its thread is taken for hung. */
-const stopSecondsMax = 5
-
-const readThreadsMax = 4
-
 const bytesAMebibyte = 1024 * 1024
 
 /** For V8's young generation: left to itself it takes more than 100 MB once an index was built, and keeps them. */
@@ -45,15 +36,15 @@ export class SearchDispatch {
   readonly #away: GrowingPause
   #indexBytes = 0
 
-  constructor(path: string, { indexBytesMax, lostIndexMs = lostIndexMsDefault, searchSecondsMax = limits.searchSecondsMax, onIndexLost = () => undefined }: DispatchOptions) {
+  constructor(path: string, { indexBytesMax, lostIndexMs = limits.indexLostSeconds * 1000, searchSecondsMax = limits.searchSecondsMax, onIndexLost = () => undefined }: DispatchOptions) {
     this.#onIndexLost = onIndexLost
-    this.#away = new GrowingPause({ firstMs: lostIndexMs, longestMs: lostIndexMsMax })
+    this.#away = new GrowingPause({ firstMs: lostIndexMs, longestMs: limits.indexLostSecondsMax * 1000 })
     this.#reads = new ReadPool({
-      thread: 'read-thread', threadsMax: Math.min(readThreadsMax, availableParallelism()), searchSecondsMax,
+      thread: 'read-thread', threadsMax: Math.min(limits.readThreadsMax, availableParallelism()), searchSecondsMax,
       workerData: { path, searchSecondsMax } satisfies ReadThreadData
     })
     this.#index = indexBytesMax === 0 ? undefined : new ReadPool({
-      thread: 'index-thread', threadsMax: 1, searchSecondsMax, answerSecondsMax: searchSecondsMax + stopSecondsMax,
+      thread: 'index-thread', threadsMax: 1, searchSecondsMax, answerSecondsMax: searchSecondsMax + limits.searchStopSecondsMax,
       workerData: { path, bytesMax: indexBytesMax, searchSecondsMax } satisfies IndexThreadData,
       resourceLimits: {
         maxYoungGenerationSizeMb: indexYoungMebibytes,

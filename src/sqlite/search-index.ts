@@ -51,9 +51,6 @@ const preparedSorts: readonly Sort[] = [
 const sliceCustomers = 500
 const sliceMs = 20
 
-/** An organization that had to make room stays out for a while, or two that do not fit together would be built in turns forever. */
-const staysOutMs = 300_000
-
 /**
  * The customers of organizations in memory, for searches. Each step belongs inside a read transaction
  * of the caller's: it first follows what was committed since the last one, by the table of changes, so
@@ -261,7 +258,7 @@ export class SearchIndex {
     }
     for (const id of oldestFirst) {
       this.#drop(id)
-      this.#outUntilMs.set(id, this.#nowMs() + staysOutMs)
+      this.#outUntilMs.set(id, this.#nowMs() + limits.indexMadeRoomSeconds * 1000)
       if (this.#bytes <= this.#bytesMax) return
     }
   }

@@ -9,7 +9,8 @@ import { parseSearch } from '../parse-search.ts'
 import type { CustomerSearch, Position } from '../search.ts'
 import { openReader, openWriter, prepareDatabase } from './open.ts'
 import { Reader } from './reader.ts'
-import { planBounds, planSearch } from './search-plan.ts'
+import { planSearch } from './search-plan.ts'
+import { planBounds } from './search-source.ts'
 import { Writer } from './writer.ts'
 
 /** Enough that a filter most of them pass is not worth sorting the hits of. */

@@ -14,6 +14,13 @@ interface NthInBucket {
   readonly nth: number
 }
 
+interface OrderPlace {
+  readonly seconds: number
+  readonly id: number
+}
+
+type SeenColumn = 'first_seen' | 'last_seen'
+
 export type WriterStatements = ReturnType<typeof prepareWriterStatements>
 
 /** Every fixed statement of the writing connection, prepared once. */
@@ -80,32 +87,11 @@ export function prepareWriterStatements(db: Database) {
       on conflict (organization_id, sequence, low_seconds, low_id) do update set customers = excluded.customers`),
     deleteOrderBucket: db.prepare<[number, Sequence, number, number]>(
       'delete from order_buckets where organization_id = ? and sequence = ? and low_seconds = ? and low_id = ?'),
-    // In two halves, since SQLite seeks by no more than the date of `(date, id) >= (…)`.
     nthInBucket: {
-      'firstSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
-        select seconds, id from (
-          select * from (
-            select first_seen as seconds, id from customers indexed by customers_by_first_seen
-            where organization_id = :organizationId and first_seen = :seconds and id >= :id order by id limit :nth + 1)
-          union all select * from (
-            select first_seen as seconds, id from customers indexed by customers_by_first_seen
-            where organization_id = :organizationId and first_seen > :seconds order by first_seen, id limit :nth + 1))
-        limit 1 offset :nth`),
-      'lastSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
-        select seconds, id from (
-          select * from (
-            select last_seen as seconds, id from customers indexed by customers_by_last_seen
-            where organization_id = :organizationId and last_seen = :seconds and id >= :id order by id limit :nth + 1)
-          union all select * from (
-            select last_seen as seconds, id from customers indexed by customers_by_last_seen
-            where organization_id = :organizationId and last_seen > :seconds order by last_seen, id limit :nth + 1))
-        limit 1 offset :nth`),
-      'no firstSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
-        select 0 as seconds, id from customers indexed by customers_by_first_seen
-        where organization_id = :organizationId and first_seen is null and id >= :id order by id limit 1 offset :nth`),
-      'no lastSeen': db.prepare<[NthInBucket], { seconds: number; id: number }>(`
-        select 0 as seconds, id from customers indexed by customers_by_last_seen
-        where organization_id = :organizationId and last_seen is null and id >= :id order by id limit 1 offset :nth`)
+      'firstSeen': db.prepare<[NthInBucket], OrderPlace>(selectNthSeen('first_seen')),
+      'lastSeen': db.prepare<[NthInBucket], OrderPlace>(selectNthSeen('last_seen')),
+      'no firstSeen': db.prepare<[NthInBucket], OrderPlace>(selectNthUnseen('first_seen')),
+      'no lastSeen': db.prepare<[NthInBucket], OrderPlace>(selectNthUnseen('last_seen'))
     },
 
     anyOrganization: db.prepare<[], number>('select id from organizations limit 1').pluck(),
@@ -126,4 +112,20 @@ export function prepareWriterStatements(db: Database) {
     probe: db.prepare<[number]>(
       'insert into probes (id, at) values (1, ?) on conflict (id) do update set at = excluded.at')
   }
+}
+
+/** In two halves, since SQLite seeks by no more than the date of `(date, id) >= (…)`. */
+function selectNthSeen(column: SeenColumn): string {
+  const ofOrganization = `select ${column} as seconds, id from customers indexed by customers_by_${column} where organization_id = :organizationId`
+  return `
+    select seconds, id from (
+      select * from (${ofOrganization} and ${column} = :seconds and id >= :id order by id limit :nth + 1)
+      union all select * from (${ofOrganization} and ${column} > :seconds order by ${column}, id limit :nth + 1))
+    limit 1 offset :nth`
+}
+
+function selectNthUnseen(column: SeenColumn): string {
+  return `
+    select 0 as seconds, id from customers indexed by customers_by_${column}
+    where organization_id = :organizationId and ${column} is null and id >= :id order by id limit 1 offset :nth`
 }
