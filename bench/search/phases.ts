@@ -3,7 +3,7 @@ import type { Drive, Driven } from '../generator.ts'
 import type { Server } from '../server.ts'
 import type { WorkloadOptions } from '../workload.ts'
 import type { Asker } from './ask.ts'
-import { threadMilliseconds } from './ask.ts'
+import { asksForNobody, threadMilliseconds } from './ask.ts'
 import type { Measured, Subject } from './measure.ts'
 import { countOf } from './measure.ts'
 
@@ -99,7 +99,7 @@ export async function addCustomers(
   const { perSecond } = await generator.ask({
     workload: 'addSearched', options, url: server.url, key, serverPid: server.pid, connections: 64, warmUpSeconds, seconds
   })
-  await asker.search({ filter: [{ field: 'customers.email', operator: '=', value: 'nobody@example.invalid' }], limit: 1 })
+  await asker.search(asksForNobody)
   const cpu = threadMilliseconds(server.pid) - before.cpu
   return { perSecond, cpuMicroseconds: cpu * 1000 / ((await server.scrape()).customers - before.customers) }
 }
