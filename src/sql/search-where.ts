@@ -43,6 +43,10 @@ type DerivedField = Exclude<ScalarFieldName, keyof typeof storedFields | keyof t
 /** What each engine says in its own words. */
 export interface SearchDialect {
   readonly derivedFields: Record<DerivedField, Sql>
+  /** Any of several terms, some of which may be null. */
+  readonly anyOf: (terms: readonly Sql[]) => Sql
+  /** Of texts. */
+  readonly equals: (text: Sql, value: string) => Sql
   readonly contains: (text: Sql, needle: string) => Sql
   /** `isColumn`: an index may serve it. */
   readonly startsWith: (text: Sql, prefix: string, options: { isColumn: boolean }) => Sql
@@ -55,7 +59,8 @@ export interface SearchDialect {
   readonly hasAllTags: (names: readonly string[]) => Sql
   readonly hasAnyTag: (names: readonly string[]) => Sql
   readonly hasNoTag: Sql
-  readonly eventCount: (filter: Pick<EventsFilter, 'name' | 'since' | 'until'>) => Sql
+  /** How many events the customer has passes the filter's test. */
+  readonly hasEvents: (filter: EventsFilter, test: (count: Sql) => Sql) => Sql
 }
 
 /**
@@ -74,25 +79,29 @@ function positiveTerm(filter: Filter, dialect: SearchDialect, leftOut?: Filter):
     case 'group': {
       if (filter.filters.length === 0) return sql`true`
       const terms = filter.filters.map((one) => filterTerm(one, dialect, leftOut))
-      // `is true` keeps engines from finding rows by the terms, which is the plan's to say.
-      return filter.comparison === 'AND' || terms.length === 1 ? sql`(${join(terms, ' and ')})` : sql`((${join(terms, ' or ')}) is true)`
+      return filter.comparison === 'AND' || terms.length === 1 ? sql`(${join(terms, ' and ')})` : dialect.anyOf(terms)
     }
-    case 'number': return scalarTerm(filter.field, dialect, (value) => numberTerm(value, filter.test, dialect), filter.test.operator === 'empty')
-    case 'text': return scalarTerm(filter.field, dialect, (value, options) => textTerm(value, filter.test, { ...options, dialect }), filter.test.operator === 'empty')
+    case 'number': case 'text': {
+      const { field } = filter
+      if (field.attribute !== undefined && filter.test.operator === 'empty') return sql`((${hasValue(field.attribute, filter.type, dialect)}) is not true)`
+      return scalarTerm(field, dialect, (value, options) => (
+        filter.type === 'number' ? numberTerm(value, filter.test, dialect) : textTerm(value, filter.test, { ...options, dialect })))
+    }
     case 'tags':
       if (filter.operator === 'empty') return dialect.hasNoTag
       return filter.operator === 'all' ? dialect.hasAllTags(filter.names) : dialect.hasAnyTag(filter.names)
-    case 'events': return numberTerm(dialect.eventCount(filter), filter.test, dialect)
+    case 'events': return dialect.hasEvents(filter, (count) => numberTerm(count, filter.test, dialect))
     case 'anyText': return anyTextTerm(filter, dialect)
   }
 }
 
-function scalarTerm(
-  field: ScalarField, dialect: SearchDialect, test: (value: Sql, options: { isColumn: boolean }) => Sql, isEmptyTest: boolean
-): Sql {
-  if (field.attribute === undefined) return test(fieldValue(field.name, dialect), { isColumn: Object.hasOwn(storedFields, field.name) })
-  if (!isEmptyTest) return dialect.hasAttribute(field.attribute, test)
-  return sql`((${dialect.hasAttribute(field.attribute, (value) => sql`${value} <> ''`)}) is not true)`
+function scalarTerm(field: ScalarField, dialect: SearchDialect, test: (value: Sql, options: { isColumn: boolean }) => Sql): Sql {
+  if (field.attribute !== undefined) return dialect.hasAttribute(field.attribute, test)
+  return test(fieldValue(field.name, dialect), { isColumn: Object.hasOwn(storedFields, field.name) })
+}
+
+function hasValue(attribute: string, type: 'number' | 'text', dialect: SearchDialect): Sql {
+  return dialect.hasAttribute(attribute, (value) => (type === 'number' ? sql`${value} is not null` : sql`${value} <> ''`))
 }
 
 export function fieldValue(name: ScalarFieldName, { derivedFields }: Pick<SearchDialect, 'derivedFields'>): Sql {
@@ -113,7 +122,7 @@ export function numberTerm(value: Sql, test: NumberTest, { isOneOf }: SearchDial
 
 export function textTerm(value: Sql, test: TextTest, { isColumn, dialect }: { isColumn: boolean; dialect: SearchDialect }): Sql {
   switch (test.operator) {
-    case '=': return sql`${value} = ${test.value}`
+    case '=': return dialect.equals(value, test.value)
     case '~': return dialect.contains(value, test.value)
     case '^': return dialect.startsWith(value, test.value, { isColumn })
     case '$': return dialect.endsWith(value, test.value)
@@ -145,7 +154,7 @@ export function sortValue(sort: Sort, dialect: SearchDialect): Sql {
     return sort.field.attribute === undefined ? fieldValue(sort.field.name, dialect) : dialect.attributeValue(sort.field.attribute)
   }
   const texts = anyTexts(sort, dialect)
-  const whole = join(texts.map(({ text, sought }) => sql`${text} = ${sought}`), ' or ')
+  const whole = join(texts.map(({ text, sought }) => dialect.equals(text, sought)), ' or ')
   const start = join(texts.map(({ text, sought }) => dialect.startsWith(text, sought, { isColumn: false })), ' or ')
   return sql`case when ${whole} then 0 when ${start} then 1 when ${anyTextTerm(sort, dialect)} then 2 else 3 end`
 }

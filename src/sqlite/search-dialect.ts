@@ -1,5 +1,5 @@
 import type { Sql } from 'sql-template-tag'
-import sql, { raw } from 'sql-template-tag'
+import sql, { join, raw } from 'sql-template-tag'
 import type { SearchDialect } from '../sql/search-where.ts'
 
 /** What an organization's tags and attributes are called in the database. Nothing has the id 0. */
@@ -29,6 +29,9 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
   const attributeValue = (attribute: string): Sql => timely(sql`attribute_of(customers.rendering, ${attribute})`)
   return {
     derivedFields,
+    // `is true` keeps SQLite from finding rows by the terms, which is the plan's to say.
+    anyOf: (terms) => sql`((${join([...terms], ' or ')}) is true)`,
+    equals: (text, value) => sql`${text} = ${value}`,
     contains: (text, needle) => (needle.length > shortNeedleMax ? sql`has_inside(${text}, ${needle})` : sql`instr(${text}, ${needle}) > 0`),
     startsWith: (text, prefix, { isColumn }) =>
       (isColumn ? sql`(${text} >= ${prefix} and ${text} < ${prefixEnd(prefix)})` : sql`substr(${text}, 1, ${characters(prefix)}) = ${prefix}`),
@@ -48,9 +51,9 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
     hasAnyTag: (names) => sql`exists (
       select 1 from json_each(${idsOf(names)}) as wanted cross join customer_tags on tag_id = wanted.value and customer_id = customers.id)`,
     hasNoTag: sql`customers.tag_ids = ''`,
-    eventCount: ({ name, since, until }) => sql`(
+    hasEvents: ({ name, since, until }, test) => test(sql`(
       select count(*) from events indexed by events_by_customer
-      where customer_id = customers.id and created_at between ${since} and ${until} and within_bounds() and name = ${name})`
+      where customer_id = customers.id and created_at between ${since} and ${until} and within_bounds() and name = ${name})`)
   }
 }
 
