@@ -3,56 +3,62 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import SqliteDatabase from 'better-sqlite3'
-import { onTestFinished } from 'vitest'
+import { inject, onTestFinished } from 'vitest'
 import type { Caller } from '../src/api-key.ts'
 import { systemClock } from '../src/clock.ts'
 import { parseSearch } from '../src/parse-search.ts'
 import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
 import type { Store } from '../src/store.ts'
+import type { EngineName } from './engine-names.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** What the project of the run tests. */
+    engine: EngineName
+  }
+}
 
 /** A database of one test, which may be opened several times, as several processes would. */
 export interface TestDatabase {
   /** A store on this database, closed when the test has finished. */
-  openStore(): Store
+  openStore(): Promise<Store>
   /** A store on a backup of this database, closed likewise. */
-  openBackup(path: string): Store
+  openBackup(path: string): Promise<Store>
   /** Runs SQL that every engine understands, on the tables themselves. */
-  sql(text: string): Record<string, unknown>[]
+  sql(text: string): Promise<Record<string, unknown>[]>
   readonly folder: string
   /** Resolves when searches of the organization are answered from the engine's index; at once where it has none. */
   untilIndexed(store: Store, caller: Pick<Caller, 'organizationId' | 'keyId'>): Promise<void>
 }
 
-/** Every engine that `ENGINES` selects (comma-separated; default all), each making an empty database. */
-const creators: Record<string, () => TestDatabase> = {
+/** An empty database of the engine that the project of the run stands for. */
+export async function createDatabase(): Promise<TestDatabase> {
+  return await creators[inject('engine')]()
+}
+
+/** A store on an empty database of its own, closed when the test has finished. */
+export async function openStore(): Promise<Store> {
+  return await (await createDatabase()).openStore()
+}
+
+const creators: Record<EngineName, () => TestDatabase | Promise<TestDatabase>> = {
   'sqlite': () => createSqlite({}),
   // Every search by SQL.
   'sqlite without index': () => createSqlite({ indexBytesMax: 0 })
 }
-
-export const engines = (process.env.ENGINES ?? Object.keys(creators).join()).split(',').map((name) => {
-  const createDatabase = creators[name]
-  if (createDatabase === undefined) throw new Error(`ENGINES names "${name}"; there are: ${Object.keys(creators).join(', ')}`)
-  return {
-    name,
-    createDatabase,
-    /** A store on an empty database of its own, closed when the test has finished. */
-    openStore: (): Store => createDatabase().openStore()
-  }
-})
 
 function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   const folder = temporaryFolder()
   const path = join(folder, 'clientele.db')
   return {
     folder,
-    openStore: () => openSqlite({ path, ...options }),
+    openStore: async () => openSqlite({ path, ...options }),
     async untilIndexed(store, caller) {
       if (options.indexBytesMax !== 0) await untilAnsweredFromIndex(store, caller)
     },
-    openBackup: (copy) => openSqlite({ path: copy, ...options }),
-    sql(text) {
+    openBackup: async (copy) => openSqlite({ path: copy, ...options }),
+    async sql(text) {
       const db = new SqliteDatabase(path)
       try {
         const statement = db.prepare<[], Record<string, unknown>>(text)

@@ -6,7 +6,8 @@ import { createServer } from '../src/http/server.ts'
 import type { HttpSettings } from '../src/http/settings.ts'
 import { defaultHttpSettings } from '../src/http/settings.ts'
 import type { Store } from '../src/store.ts'
-import { engines } from './engines.ts'
+import type { TestDatabase } from './engines.ts'
+import { createDatabase } from './engines.ts'
 
 export interface Answer {
   readonly status: number
@@ -30,10 +31,9 @@ export interface TestServer {
 
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
 
-/** The server that production starts, on an engine of its own; requests are injected. */
-export async function startServer(settings: Partial<HttpSettings> = {}, engine = engines[0]): Promise<TestServer> {
-  if (engine === undefined) throw new Error('ENGINES selects none')
-  const store = engine.openStore()
+/** The server that production starts, on a database of its own unless it is given one; requests are injected. */
+export async function startServer(settings: Partial<HttpSettings> = {}, database?: Pick<TestDatabase, 'openStore'>): Promise<TestServer> {
+  const store = await (database ?? await createDatabase()).openStore()
   const metrics = new Metrics()
   metrics.watch(store)
   const logged: Record<string, unknown>[] = []

@@ -59,9 +59,7 @@ async function startSlowServer(
 ): Promise<{ server: TestServer; first: unknown }> {
   const path = join(temporaryFolder(), 'clientele.db')
   const server = await startServer({}, {
-    name: 'sqlite without index',
-    createDatabase() { throw new Error('This engine opens one database') },
-    openStore() {
+    async openStore() {
       const store = SqliteStore.open({ path, indexBytesMax: 0, searchSecondsMax })
       onTestFinished(async () => { await store.close() })
       return store

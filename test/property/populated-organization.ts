@@ -48,7 +48,7 @@ export async function populate({ database, store }: { database: TestDatabase; st
   }))
   const found = await Promise.all(ids.map((id) => organization.find(id)))
   // What no answer shows.
-  const times = new Map(database.sql(`select id, created_at, updated_at from customers where organization_id = ${organization.caller.organizationId}`)
+  const times = new Map((await database.sql(`select id, created_at, updated_at from customers where organization_id = ${organization.caller.organizationId}`))
     .map((row) => [row.id, { createdAt: Number(row.created_at), updatedAt: Number(row.updated_at) }]))
   const kept = found.flatMap((customer) => {
     const its = times.get(customer?.id)

@@ -15,8 +15,8 @@ export interface WireServer extends TestServer {
   readonly everyone: () => Promise<Exchange>
 }
 
-export async function startWire(settings: Partial<HttpSettings> = {}, engine?: Parameters<typeof startServer>[1]): Promise<WireServer> {
-  const server = await startServer(settings, engine)
+export async function startWire(settings: Partial<HttpSettings> = {}, database?: Parameters<typeof startServer>[1]): Promise<WireServer> {
+  const server = await startServer(settings, database)
   const ask: WireServer['ask'] = async (...request) => {
     const { status, body } = await server.call(...request)
     return { status, body }
