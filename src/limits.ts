@@ -93,6 +93,8 @@ export const limits = {
   reopenIntervalSeconds: 1,
   /** How long a commit of another process, such as a key revoked, may go unnoticed. */
   foreignCommitNoticeMs: 100,
+  /** The same for a key, where each look is a question to the database. */
+  foreignRevocationNoticeMs: 500,
 
   changeDaysDefault: 90,
   changeDaysMax: 36_500,

@@ -16,7 +16,7 @@ export function customerRow(id: number, kept: KeptCustomer, tagIds: readonly num
 function foldedValues(customer: Customer): Record<string, string | number | null> {
   return {
     folded_user_id: folded(customer.userId),
-    phone_digits: customer.phone === null ? null : digitsOf(foldCase(customer.phone)),
+    phone_digits: customer.phone === null ? null : digitsOf(customer.phone),
     folded_created_from: folded(customer.createdFrom),
     source: folded(customer.source),
     referer: folded(customer.referer),

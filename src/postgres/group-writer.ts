@@ -17,7 +17,8 @@ import type { ColumnValue } from './customer-row.ts'
 import { customerRow } from './customer-row.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows, setAsInserted } from './insert-rows.ts'
-import { isConflict, isConnectionError, toStorageError } from './storage-error.ts'
+import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
+import { inTransaction } from './transaction.ts'
 import type { ChangedTag, LoadedCustomer, LoadedState } from './working-set.ts'
 import { holderKey, WorkingSet } from './working-set.ts'
 
@@ -41,16 +42,6 @@ interface Drawn extends NamesSeen {
   readonly changeIds: readonly number[]
 }
 
-/** The commit was asked for and not answered. Says which transaction it is about. */
-class UnansweredCommit extends Error {
-  readonly transactionId: string
-
-  constructor(transactionId: string, cause: unknown) {
-    super('The commit was not answered', { cause })
-    this.transactionId = transactionId
-  }
-}
-
 /** Names were made by another transaction since they were read. */
 class NamesMoved extends Error {}
 
@@ -60,21 +51,31 @@ const namesLockKey = 0x436c746d
 /** Rows of counts an organization has; a transaction takes that of its connection, so that few wait for one another. */
 const countSlots = 64
 
+/** What Citus says of a lock on rows of several machines. */
+const unsupported = '0A000'
+
 const firstPauseMs = 20
+
+/** A transaction that its server forgot about does not keep its locks for long. */
+const beginWriting = [
+  'begin',
+  `set local statement_timeout = '${limits.searchSecondsMax}s'`,
+  `set local lock_timeout = '${limits.lockWaitSeconds}s'`,
+  `set local idle_in_transaction_session_timeout = '${limits.requestTimeoutSeconds}s'`
+].join('; ')
 
 /** Carries out commands on PostgreSQL, many in a transaction: one exchange to load, one to store and commit. */
 export class GroupWriter {
   readonly #pool: pg.Pool
   readonly #catalog: Catalog
   readonly #clock: Clock
-  readonly #isDistributed: () => boolean
+  /** Whether customers are spread over several machines, as found out by an attempt to lock some. */
+  #isDistributed = false
 
-  /** On a distributed database, rows of several machines are locked in another way. */
-  constructor(pool: pg.Pool, { catalog, clock, isDistributed }: { catalog: Catalog; clock: Clock; isDistributed: () => boolean }) {
+  constructor(pool: pg.Pool, { catalog, clock }: { catalog: Catalog; clock: Clock }) {
     this.#pool = pool
     this.#catalog = catalog
     this.#clock = clock
-    this.#isDistributed = isDistributed
   }
 
   /**
@@ -108,7 +109,8 @@ export class GroupWriter {
       try {
         return await this.#commitGroup(jobs)
       } catch (error) {
-        const isPassing = isConflict(error) || isConnectionError(error) || error instanceof NamesMoved
+        if (sqlState(error) === unsupported) this.#isDistributed = true
+        const isPassing = isConflict(error) || isConnectionError(error) || error instanceof NamesMoved || (sqlState(error) === unsupported && attempt === 1)
         if (!isPassing || attempt === limits.writeAttemptsMax) throw error
         // At random, so that two that are in each other's way do not meet again.
         await setTimeout(firstPauseMs * attempt * Math.random())
@@ -117,29 +119,32 @@ export class GroupWriter {
   }
 
   async #commitGroup(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
-    let outcomes: WriteOutcome[] = []
+    let decided: { readonly drawn: Drawn; readonly outcomes: WriteOutcome[] } | undefined
     try {
-      await inTransaction(this.#pool, async (client) => {
-        const begun = await this.#begin(client, jobs)
-        const decided = this.#decide(jobs, begun.loaded)
-        outcomes = decided.outcomes
-        await this.#store(client, decided.set, begun.drawn)
+      await inTransaction(this.#pool, {
+        begin: beginWriting,
+        task: async (client) => {
+          const { loaded, drawn } = await this.#load(client, jobs)
+          const { set, outcomes } = this.#decide(jobs, loaded)
+          decided = { drawn, outcomes }
+          return statementsOf(set, await this.#storeNames(client, set, drawn), drawn)
+        },
+        last: (statements) => statements
       })
     } catch (error) {
-      if (error instanceof UnansweredCommit && await this.#isCommitted(error)) return outcomes
-      throw error instanceof UnansweredCommit ? error.cause : error
+      if (!(error instanceof UnansweredCommit) || decided === undefined) throw error
+      if (!await this.#isCommitted(decided.drawn.transactionId, error)) throw error.cause
     }
-    return outcomes
+    return decided?.outcomes ?? []
   }
 
-  /** Begins the transaction, holds the customers named, and reads what else the commands need, in one exchange. */
-  async #begin(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<{ loaded: LoadedState; drawn: Drawn }> {
+  /** Holds the customers named, and reads what else the commands need, in one exchange. */
+  async #load(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<{ loaded: LoadedState; drawn: Drawn }> {
     const ids = [...new Set(jobs.flatMap(({ command }) => commandCustomerIds(command)))].toSorted((one, other) => one - other)
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
     const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
-    const [, locked, { rows: [drawn] }, holders] = await Promise.all([
-      client.query(`begin; set local statement_timeout = '${limits.searchSecondsMax}s'; set local lock_timeout = '${limits.lockWaitSeconds}s'; set local idle_in_transaction_session_timeout = '${limits.requestTimeoutSeconds}s'`),
+    const [locked, { rows: [drawn] }, holders] = await Promise.all([
       ids.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(ids), [ids, organizationIds]),
       client.query<Drawn>(`
         select pg_current_xact_id()::text as "transactionId",
@@ -175,7 +180,7 @@ export class GroupWriter {
   #lockCustomers(ids: readonly number[]): string {
     const columns = 'id, organization_id, rendering, tag_ids, tag_version, created_at'
     // Citus locks rows for a SELECT on one machine only.
-    return this.#isDistributed() && ids.length > 1
+    return this.#isDistributed && ids.length > 1
       ? `update customers set updated_at = updated_at where id = any($1) and organization_id = any($2) returning ${columns}`
       : `select ${columns} from customers where id = any($1) and organization_id = any($2) order by id for update`
   }
@@ -192,25 +197,6 @@ export class GroupWriter {
       }
     })
     return { set, outcomes }
-  }
-
-  /** Stores what was decided and commits, in one exchange; two when there are new names, whose ids the customers need. */
-  async #store(client: pg.ClientBase, set: WorkingSet, drawn: Drawn): Promise<void> {
-    const names = await this.#storeNames(client, set, drawn)
-    const statements = [
-      ...userIdStatements(set),
-      ...customerStatements(set, names.tagIds),
-      ...attributeStatements(set, names.attributeIds),
-      ...eventStatements(set),
-      ...changeStatements(set, drawn.changeIds),
-      ...countStatements(set)
-    ]
-    try {
-      const answers = statements.map(({ text, values }) => client.query(text, [...values]))
-      await Promise.all([...answers, client.query('commit')])
-    } catch (error) {
-      throw isConnectionError(error) ? new UnansweredCommit(drawn.transactionId, error) : error
-    }
   }
 
   /** New names are made under a lock that lasts until the commit, and only if none came in between. */
@@ -242,7 +228,7 @@ export class GroupWriter {
   }
 
   /** Asks what became of a transaction until that is known. */
-  async #isCommitted({ transactionId, cause }: UnansweredCommit): Promise<boolean> {
+  async #isCommitted(transactionId: string, unanswered: UnansweredCommit): Promise<boolean> {
     const until = performance.now() + limits.lostCommitSeconds * 1000
     for (let attempt = 1; performance.now() < until; attempt += 1) {
       await setTimeout(firstPauseMs * attempt)
@@ -254,7 +240,7 @@ export class GroupWriter {
         if (!isConnectionError(error)) break
       }
     }
-    throw unavailable('The database did not answer, and it is not known whether this was written. Look before you try again.', { cause })
+    throw unanswered
   }
 }
 
@@ -266,22 +252,16 @@ interface MadeName {
   readonly name: string
 }
 
-/** A connection that failed in a transaction is not used again. */
-async function inTransaction(pool: pg.Pool, task: (client: pg.PoolClient) => Promise<void>): Promise<void> {
-  const client = await pool.connect()
-  const onError = (): undefined => undefined
-  client.on('error', onError)
-  try {
-    await task(client)
-    client.off('error', onError)
-    client.release()
-  } catch (error) {
-    const isBroken = isConnectionError(error) || error instanceof UnansweredCommit
-    const isReset = !isBroken && await client.query('rollback').then(() => true, () => false)
-    client.off('error', onError)
-    client.release(!isReset)
-    throw error
-  }
+/** What is stored together with the commit, in one exchange. */
+function statementsOf(set: WorkingSet, { tagIds, attributeIds }: { tagIds: NameIds; attributeIds: NameIds }, { changeIds }: Drawn): Statement[] {
+  return [
+    ...userIdStatements(set),
+    ...customerStatements(set, tagIds),
+    ...attributeStatements(set, attributeIds),
+    ...eventStatements(set),
+    ...changeStatements(set, changeIds),
+    ...countStatements(set)
+  ]
 }
 
 /** How many changes a command records at most. */

@@ -81,7 +81,8 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
   }
   try {
     if (sql.includes('concurrently')) {
-      for (const statement of sql.split(';')) if (/^(?!--)\s*\S/m.test(statement)) await client.query(statement)
+      // One at a time, since several sent together are a transaction.
+      for (const statement of sql.trim().split(/;$/m)) await client.query(statement)
       await keep()
       return
     }

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import type { CustomerJson } from '../customer.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
-import { isConnectionError, toStorageError } from './storage-error.ts'
+import { isConnectionError, toStorageError, UnansweredCommit } from './storage-error.ts'
 
 interface Pending {
   readonly organizationId: number
@@ -86,7 +86,7 @@ export async function readAgain<Answer>(read: () => Promise<Answer>): Promise<An
   try {
     return await read()
   } catch (error) {
-    if (!isConnectionError(error)) throw error
+    if (!isConnectionError(error) && !(error instanceof UnansweredCommit)) throw error
     return await read()
   }
 }

@@ -19,9 +19,18 @@ const messages = [
   ['XX', 'The database failed']
 ] as const
 
+/** The commit was asked for and not answered, so it may have happened. */
+export class UnansweredCommit extends Error {
+  constructor(cause: unknown) {
+    super('The commit was not answered', { cause })
+    this.name = 'UnansweredCommit'
+  }
+}
+
 /** The error for a caller when the database itself failed; undefined when the fault is ours. */
 export function toStorageError(error: unknown, consequence = 'Nothing was changed; try again.'): ApiError | undefined {
   if (error instanceof ApiError) return error
+  if (error instanceof UnansweredCommit) return unavailable('The database did not answer, and it is not known whether this was written. Look before you try again.', { cause: error })
   const message = isConnectionError(error) ? 'The database cannot be reached' : messages.find(([code]) => sqlState(error).startsWith(code))?.[1]
   return message === undefined ? undefined : unavailable(`${message}. ${consequence}`, { cause: error })
 }

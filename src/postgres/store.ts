@@ -1,0 +1,256 @@
+import type pg from 'pg'
+import type { ApiKey, Caller } from '../api-key.ts'
+import type { UnixSeconds } from '../clock.ts'
+import { systemClock } from '../clock.ts'
+import type { Command } from '../command.ts'
+import type { AttributeType } from '../custom-data.ts'
+import type { CustomerJson } from '../customer.ts'
+import { ApiError, OperatorError, searchTookTooLong } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { SearchContext } from '../parse-search.ts'
+import type { CustomerSearch } from '../search.ts'
+import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
+import type { NamesSeen } from './catalog.ts'
+import { Catalog, selectNamesSeen } from './catalog.ts'
+import { openPool } from './connection.ts'
+import { GroupWriter } from './group-writer.ts'
+import { KeyReader, selectKeys } from './key-reader.ts'
+import { migrateDatabase } from './migrate.ts'
+import { PointReader, readAgain } from './point-reader.ts'
+import { searchCustomers } from './reader.ts'
+import { SearchQueue } from './search-queue.ts'
+import { sqlState, toStorageError } from './storage-error.ts'
+import { inTransaction } from './transaction.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export interface PostgresOptions {
+  readonly url: string
+  /** Connections that this process holds at most. */
+  readonly poolSize?: number
+  readonly onCommit?: CommitListener
+  readonly searchSecondsMax?: number
+}
+
+/** What those who make organizations lock, so that a first one is made once. */
+const organizationsLockKey = 0x436c746e
+
+/** Of the connections, so that reads find one left. */
+const writersMax = 4
+
+/** The engine on PostgreSQL. Nothing is kept in the process that another process would need, so there may be many. */
+export class PostgresStore implements Store {
+  readonly #pool: pg.Pool
+  readonly #catalog = new Catalog()
+  readonly #points: PointReader
+  readonly #keys: KeyReader
+  readonly #writes: WriteQueue
+  readonly #searches: SearchQueue
+  readonly #searchSecondsMax: number
+  #cursorSecret: Uint8Array | undefined
+
+  private constructor({ url, poolSize = limits.poolSizeDefault, onCommit = () => undefined, searchSecondsMax = limits.searchSecondsMax }: PostgresOptions) {
+    this.#pool = openPool({ url, poolSize })
+    this.#searchSecondsMax = searchSecondsMax
+    this.#points = new PointReader(this.#pool, this.#catalog)
+    this.#keys = new KeyReader(this.#pool)
+    const writer = new GroupWriter(this.#pool, { catalog: this.#catalog, clock: systemClock })
+    this.#writes = new WriteQueue(writer, { writersMax: Math.max(1, Math.min(writersMax, Math.floor(poolSize / 2))), onCommit })
+    this.#searches = new SearchQueue({ searchesMax: Math.max(1, Math.floor(poolSize / 2)), searchSecondsMax })
+  }
+
+  /** Throws an OperatorError when the database cannot be used, and has then left it as it was. */
+  static async open(options: PostgresOptions): Promise<PostgresStore> {
+    try {
+      await migrateDatabase(options.url)
+    } catch (error) {
+      if (error instanceof OperatorError) throw error
+      throw new OperatorError(`The database cannot be used: ${error instanceof Error ? error.message : String(error)}. Check its URL, and whether it runs.`, { cause: error })
+    }
+    return new PostgresStore(options)
+  }
+
+  async write(caller: Caller, command: Command): Promise<Written> {
+    return await this.#writes.push({ caller, command })
+  }
+
+  async find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
+    return await this.#points.find(organizationId, id)
+  }
+
+  async search({ organizationId, keyId }: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
+    return await this.#searches.run(keyId, async () => {
+      try {
+        return await readAgain(() => this.#search(organizationId, search))
+      } catch (error) {
+        if (sqlState(error) === '57014') throw searchTookTooLong(this.#searchSecondsMax)
+        throw toStorageError(error, 'Try again.') ?? error
+      }
+    })
+  }
+
+  /** Page and total of one moment. */
+  async #search(organizationId: number, search: CustomerSearch): Promise<FoundPage> {
+    const begin = `begin isolation level repeatable read read only; set local statement_timeout = ${Math.ceil(this.#searchSecondsMax * 1000)}`
+    return await inTransaction(this.#pool, { begin, task: async (client) => await searchCustomers(client, organizationId, search, this.#catalog) })
+  }
+
+  async attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>> {
+    return this.#catalog.of(organizationId).attributeTypes
+  }
+
+  /** Attributes and tags that another process has made are there at once: a search that names one is read right. */
+  async searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>> {
+    return await this.#read(async () => {
+      const { rows: [seen] } = await this.#pool.query<NamesSeen>(`select ${selectNamesSeen}`)
+      await this.#catalog.refresh(this.#pool, seen)
+      this.#cursorSecret ??= await this.#readCursorSecret()
+      return { organizationId, attributes: this.#catalog.of(organizationId).attributeTypes, cursorSecret: this.#cursorSecret }
+    })
+  }
+
+  async createOrganization(name: string): Promise<Organization> {
+    return await this.#change(async (client) => await insertOrganization(client, name))
+  }
+
+  async organizations(): Promise<Organization[]> {
+    return await this.#rows<Organization>(`
+      select id, name, created_at as "createdAt",
+        (select coalesce(sum(customers), 0)::bigint from customer_counts where organization_id = organizations.id) as customers
+      from organizations order by id`)
+  }
+
+  async createDefault(key: { name: string; secretHash: string }): Promise<ApiKey | undefined> {
+    return await this.#change(async (client) => {
+      const { rows: [some] } = await client.query('select 1 from organizations limit 1')
+      if (some !== undefined) return undefined
+      const { id } = await insertOrganization(client, 'default')
+      return await insertKey(client, { organizationId: id, ...key })
+    })
+  }
+
+  async createKey(key: { organizationId: number; name: string; secretHash: string }): Promise<ApiKey> {
+    return await this.#change(async (client) => await insertKey(client, key))
+  }
+
+  async keys(): Promise<ApiKey[]> {
+    return await this.#rows<ApiKey>(`${selectKeys} order by api_keys.id`)
+  }
+
+  async findKey(secretHash: string): Promise<ApiKey | undefined> {
+    return await this.#read(async () => await this.#keys.find(secretHash))
+  }
+
+  async revokeKey(id: number): Promise<ApiKey | undefined> {
+    const key = await this.#change(async (client) => {
+      await client.query('update api_keys set revoked_at = $1 where id = $2 and revoked_at is null', [systemClock(), id])
+      const { rows: [revoked] } = await client.query<ApiKey>(`${selectKeys} where api_keys.id = $1`, [id])
+      return revoked
+    })
+    this.#keys.forget()
+    return key
+  }
+
+  async purgeChanges(before: UnixSeconds): Promise<number> {
+    let purged = 0
+    for (;;) {
+      // A group at a time, so that no transaction is long.
+      const count = await this.#change(async (client) => await purgeGroup(client, before))
+      purged += count
+      if (count < limits.purgeGroupMax) return purged
+    }
+  }
+
+  async probe(): Promise<void> {
+    await this.#rows('insert into probes (id, at) values (1, $1) on conflict (id) do update set at = excluded.at', [systemClock()])
+  }
+
+  async status(): Promise<StoreStatus> {
+    const [row] = await this.#rows<{ customers: number; databaseBytes: number }>(`
+      select (select coalesce(sum(customers), 0)::bigint from customer_counts) as customers, pg_database_size(current_database()) as "databaseBytes"`)
+    return {
+      customers: row?.customers ?? 0,
+      databaseBytes: row?.databaseBytes ?? 0,
+      writesWaiting: this.#writes.length,
+      readsWaiting: this.#searches.length,
+      searchIndexBytes: 0
+    }
+  }
+
+  async backup(path: string): Promise<Backup> {
+    throw new OperatorError(`A database on PostgreSQL is not copied to ${path} from here. Use pg_dump, or the backups of whoever runs it.`)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#writes.close(), this.#searches.close()])
+    await this.#pool.end()
+  }
+
+  async #readCursorSecret(): Promise<Uint8Array> {
+    const { rows: [secret] } = await this.#pool.query<{ value: Buffer }>("select value from secrets where name = 'cursor'")
+    if (secret === undefined) throw new Error('The database has no secret for cursors')
+    return secret.value
+  }
+
+  async #rows<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return await this.#read(async () => (await this.#pool.query<Row>(text, [...values])).rows)
+  }
+
+  async #read<Answer>(read: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await readAgain(read)
+    } catch (error) {
+      throw toStorageError(error, 'Try again.') ?? error
+    }
+  }
+
+  /** A transaction of those that are rare, one after the other. */
+  async #change<Answer>(change: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
+    try {
+      return await inTransaction(this.#pool, {
+        begin: `begin; set local lock_timeout = '${limits.lockWaitSeconds}s'`,
+        task: async (client) => {
+          await client.query('select pg_advisory_xact_lock($1)', [organizationsLockKey])
+          return await change(client)
+        }
+      })
+    } catch (error) {
+      throw error instanceof ApiError ? error : toStorageError(error) ?? error
+    }
+  }
+}
+
+async function insertOrganization(client: pg.ClientBase, name: string): Promise<Organization> {
+  const createdAt = systemClock()
+  const { rows: [made] } = await client.query<{ id: number }>(
+    'insert into organizations (name, created_at) values ($1, $2) on conflict (name) do nothing returning id', [name, createdAt])
+  if (made === undefined) throw new ApiError('conflict', `An organization named "${name}" exists already`)
+  return { id: made.id, name, createdAt, customers: 0 }
+}
+
+async function insertKey(
+  client: pg.ClientBase, { organizationId, name, secretHash }: { organizationId: number; name: string; secretHash: string }
+): Promise<ApiKey> {
+  const { rows: [made] } = await client.query<{ id: number }>(
+    'insert into api_keys (organization_id, name, secret_hash, created_at) values ($1, $2, $3, $4) returning id',
+    [organizationId, name, secretHash, systemClock()])
+  const { rows: [key] } = await client.query<ApiKey>(`${selectKeys} where api_keys.id = $1`, [made?.id])
+  if (key === undefined) throw new Error('The key just made cannot be read')
+  return key
+}
+
+/** Forgets some of the oldest changes. Until then a deletion could be undone; its customer's events go with that chance. */
+async function purgeGroup(client: pg.ClientBase, before: UnixSeconds): Promise<number> {
+  const { rows: pointers } = await client.query<{ position: number; customer_id: number }>(
+    'delete from feed where position in (select position from feed where at < $1 order by position limit $2) returning position, customer_id',
+    [before, limits.purgeGroupMax])
+  if (pointers.length === 0) return 0
+  const { rows: changes } = await client.query<{ kind: string; customer_id: number }>(
+    'delete from changes where customer_id = any($1) and id = any($2) returning kind, customer_id',
+    [[...new Set(pointers.map(({ customer_id }) => customer_id))], pointers.map(({ position }) => position)])
+  const deleted = changes.filter(({ kind }) => kind === 'customer.deleted').map(({ customer_id }) => customer_id)
+  if (deleted.length > 0) {
+    await client.query(
+      'delete from events where customer_id = any($1) and not exists (select from customers where customers.id = events.customer_id)', [deleted])
+  }
+  return pointers.length
+}
