@@ -14,7 +14,13 @@ const ofSearch = ['test/conformance/**/*.test.ts', 'test/wire/search-*.test.ts',
 
 const include: Record<EngineName, string[]> = {
   'sqlite': onEngines,
-  'sqlite without index': ofSearch
+  'sqlite without index': ofSearch,
+  'postgres': onEngines
+}
+
+/** Run once before the tests of an engine, if any of them is selected. */
+const globalSetup: Partial<Record<EngineName, string>> = {
+  postgres: 'test/postgres-server.ts'
 }
 
 export default defineConfig({
@@ -41,7 +47,7 @@ export default defineConfig({
       },
       ...engines.map((engine) => ({
         extends: true as const,
-        test: { name: engine, include: include[engine], provide: { engine } }
+        test: { name: engine, include: include[engine], globalSetup: globalSetup[engine] ?? [], provide: { engine } }
       }))
     ]
   }

@@ -7,10 +7,13 @@ import { inject, onTestFinished } from 'vitest'
 import type { Caller } from '../src/api-key.ts'
 import { systemClock } from '../src/clock.ts'
 import { parseSearch } from '../src/parse-search.ts'
+import { withClient } from '../src/postgres/connection.ts'
+import { PostgresStore } from '../src/postgres/store.ts'
 import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
 import type { Store } from '../src/store.ts'
 import type { EngineName } from './engine-names.ts'
+import { createPostgresDatabase } from './postgres-server.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -21,6 +24,8 @@ declare module 'vitest' {
 
 /** A database of one test, which may be opened several times, as several processes would. */
 export interface TestDatabase {
+  /** As `--database` names it. */
+  readonly url: string
   /** A store on this database, closed when the test has finished. */
   openStore(): Promise<Store>
   /** A store on a backup of this database, closed likewise. */
@@ -45,13 +50,15 @@ export async function openStore(): Promise<Store> {
 const creators: Record<EngineName, () => TestDatabase | Promise<TestDatabase>> = {
   'sqlite': () => createSqlite({}),
   // Every search by SQL.
-  'sqlite without index': () => createSqlite({ indexBytesMax: 0 })
+  'sqlite without index': () => createSqlite({ indexBytesMax: 0 }),
+  'postgres': createPostgres
 }
 
 function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   const folder = temporaryFolder()
   const path = join(folder, 'clientele.db')
   return {
+    url: `sqlite:${path}`,
     folder,
     openStore: async () => openSqlite({ path, ...options }),
     async untilIndexed(store, caller) {
@@ -68,6 +75,26 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
       } finally {
         db.close()
       }
+    }
+  }
+}
+
+async function createPostgres(): Promise<TestDatabase> {
+  const { url, ownerUrl, drop } = await createPostgresDatabase(inject('postgresUrl'))
+  onTestFinished(drop)
+  return {
+    url,
+    folder: temporaryFolder(),
+    async openStore() {
+      const store = await PostgresStore.open({ url })
+      onTestFinished(async () => { await store.close() })
+      return store
+    },
+    // Every search goes to the tables.
+    untilIndexed: () => Promise.resolve(),
+    openBackup() { throw new Error('PostgreSQL has tools of its own for backups') },
+    async sql(text) {
+      return await withClient(ownerUrl, async (client) => (await client.query<Record<string, unknown>>(text)).rows)
     }
   }
 }

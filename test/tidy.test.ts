@@ -29,7 +29,7 @@ const importTable: Readonly<Record<string, Room>> = {
   },
   postgres: {
     rooms: ['sql', 'domain', 'contract'],
-    packages: ['pg', 'sql-template-tag'],
+    packages: ['pg', 'pg-connection-string', 'sql-template-tag'],
     node: 'all'
   },
   http: {

