@@ -61,6 +61,22 @@ export interface StoreStatus {
   readonly searchIndexBytes: number
 }
 
+/** Of the requests that an organization may make a minute, some for one process to let in. */
+export interface LeaseWish {
+  /** Negative: gives back as many that were not used. */
+  readonly wanted: number
+  /** A minute, over all processes. */
+  readonly requestsMax: number
+}
+
+export interface RequestLease {
+  readonly taken: number
+  /** Left for others, and for the next lease. */
+  readonly remaining: number
+  /** When the first of those taken in the last minute is free again. */
+  readonly freeAfterSeconds: number
+}
+
 /** Told of every commit, for metrics. */
 export type CommitListener = (commit: { readonly commands: number; readonly seconds: number }) => void
 
@@ -92,6 +108,9 @@ export interface Store {
   /** The key of this hash, unless it is revoked. */
   findKey(secretHash: string): Promise<ApiKey | undefined>
   revokeKey(id: number): Promise<ApiKey | undefined>
+
+  /** Absent where one process lets in all requests. */
+  leaseRequests?(organizationId: number, wish: LeaseWish): Promise<RequestLease>
 
   /** Forgets changes made before `before`, and what deletions among them kept back. Answers how many. */
   purgeChanges(before: UnixSeconds): Promise<number>

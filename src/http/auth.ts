@@ -5,12 +5,13 @@ import { ApiError } from '../errors.ts'
 import type { Store } from '../store.ts'
 import { RateLimit } from './rate-limit.ts'
 import type { HttpSettings } from './settings.ts'
+import { SharedRateLimit } from './shared-rate-limit.ts'
 import { WrongKeyBrake } from './wrong-key-brake.ts'
 
 /** Lets in requests with a valid key, at the rate their organization is allowed. */
 export function requireKey(server: FastifyInstance, { store, settings }: { store: Store; settings: HttpSettings }): void {
   const brake = new WrongKeyBrake()
-  const rateLimit = settings.rateLimitPerMinute === undefined ? undefined : new RateLimit({ requestsMax: settings.rateLimitPerMinute })
+  const rateLimit = rateLimitOf(store, settings)
 
   server.addHook('onRequest', async (request: FastifyRequest, reply: FastifyReply) => {
     const secret = bearerSecret(request.headers.authorization)
@@ -21,13 +22,19 @@ export function requireKey(server: FastifyInstance, { store, settings }: { store
       throw new ApiError('unauthorized', 'Unauthorized')
     }
     request.setDecorator<Caller>('caller', { organizationId: key.organizationId, keyId: key.id, requestId: request.id })
-    const retryAfterSeconds = rateLimit?.take(key.organizationId, Date.now()) ?? 0
+    const retryAfterSeconds = rateLimit === undefined ? 0 : await rateLimit.take(key.organizationId, Date.now())
     if (retryAfterSeconds > 0) throw new ApiError('too_many_requests', 'Too many requests', { retryAfterSeconds })
   })
   server.addHook('preClose', (done) => {
     brake.close()
     done()
   })
+}
+
+function rateLimitOf(store: Store, { rateLimitPerMinute: requestsMax }: HttpSettings): RateLimit | SharedRateLimit | undefined {
+  if (requestsMax === undefined) return undefined
+  const lease = store.leaseRequests?.bind(store)
+  return lease === undefined ? new RateLimit({ requestsMax }) : new SharedRateLimit({ requestsMax, lease })
 }
 
 /** Who sent a request that `requireKey` let in. */

@@ -9,7 +9,7 @@ import { ApiError, OperatorError, searchTookTooLong } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
-import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
+import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
 import { openPool } from './connection.ts'
@@ -18,6 +18,7 @@ import { KeyReader, selectKeys } from './key-reader.ts'
 import { migrateDatabase } from './migrate.ts'
 import { PointReader, readAgain } from './point-reader.ts'
 import { searchCustomers } from './reader.ts'
+import { leaseRequests } from './request-leases.ts'
 import { SearchQueue } from './search-queue.ts'
 import { sqlState, toStorageError } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
@@ -148,6 +149,10 @@ export class PostgresStore implements Store {
     })
     this.#keys.forget()
     return key
+  }
+
+  async leaseRequests(organizationId: number, wish: LeaseWish): Promise<RequestLease> {
+    return await this.#read(async () => await leaseRequests(this.#pool, organizationId, wish))
   }
 
   async purgeChanges(before: UnixSeconds): Promise<number> {
