@@ -2,6 +2,7 @@ import pg from 'pg'
 import { parse } from 'pg-connection-string'
 import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { refuseWorker } from './citus.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -103,4 +104,5 @@ export async function checkServer(client: pg.ClientBase): Promise<void> {
   if (facts.encoding !== 'UTF8') {
     throw new OperatorError(`The database has the encoding ${facts.encoding}, which cannot hold every text. Make one with: create database … encoding 'UTF8' template template0`)
   }
+  await refuseWorker(client)
 }

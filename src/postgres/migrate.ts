@@ -2,6 +2,7 @@ import type pg from 'pg'
 import { OperatorError } from '../errors.ts'
 import type { Migration } from '../sql/migrations.ts'
 import { readMigrations } from '../sql/migrations.ts'
+import { isDistributed, oneConnectionAMachine, placeTables } from './citus.ts'
 import { checkServer, withClient } from './connection.ts'
 import { sqlState } from './storage-error.ts'
 
@@ -23,7 +24,7 @@ export async function migrateDatabase(url: string): Promise<string[]> {
       await requireMigrated(client)
       return []
     }
-    return await underLock(client, async () => {
+    return await underSchemaLock(client, async () => {
       const { version } = await readSchema(client)
       const pending = migrations.slice(version)
       for (const migration of pending) await run(client, migration)
@@ -57,7 +58,8 @@ async function readSchema(client: pg.ClientBase): Promise<Schema> {
   return schema ?? { version: 0, usableFrom: 0 }
 }
 
-async function underLock<Answer>(client: pg.ClientBase, task: () => Promise<Answer>): Promise<Answer> {
+/** One process at a time. */
+export async function underSchemaLock<Answer>(client: pg.ClientBase, task: () => Promise<Answer>): Promise<Answer> {
   // Asked for again and again and not waited for: an index built concurrently waits for every statement
   // under way, and so for a process that waits here, which waits for the index.
   for (;;) {
@@ -87,8 +89,11 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
       return
     }
     await client.query('begin')
+    await client.query(oneConnectionAMachine)
     await client.query(sql)
     await keep()
+    // Where customers are spread over several machines, new tables are at once.
+    if (await isDistributed(client)) await placeTables(client)
     await client.query('commit')
   } catch (error) {
     await client.query('rollback').catch(() => undefined)
