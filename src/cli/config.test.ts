@@ -2,12 +2,12 @@ import { Command, CommanderError } from 'commander'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { limits } from '../limits.ts'
 import type { ServeConfig, ServeOptions } from './config.ts'
-import { databaseOption, environmentFault, serveConfig, serveOptions, sqlitePath } from './config.ts'
+import { databaseOption, environmentFault, serveConfig, serveOptions, sqlitePath, withoutPassword } from './config.ts'
 
 afterEach(() => { vi.unstubAllEnvs() })
 
 const defaults: ServeConfig = {
-  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, searchMemoryMebibytes: 1_024,
+  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault,
   http: { errorStyle: 'current', putMode: 'replace', timestamps: 'string', strictAttributes: false, trustProxy: false, emptySearchStatus: 200 }
 }
 
@@ -34,6 +34,8 @@ test('without flags and settings everything has its default', () => {
 
 const choices: [flag: string, variable: string, value: string, expected: Partial<Omit<ServeConfig, 'http'>> & { http?: Partial<ServeConfig['http']> }][] = [
   ['--database', 'CLIENTELE_DATABASE', 'sqlite:/var/lib/a b.db', { database: 'sqlite:/var/lib/a b.db' }],
+  ['--database', 'CLIENTELE_DATABASE', 'postgres://u:p%40@db.internal:5433/clientele?sslmode=verify-full', { database: 'postgres://u:p%40@db.internal:5433/clientele?sslmode=verify-full' }],
+  ['--database', 'CLIENTELE_DATABASE', 'postgresql://h/d', { database: 'postgresql://h/d' }],
   ['--host', 'CLIENTELE_HOST', '::1', { host: '::1' }],
   ['--port', 'CLIENTELE_PORT', '0', { port: 0 }],
   ['--port', 'CLIENTELE_PORT', '65535', { port: 65_535 }],
@@ -48,7 +50,8 @@ const choices: [flag: string, variable: string, value: string, expected: Partial
   ['--trust-proxy', 'CLIENTELE_TRUST_PROXY', 'on', { http: { trustProxy: true } }],
   ['--metrics-host', 'CLIENTELE_METRICS_HOST', '10.0.0.5,10.1.0.0/16,::1', { http: { metricsHost: '10.0.0.5,10.1.0.0/16,::1' } }],
   ['--change-days', 'CLIENTELE_CHANGE_DAYS', '1', { changeDays: 1 }],
-  ['--search-memory', 'CLIENTELE_SEARCH_MEMORY', '0', { searchMemoryMebibytes: 0 }]
+  ['--search-memory', 'CLIENTELE_SEARCH_MEMORY', '0', { searchMemoryMebibytes: 0 }],
+  ['--pool-size', 'CLIENTELE_POOL_SIZE', '1', { poolSize: 1 }]
 ]
 
 describe('a flag and its variable of the environment mean the same', () => {
@@ -92,10 +95,14 @@ describe('a wrong value is refused with the nearest right one', () => {
     ['--strict-attributes', 'true', 'Allowed are off and on. Did you mean on?'],
     ['--strict-attributes', 'false', 'Allowed are off and on. Did you mean off?'],
     ['--trust-proxy', 'yes', 'Allowed are off and on. Did you mean on?'],
-    ['--database', './clientele.db', 'A database is given as sqlite:PATH, such as sqlite:./data/clientele.db. Did you mean sqlite:./clientele.db?'],
-    ['--database', 'sqlit:x.db', 'A database is given as sqlite:PATH, such as sqlite:./data/clientele.db. Did you mean sqlite:x.db?'],
-    ['--database', 'postgres://h/d', 'A database is given as sqlite:PATH, such as sqlite:./data/clientele.db.'],
-    ['--database', 'sqlite:', 'A database is given as sqlite:PATH, such as sqlite:./data/clientele.db.'],
+    ['--database', './clientele.db', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean sqlite:./clientele.db?'],
+    ['--database', 'sqlit:x.db', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean sqlite:x.db?'],
+    ['--database', 'postgress://u:p@h/d', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean postgres://…?'],
+    ['--database', 'pg://h/d', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean postgres://…?'],
+    ['--database', 'postgres:h/d', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean postgres://…?'],
+    ['--database', 'mysql://h/d', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db.'],
+    ['--pool-size', '0', 'It should be a whole number from 1 to 1000. The nearest is 1.'],
+    ['--database', 'sqlite:', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db.'],
     ['--metrics-host', 'prometheus', '"prometheus" is not an address or a network such as 10.0.0.5 or 10.1.0.0/16'],
     ['--metrics-host', '10.0.0.0/33', '"10.0.0.0/33" is not an address or a network such as 10.0.0.5 or 10.1.0.0/16']
   ])('%s %s', (flag, value, hint) => {
@@ -113,4 +120,18 @@ test('a misspelt variable is named with the one that was meant', () => {
 
 test('the path of a database is what follows its scheme', () => {
   expect(sqlitePath('sqlite:./a:b/c.db')).toBe('./a:b/c.db')
+  expect(sqlitePath('postgres://h/d')).toBeUndefined()
+})
+
+test.each([
+  ['postgres://u:secret@h/d', 'postgres://u:***@h/d'],
+  ['postgresql://u:se@cr/et:@h:5432/d?sslmode=require', 'postgresql://u:***@h:5432/d?sslmode=require'],
+  ['postgres://:secret@h/d', 'postgres://:***@h/d'],
+  ['postgres://u@v:secret\n@h/d', 'postgres://u@v:***@h/d'],
+  ['postgres://h/d?user=u&password=secret&sslmode=require', 'postgres://h/d?user=u&password=***&sslmode=require'],
+  ["error: option '--database <url>' argument 'postgress://u:se cret@h/d' is invalid. Did you mean postgres://…?", "error: option '--database <url>' argument 'postgress://u:***@h/d' is invalid. Did you mean postgres://…?"],
+  ['postgres://u@h:5432/d', 'postgres://u@h:5432/d'],
+  ['sqlite:./data/a@b.db', 'sqlite:./data/a@b.db']
+])('of %j %j is shown', (text, shown) => {
+  expect(withoutPassword(text)).toBe(shown)
 })

@@ -13,6 +13,7 @@ export interface ServeConfig {
   readonly port: number
   readonly changeDays: number
   readonly searchMemoryMebibytes: number
+  readonly poolSize: number
   readonly http: HttpSettings
 }
 
@@ -32,10 +33,11 @@ export interface ServeOptions {
   readonly metricsHost?: string
   readonly changeDays: number
   readonly searchMemory: number
+  readonly poolSize: number
 }
 
 export function databaseOption(): Option {
-  return option('--database <url>', 'CLIENTELE_DATABASE', 'the database, as sqlite:PATH').argParser(parseDatabase).default(defaultDatabase)
+  return option('--database <url>', 'CLIENTELE_DATABASE', 'the database, as sqlite:PATH or postgres://USER@HOST/NAME').argParser(parseDatabase).default(defaultDatabase)
 }
 
 /** The options of `serve`, each also a variable of the environment. */
@@ -57,14 +59,16 @@ export function serveOptions(): Option[] {
     option('--change-days <days>', 'CLIENTELE_CHANGE_DAYS', 'how long changes are kept')
       .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.changeDaysMax })).default(limits.changeDaysDefault),
     option('--search-memory <MiB>', 'CLIENTELE_SEARCH_MEMORY', 'what searches may keep in memory, about 350 a million customers; 0 for none')
-      .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault)
+      .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault),
+    option('--pool-size <connections>', 'CLIENTELE_POOL_SIZE', 'connections to PostgreSQL that this process opens at most')
+      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.poolSizeMax })).default(limits.poolSizeDefault)
   ]
 }
 
 export function serveConfig(options: ServeOptions): ServeConfig {
-  const { database, host, port, changeDays, searchMemory, rateLimit, metricsHost, emptySearch, ...http } = options
+  const { database, host, port, changeDays, searchMemory, poolSize, rateLimit, metricsHost, emptySearch, ...http } = options
   return {
-    database, host, port, changeDays, searchMemoryMebibytes: searchMemory,
+    database, host, port, changeDays, poolSize, searchMemoryMebibytes: searchMemory,
     http: {
       errorStyle: http.errorStyle,
       putMode: http.putMode,
@@ -88,9 +92,14 @@ export function environmentFault(environment: NodeJS.ProcessEnv): string | undef
   return undefined
 }
 
-/** The path in a `sqlite:` URL. */
-export function sqlitePath(database: string): string {
-  return database.slice('sqlite:'.length)
+/** The path in a `sqlite:` URL; undefined for a database that is no file. */
+export function sqlitePath(database: string): string | undefined {
+  return database.startsWith('sqlite:') ? database.slice('sqlite:'.length) : undefined
+}
+
+/** A URL, or a text that ends with one or goes on without an @, as it may be shown. Rather too little is left of a strange one than a password. */
+export function withoutPassword(text: string): string {
+  return text.replaceAll(/(:\/\/[^:]*:).*@/gs, '$1***@').replaceAll(/([?&]\w*password=)[^&'\s]*/gi, '$1***')
 }
 
 function option(flags: string, variable: string, description: string): Option {
@@ -117,10 +126,15 @@ function nearest(value: string, names: readonly string[]): string {
 }
 
 function parseDatabase(value: string): string {
-  if (/^sqlite:./.test(value)) return value
-  const [scheme = '', path = ''] = value.includes(':') ? value.split(/:(.*)/s) : ['sqlite', value]
-  const hint = path !== '' && distance(scheme.toLowerCase(), 'sqlite') <= 2 ? ` Did you mean sqlite:${path}?` : ''
-  throw new InvalidArgumentError(`A database is given as sqlite:PATH, such as ${defaultDatabase}.${hint}`)
+  if (/^(?:sqlite:|postgres(?:ql)?:\/\/)./.test(value)) return value
+  // Messages show no more of a value than its scheme, since it may hold a password.
+  throw new InvalidArgumentError(`A database is given as sqlite:PATH or as postgres://…, such as ${defaultDatabase}.${databaseHint(value)}`)
+}
+
+function databaseHint(value: string): string {
+  const [scheme = '', rest = ''] = value.includes(':') ? value.split(/:(.*)/s) : ['sqlite', value]
+  if (/^(?:pg|psql|pgsql)$/i.test(scheme) || distance(scheme.toLowerCase(), 'postgres') <= 3) return ' Did you mean postgres://…?'
+  return rest !== '' && distance(scheme.toLowerCase(), 'sqlite') <= 2 ? ` Did you mean sqlite:${rest}?` : ''
 }
 
 function parseWholeNumber(value: string, { min, max }: { min: number; max: number }): number {

@@ -12,6 +12,7 @@ const progressIntervalMs = 5_000
 
 export function doctor(options: { database: string; check?: true; json?: true }): void {
   const path = sqlitePath(options.database)
+  if (path === undefined) throw new OperatorError('What doctor checks PostgreSQL keeps by itself. It is for databases of SQLite.')
   if (!existsSync(path)) throw new OperatorError(`There is no database ${path}. Name it with --database.`)
   let saidMs = performance.now()
   const repair = options.check !== true

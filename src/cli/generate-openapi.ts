@@ -11,7 +11,7 @@ import { version } from './version.ts'
 /** The text of openapi.json, made from the routes of a server with the default settings. */
 export async function openapiText(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'clientele-generate-'))
-  const store = openStore(`sqlite:${join(folder, 'clientele.db')}`)
+  const store = await openStore(`sqlite:${join(folder, 'clientele.db')}`)
   const metrics = new Metrics()
   const server = await createServer({ store, settings: defaultHttpSettings, log: pino({ enabled: false }), metrics, version })
   try {

@@ -3,7 +3,7 @@ import { closest } from 'fastest-levenshtein'
 import { ApiError, OperatorError } from '../errors.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
-import { databaseOption, environmentFault, serveConfig, serveOptions } from './config.ts'
+import { databaseOption, environmentFault, serveConfig, serveOptions, withoutPassword } from './config.ts'
 import { doctor } from './doctor.ts'
 import { createKey, listKeys, revokeKey } from './key.ts'
 import { migrate } from './migrate.ts'
@@ -37,6 +37,8 @@ function program(): Command {
     .version(version, '--version')
     .helpCommand(false)
     .exitOverride()
+    // Commander shows the values that it refuses.
+    .configureOutput({ outputError: (text, write) => { write(withoutPassword(text)) } })
 
   const command = (parent: Command, name: string, description: string): Command =>
     parent.command(name).description(description).addOption(databaseOption()).addOption(new Option('--json', 'say it as JSON')).allowExcessArguments(false)

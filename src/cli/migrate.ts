@@ -1,11 +1,21 @@
-import { prepareDatabase } from '../sqlite/open.ts'
-import { sqlitePath } from './config.ts'
+import { sqlitePath, withoutPassword } from './config.ts'
 import { report } from './output.ts'
 
-export function migrate(options: { database: string; json?: true }): void {
-  const migrations = prepareDatabase(sqlitePath(options.database))
+export async function migrate(options: { database: string; json?: true }): Promise<void> {
+  const migrations = await bringUpToDate(options.database)
+  const database = withoutPassword(options.database)
   report(options, {
-    json: { database: options.database, migrations },
-    text: migrations.length === 0 ? `${options.database} is up to date.` : `Brought ${options.database} up to date: ${migrations.join(', ')}`
+    json: { database, migrations },
+    text: migrations.length === 0 ? `${database} is up to date.` : `Brought ${database} up to date: ${migrations.join(', ')}`
   })
+}
+
+async function bringUpToDate(database: string): Promise<string[]> {
+  const path = sqlitePath(database)
+  if (path === undefined) {
+    const { migrateDatabase } = await import('../postgres/migrate.ts')
+    return await migrateDatabase(database)
+  }
+  const { prepareDatabase } = await import('../sqlite/open.ts')
+  return prepareDatabase(path)
 }

@@ -1,18 +1,34 @@
 import { existsSync } from 'node:fs'
 import { ApiError, OperatorError } from '../errors.ts'
+import type { PostgresOptions } from '../postgres/store.ts'
 import type { SqliteOptions } from '../sqlite/store.ts'
-import { SqliteStore } from '../sqlite/store.ts'
 import type { Store } from '../store.ts'
-import { sqlitePath } from './config.ts'
+import { sqlitePath, withoutPassword } from './config.ts'
+
+/** What each engine takes of these is its own. */
+type StoreOptions = Omit<SqliteOptions, 'path'> & Omit<PostgresOptions, 'url'>
 
 /** The engine that a database URL names, with its schema up to date. */
-export function openStore(database: string, options: Omit<SqliteOptions, 'path'> = {}): Store {
-  return SqliteStore.open({ path: sqlitePath(database), ...options })
+export async function openStore(database: string, { poolSize, ...options }: StoreOptions = {}): Promise<Store> {
+  const path = sqlitePath(database)
+  // Each loads a driver, which takes its time, and one is enough.
+  if (path !== undefined) {
+    const { SqliteStore } = await import('../sqlite/store.ts')
+    return SqliteStore.open({ path, ...options })
+  }
+  const { onCommit, searchSecondsMax } = options
+  const { PostgresStore } = await import('../postgres/store.ts')
+  return await PostgresStore.open({
+    url: database,
+    ...(poolSize === undefined ? {} : { poolSize }),
+    ...(onCommit === undefined ? {} : { onCommit }),
+    ...(searchSecondsMax === undefined ? {} : { searchSecondsMax })
+  })
 }
 
 /** Runs `use` with a store that is closed afterwards, however it went. */
 export async function withStore<Answer>(database: string, use: (store: Store) => Promise<Answer>): Promise<Answer> {
-  const store = openStore(database)
+  const store = await openStore(database)
   try {
     return await use(store)
   } catch (error) {
@@ -24,12 +40,13 @@ export async function withStore<Answer>(database: string, use: (store: Store) =>
 
 /** The same for what makes no sense on a new database, so that a misspelt path does not make one. */
 export async function withExistingStore<Answer>(database: string, use: (store: Store) => Promise<Answer>): Promise<Answer> {
-  if (!existsSync(sqlitePath(database))) throw new OperatorError(`There is no database ${sqlitePath(database)}. Name it with --database.`)
+  const path = sqlitePath(database)
+  if (path !== undefined && !existsSync(path)) throw new OperatorError(`There is no database ${path}. Name it with --database.`)
   return await withStore(database, use)
 }
 
-/** What a client is told of a failing database does not name its file; who runs the server wants to know. */
+/** What a client is told of a failing database does not name it; who runs the server wants to know. */
 export function nameDatabase(error: unknown, database: string): unknown {
   if (!(error instanceof ApiError) || error.code !== 'unavailable') return error
-  return new OperatorError(`${sqlitePath(database)}: ${error.message}`, { cause: error })
+  return new OperatorError(`${sqlitePath(database) ?? withoutPassword(database)}: ${error.message}`, { cause: error })
 }

@@ -8,6 +8,7 @@ import { createServer } from '../http/server.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
 import type { ServeConfig } from './config.ts'
+import { withoutPassword } from './config.ts'
 import { nameDatabase, openStore } from './open-store.ts'
 import { version } from './version.ts'
 
@@ -22,11 +23,12 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const destination = pino.destination({ fd: 2, sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs })
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const metrics = new Metrics()
-  const store = openStore(config.database, {
+  const store = await openStore(config.database, {
     onCommit: metrics.onCommit,
     onIndexLost: ({ cause, retryAfterSeconds }) => { log.error({ err: cause, retryAfterSeconds }, 'lost the index of searches') },
     indexBytesMax: config.searchMemoryMebibytes * bytesAMebibyte,
-    preparesIndex: true
+    preparesIndex: true,
+    poolSize: config.poolSize
   })
   metrics.watch(store)
 
@@ -82,7 +84,7 @@ async function createFirstKey(store: Store): Promise<string | undefined> {
 
 function announce({ url, key, database, json }: { url: string; key: string | undefined; database: string; json: true | undefined }): void {
   if (json === true) {
-    process.stdout.write(`${JSON.stringify({ url, database, ...(key === undefined ? {} : { key }) })}\n`)
+    process.stdout.write(`${JSON.stringify({ url, database: withoutPassword(database), ...(key === undefined ? {} : { key }) })}\n`)
     return
   }
   const lines = key === undefined

@@ -175,8 +175,13 @@ const wrongUsages: readonly { args: readonly string[]; env?: Record<string, stri
   },
   {
     args: ['serve', '--database', 'slite:clientele.db'],
-    stderr: "error: option '--database <url>' argument 'slite:clientele.db' is invalid. A database is given as sqlite:PATH, such as sqlite:./data/clientele.db. Did you mean sqlite:clientele.db?\n"
+    stderr: "error: option '--database <url>' argument 'slite:clientele.db' is invalid. A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean sqlite:clientele.db?\n"
   },
+  {
+    args: ['serve', '--database', 'postgress://u:secret@h/d'],
+    stderr: "error: option '--database <url>' argument 'postgress://u:***@h/d' is invalid. A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean postgres://…?\n"
+  },
+  { args: ['serve', '--databse=postgres://u:secret@h/d'], stderr: "error: unknown option '--databse=postgres://u:***@h/d'\n" },
   { args: ['version'], env: { CLIENTELE_PRT: '1' }, stderr: 'error: unknown setting CLIENTELE_PRT in the environment. Did you mean CLIENTELE_PORT?\n' },
   {
     args: ['serve'], env: { CLIENTELE_TIMESTAMPS: 'int' },
