@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto'
 import { foldCase } from '../case-folding.ts'
+import type { AttributeValue } from '../contract/customer.ts'
 import type { Customer } from '../customer.ts'
 import { digitsOf } from '../search.ts'
-import { columnValues } from '../sql/customer-row.ts'
+import { columnValues, indexedValue } from '../sql/customer-row.ts'
 import type { KeptCustomer } from './working-set.ts'
 
 export type ColumnValue = string | number | null | Buffer | readonly number[]
@@ -32,4 +34,18 @@ function foldedValues(customer: Customer): Record<string, string | number | null
 
 function folded(text: string | null): string | null {
   return text === null ? null : foldCase(text)
+}
+
+/** The row of one attribute of a customer. */
+export function attributeRow(customerId: number, attributeId: number, value: AttributeValue): Record<string, ColumnValue> {
+  const indexed = indexedValue(value)
+  return {
+    customer_id: customerId, attribute_id: attributeId,
+    number: typeof indexed === 'number' ? indexed : null, text: typeof indexed === 'string' ? indexed : null
+  }
+}
+
+/** By which the holder of a userId is found. */
+export function digestOf(userId: string): Buffer {
+  return createHash('sha256').update(userId).digest()
 }

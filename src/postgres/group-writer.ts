@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
 import type pg from 'pg'
@@ -9,12 +8,11 @@ import { commandCustomerIds, commandUserIds } from '../command.ts'
 import { parseCustomer, renderFields } from '../customer.ts'
 import { ApiError, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { indexedValue } from '../sql/customer-row.ts'
 import type { Written } from '../store.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import type { ColumnValue } from './customer-row.ts'
-import { customerRow } from './customer-row.ts'
+import { attributeRow, customerRow, digestOf } from './customer-row.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows, setAsInserted } from './insert-rows.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
@@ -275,10 +273,6 @@ function changesMax(command: Command): number {
   }
 }
 
-function digestOf(userId: string): Buffer {
-  return createHash('sha256').update(userId).digest()
-}
-
 function tagRow({ organizationId, name, color, version, isRecolored }: ChangedTag): Record<string, string | number> {
   return { organization_id: organizationId, name, color, version, is_recolored: String(isRecolored) }
 }
@@ -324,11 +318,7 @@ function attributeStatements({ kept, deleted }: WorkingSet, attributeIds: NameId
     }
     for (const [name, value] of customer.customData) {
       if (before?.customData.get(name) === value) continue
-      const indexed = indexedValue(value)
-      rows.push({
-        customer_id: customerId, attribute_id: idOf(name),
-        number: typeof indexed === 'number' ? indexed : null, text: typeof indexed === 'string' ? indexed : null
-      })
+      rows.push(attributeRow(customerId, idOf(name), value))
     }
   }
   if (deleted.size > 0) statements.push({ text: 'delete from customer_attributes where customer_id = any($1)', values: [[...deleted.keys()]] })
