@@ -82,6 +82,8 @@ export const limits = {
   /** Connections of one process to PostgreSQL. */
   poolSizeDefault: 10,
   poolSizeMax: 1_000,
+  /** Citus has no more. */
+  shardsMax: 64_000,
   /** How long a request waits for a connection to PostgreSQL before it is answered 503. */
   connectionWaitSeconds: 5,
   /** How often a group of writes is tried that others were in the way of, or whose connection broke. */

@@ -7,7 +7,7 @@ import { databaseOption, environmentFault, serveConfig, serveOptions, sqlitePath
 afterEach(() => { vi.unstubAllEnvs() })
 
 const defaults: ServeConfig = {
-  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault,
+  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault, distribute: false,
   http: { errorStyle: 'current', putMode: 'replace', timestamps: 'string', strictAttributes: false, trustProxy: false, emptySearchStatus: 200 }
 }
 
@@ -51,7 +51,8 @@ const choices: [flag: string, variable: string, value: string, expected: Partial
   ['--metrics-host', 'CLIENTELE_METRICS_HOST', '10.0.0.5,10.1.0.0/16,::1', { http: { metricsHost: '10.0.0.5,10.1.0.0/16,::1' } }],
   ['--change-days', 'CLIENTELE_CHANGE_DAYS', '1', { changeDays: 1 }],
   ['--search-memory', 'CLIENTELE_SEARCH_MEMORY', '0', { searchMemoryMebibytes: 0 }],
-  ['--pool-size', 'CLIENTELE_POOL_SIZE', '1', { poolSize: 1 }]
+  ['--pool-size', 'CLIENTELE_POOL_SIZE', '1', { poolSize: 1 }],
+  ['--distribute', 'CLIENTELE_DISTRIBUTE', 'on', { distribute: true }]
 ]
 
 describe('a flag and its variable of the environment mean the same', () => {

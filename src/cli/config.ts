@@ -14,6 +14,7 @@ export interface ServeConfig {
   readonly changeDays: number
   readonly searchMemoryMebibytes: number
   readonly poolSize: number
+  readonly distribute: boolean
   readonly http: HttpSettings
 }
 
@@ -34,6 +35,7 @@ export interface ServeOptions {
   readonly changeDays: number
   readonly searchMemory: number
   readonly poolSize: number
+  readonly distribute: boolean
 }
 
 export function databaseOption(): Option {
@@ -61,14 +63,15 @@ export function serveOptions(): Option[] {
     option('--search-memory <MiB>', 'CLIENTELE_SEARCH_MEMORY', 'what searches may keep in memory, about 350 a million customers; 0 for none')
       .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault),
     option('--pool-size <connections>', 'CLIENTELE_POOL_SIZE', 'connections to PostgreSQL that this process opens at most')
-      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.poolSizeMax })).default(limits.poolSizeDefault)
+      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.poolSizeMax })).default(limits.poolSizeDefault),
+    choice('--distribute [switch]', 'CLIENTELE_DISTRIBUTE', 'whether a database on Citus is spread over its machines first, as by the command distribute', { off: false, on: true }, 'on')
   ]
 }
 
 export function serveConfig(options: ServeOptions): ServeConfig {
-  const { database, host, port, changeDays, searchMemory, poolSize, rateLimit, metricsHost, emptySearch, ...http } = options
+  const { database, host, port, changeDays, searchMemory, poolSize, distribute, rateLimit, metricsHost, emptySearch, ...http } = options
   return {
-    database, host, port, changeDays, poolSize, searchMemoryMebibytes: searchMemory,
+    database, host, port, changeDays, poolSize, distribute, searchMemoryMebibytes: searchMemory,
     http: {
       errorStyle: http.errorStyle,
       putMode: http.putMode,
@@ -137,7 +140,7 @@ function databaseHint(value: string): string {
   return rest !== '' && distance(scheme.toLowerCase(), 'sqlite') <= 2 ? ` Did you mean sqlite:${rest}?` : ''
 }
 
-function parseWholeNumber(value: string, { min, max }: { min: number; max: number }): number {
+export function parseWholeNumber(value: string, { min, max }: { min: number; max: number }): number {
   const number = /^\d{1,9}$/.test(value) ? Number(value) : undefined
   if (number !== undefined && number >= min && number <= max) return number
   const hint = number !== undefined ? ` The nearest is ${Math.min(max, Math.max(min, number))}.` : ''

@@ -1,9 +1,11 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { closest } from 'fastest-levenshtein'
 import { ApiError, OperatorError } from '../errors.ts'
+import { limits } from '../limits.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
-import { databaseOption, environmentFault, serveConfig, serveOptions, withoutPassword } from './config.ts'
+import { databaseOption, environmentFault, parseWholeNumber, serveConfig, serveOptions, withoutPassword } from './config.ts'
+import { distribute } from './distribute.ts'
 import { doctor } from './doctor.ts'
 import { createKey, listKeys, revokeKey } from './key.ts'
 import { migrate } from './migrate.ts'
@@ -64,6 +66,10 @@ function program(): Command {
   command(organization, 'list', 'list organizations').action(listOrganizations)
 
   command(clientele, 'migrate', 'make the database, or bring its schema up to date').action(migrate)
+  command(clientele, 'distribute', 'spread the customers of a database on Citus over the machines of its cluster, also while servers run')
+    .addOption(new Option('--shards <number>', 'parts that customers are spread in; what Citus is set to by default')
+      .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.shardsMax })))
+    .action(distribute)
   command(clientele, 'backup', 'write a consistent, checked copy, also while the server runs')
     .requiredOption('--to <file>', 'where to; must not exist')
     .action(backup)

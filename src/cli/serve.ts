@@ -8,6 +8,7 @@ import { createServer } from '../http/server.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
 import type { ServeConfig } from './config.ts'
+import { distributeOver } from './distribute.ts'
 import { withoutPassword } from './config.ts'
 import { nameDatabase, openStore } from './open-store.ts'
 import { version } from './version.ts'
@@ -23,6 +24,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const destination = pino.destination({ fd: 2, sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs })
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
   const metrics = new Metrics()
+  if (config.distribute) await distributeOver(config.database)
   const store = await openStore(config.database, {
     onCommit: metrics.onCommit,
     onIndexLost: ({ cause, retryAfterSeconds }) => { log.error({ err: cause, retryAfterSeconds }, 'lost the index of searches') },
