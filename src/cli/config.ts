@@ -42,6 +42,11 @@ export function databaseOption(): Option {
   return option('--database <url>', 'CLIENTELE_DATABASE', 'the database, as sqlite:PATH or postgres://USER@HOST/NAME').argParser(parseDatabase).default(defaultDatabase)
 }
 
+/** One of the two databases of a copy, neither of which goes without saying. */
+export function copiedDatabaseOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser(parseDatabase).makeOptionMandatory()
+}
+
 /** The options of `serve`, each also a variable of the environment. */
 export function serveOptions(): Option[] {
   return [

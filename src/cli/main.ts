@@ -4,7 +4,8 @@ import { ApiError, OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
-import { databaseOption, environmentFault, parseWholeNumber, serveConfig, serveOptions, withoutPassword } from './config.ts'
+import { copiedDatabaseOption, databaseOption, environmentFault, parseWholeNumber, serveConfig, serveOptions, withoutPassword } from './config.ts'
+import { copy } from './copy.ts'
 import { distribute } from './distribute.ts'
 import { doctor } from './doctor.ts'
 import { createKey, listKeys, revokeKey } from './key.ts'
@@ -73,6 +74,13 @@ function program(): Command {
   command(clientele, 'backup', 'write a consistent, checked copy, also while the server runs')
     .requiredOption('--to <file>', 'where to; must not exist')
     .action(backup)
+  clientele.command('copy').description('copy everything into another database, of the same engine or the other, also while the server of the source runs')
+    .addOption(copiedDatabaseOption('--from <url>', 'the database to copy, as sqlite:PATH or postgres://USER@HOST/NAME'))
+    .addOption(copiedDatabaseOption('--to <url>', 'the database to copy to, given likewise; made when it is not there'))
+    .option('--overwrite', 'remove what the target holds first')
+    .addOption(new Option('--json', 'say it as JSON'))
+    .allowExcessArguments(false)
+    .action(copy)
   command(clientele, 'doctor', 'check that all the database holds agrees, and mend what does not, also while the server runs')
     .option('--check', 'only say what is wrong')
     .action(doctor)

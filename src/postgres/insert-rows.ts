@@ -13,7 +13,7 @@ const valuesMax = 65_535
  * Statements that insert rows, all of which have the same columns: one, or several when the values are too many for
  * one. As lists of VALUES, which Citus sends to the machines of the rows; it would bring any other source to one of them first.
  */
-export function insertRows(table: string, rows: readonly Record<string, ColumnValue>[], suffix = ''): Statement[] {
+export function insertRows(table: string, rows: readonly Record<string, ColumnValue>[], suffix = '', override = ''): Statement[] {
   const [first] = rows
   if (first === undefined) return []
   const columns = Object.keys(first)
@@ -23,7 +23,7 @@ export function insertRows(table: string, rows: readonly Record<string, ColumnVa
     const some = rows.slice(from, from + rowsMax)
     const lists = some.map((_, row) => `(${columns.map((_column, column) => `$${row * columns.length + column + 1}`).join()})`)
     statements.push({
-      text: `insert into ${table} (${columns.join()}) values ${lists.join()} ${suffix}`,
+      text: `insert into ${table} (${columns.join()}) ${override} values ${lists.join()} ${suffix}`,
       values: some.flatMap((row) => columns.map((column) => row[column] ?? null))
     })
   }

@@ -43,6 +43,15 @@ export async function requireMigrated(client: pg.ClientBase): Promise<void> {
   if (version < known) throw new OperatorError('The database has an older schema. Bring it up to date first: npx clientele migrate')
 }
 
+/** Statements that drop every index that is not needed to write, and make it anew; each to be run by itself, outside a transaction. */
+export function indexStatements(): string[] {
+  return readMigrations(migrationsFolder).filter(({ sql }) => sql.includes('concurrently')).flatMap(({ sql }) => statementsOf(sql))
+}
+
+function statementsOf(sql: string): string[] {
+  return sql.trim().split(/;$/m).filter((statement) => statement.trim() !== '')
+}
+
 interface Schema {
   /** 0 for an empty database. */
   readonly version: number
@@ -84,7 +93,7 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
   try {
     if (sql.includes('concurrently')) {
       // One at a time, since several sent together are a transaction.
-      for (const statement of sql.trim().split(/;$/m)) await client.query(statement)
+      for (const statement of statementsOf(sql)) await client.query(statement)
       await keep()
       return
     }

@@ -1,0 +1,79 @@
+import { existsSync } from 'node:fs'
+import { performance } from 'node:perf_hooks'
+import type { ComparedTable, CopyProgress, CopySource, CopyTarget } from '../copy.ts'
+import { copyDatabase } from '../copy.ts'
+import { OperatorError } from '../errors.ts'
+import { sqlitePath, withoutPassword } from './config.ts'
+import { report, table } from './output.ts'
+
+export interface CopyOptions {
+  readonly from: string
+  readonly to: string
+  readonly overwrite?: true
+  readonly json?: true
+}
+
+export async function copy(options: CopyOptions): Promise<void> {
+  const { from, to } = options
+  if (from === to) throw new OperatorError('The source and the target are the same database. Name another one with --to.')
+  const onProgress = options.json === true ? () => undefined : reporter()
+  const { tables, resumedAfter } = await withSource(from, async (source) => await withTarget(to, async (target) =>
+    await copyDatabase(source, target, { overwrite: options.overwrite === true, onProgress })))
+  const isEqual = tables.every((compared) => compared.isEqual)
+  report(options, {
+    json: { from: withoutPassword(from), to: withoutPassword(to), resumedAfter, isEqual, tables },
+    text: [describe(tables), ...(isEqual ? [`Copied ${withoutPassword(from)} to ${withoutPassword(to)}.`] : [])].join('\n')
+  })
+  if (!isEqual) throw new OperatorError('The copy is not like the source. Is something else writing to the target? Copy anew with --overwrite.')
+}
+
+export async function withSource<Answer>(database: string, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
+  const path = sqlitePath(database)
+  if (path === undefined) {
+    const { withCopySource } = await import('../postgres/copy-source.ts')
+    return await withCopySource({ url: database, name: withoutPassword(database) }, use)
+  }
+  if (!existsSync(path)) throw new OperatorError(`There is no database ${path}. Name it with --from.`)
+  const { withCopySource } = await import('../sqlite/copy-source.ts')
+  return await withCopySource(path, use)
+}
+
+async function withTarget<Answer>(database: string, use: (target: CopyTarget) => Promise<Answer>): Promise<Answer> {
+  const path = sqlitePath(database)
+  if (path === undefined) {
+    const { withCopyTarget } = await import('../postgres/copy-target.ts')
+    return await withCopyTarget({ url: database, name: withoutPassword(database) }, use)
+  }
+  const { withCopyTarget } = await import('../sqlite/copy-target.ts')
+  return await withCopyTarget(path, use)
+}
+
+function describe(tables: readonly ComparedTable[]): string {
+  const rows = tables.map(({ table: name, source, target, isEqual }) =>
+    [name, source.rows, target.rows, source.checksum, isEqual ? 'the same' : target.checksum])
+  return table(['table', 'rows of source', 'of target', 'checksum of source', 'of target'], rows)
+}
+
+const progressIntervalMs = 1_000
+
+/** Says a line a second, with an estimate from what this run has done so far of the same kind. */
+function reporter(): (progress: CopyProgress) => void {
+  let saidMs = performance.now()
+  let began: { doing: CopyProgress['doing']; done: number; atMs: number } | undefined
+  return ({ doing, table: name, done, total }) => {
+    const nowMs = performance.now()
+    if (doing !== began?.doing) began = { doing, done, atMs: nowMs }
+    if (nowMs - saidMs < progressIntervalMs && doing !== 'completing') return
+    saidMs = nowMs
+    const leftSeconds = (total - done) * (nowMs - began.atMs) / 1000 / (done - began.done)
+    process.stderr.write(name === undefined
+      ? 'making indexes and counts\n'
+      : `${doing} ${name}: ${done} of ${total} rows, ${Math.floor(done / total * 100)} %${Number.isFinite(leftSeconds) ? `, ${duration(leftSeconds)} left` : ''}\n`)
+  }
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `about ${Math.ceil(seconds)} s`
+  if (seconds < 90 * 60) return `about ${Math.round(seconds / 60)} min`
+  return `about ${(seconds / 3600).toFixed(1)} h`
+}

@@ -1,0 +1,25 @@
+import pg from 'pg'
+import { OperatorError } from '../errors.ts'
+import { isConnectionError, sqlState } from './storage-error.ts'
+
+const insufficientPrivilege = '42501'
+
+/** Runs a step of a copy; when the database fails, says which one, and what to do. */
+export async function naming<Answer>(name: string, step: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await step()
+  } catch (error) {
+    throw toOperatorError(error, name)
+  }
+}
+
+export function toOperatorError(error: unknown, name: string): unknown {
+  if (!(error instanceof pg.DatabaseError) && !isConnectionError(error)) return error
+  const { message, code } = error as Error & { code?: string }
+  // That of several failed attempts to connect is empty.
+  const said = `${name}: ${message === '' ? code ?? 'no connection' : message}.`
+  if (sqlState(error) === insufficientPrivilege) {
+    return new OperatorError(`${said} Name a user in the URL who may: to read, one who may read every table and sequence; to write, the owner of the tables.`, { cause: error })
+  }
+  return new OperatorError(`${said} What was copied stays; run the same command again to go on.`, { cause: error })
+}

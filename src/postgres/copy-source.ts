@@ -1,0 +1,126 @@
+import type pg from 'pg'
+import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
+import { checkServer, withClient } from './connection.ts'
+import { naming } from './copy-error.ts'
+import { requireMigrated } from './migrate.ts'
+
+/** Each takes an id; answers rows with a higher one, ascending. */
+const selects: Record<CopiedTable, string> = {
+  organizations: 'select id, name, created_at as "createdAt" from organizations where id > $1 order by id',
+  tags: `
+    select id, organization_id as "organizationId", name, color, version, is_recolored::int as "isRecolored" from tags where id > $1 order by id`,
+  attributes: 'select id, organization_id as "organizationId", name, type from attributes where id > $1 order by id',
+  customers: `
+    select id, organization_id as "organizationId", created_at as "createdAt", updated_at as "updatedAt",
+      array_to_string(tag_ids, ',') as "tagIds", tag_version as "tagVersion", rendering
+    from customers where id > $1 order by id`,
+  events: `
+    select id, organization_id as "organizationId", customer_id as "customerId", name, data, created_at as "createdAt"
+    from events where id > $1 order by id`,
+  changes: `
+    select id, organization_id as "organizationId", nullif(customer_id, 0) as "customerId", kind, at, key_id as "keyId", request_id as "requestId", before, after
+    from changes where id > $1 order by id`,
+  api_keys: `
+    select id, organization_id as "organizationId", name, secret_hash as "secretHash", created_at as "createdAt", revoked_at as "revokedAt"
+    from api_keys where id > $1 order by id`
+}
+
+/** What the ids of each table are drawn from. */
+export const sequences: Record<CopiedTable, string> = {
+  organizations: 'organizations_id_seq',
+  tags: 'tags_id_seq',
+  attributes: 'attributes_id_seq',
+  customers: 'customer_ids',
+  events: 'event_ids',
+  changes: 'feed_position_seq',
+  api_keys: 'api_keys_id_seq'
+}
+
+const batchRowsMax = 1_000
+const firstBatchRows = 64
+const batchCharacters = 4 * 1024 * 1024
+
+/** Where a database is, and how it is called in messages, which show no password. */
+export interface NamedDatabase {
+  readonly url: string
+  readonly name: string
+}
+
+/** Reads a database in one transaction, which sees one moment; on Citus every machine has its own. */
+export async function withCopySource<Answer>({ url, name }: NamedDatabase, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
+  return await naming(name, async () => await withClient(url, async (client) => {
+    await checkServer(client)
+    await requireMigrated(client)
+    return await readMoment(client, name, use)
+  }))
+}
+
+/** The same with a connection that is open, outside a transaction. */
+export async function readMoment<Answer>(client: pg.ClientBase, name: string, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
+  await naming(name, async () => await client.query('begin isolation level repeatable read read only; set local statement_timeout = 0'))
+  try {
+    return await use(new PostgresSource(client, name))
+  } finally {
+    await client.query('rollback').catch(() => undefined)
+  }
+}
+
+class PostgresSource implements CopySource {
+  readonly #client: pg.ClientBase
+  readonly #name: string
+
+  constructor(client: pg.ClientBase, name: string) {
+    this.#client = client
+    this.#name = name
+  }
+
+  async count(table: CopiedTable): Promise<number> {
+    const [row] = await this.#rows<{ count: number }>(`select count(*) from ${table}`)
+    return row?.count ?? 0
+  }
+
+  async *batches<Table extends CopiedTable>(table: Table, afterId: number): AsyncGenerator<readonly CopiedRows[Table][]> {
+    // Of events and changes the ids have no index, so that reading them in parts would sort them again for each.
+    await this.#rows(`declare copied no scroll cursor for ${selects[table]}`, [afterId])
+    try {
+      let wanted = firstBatchRows
+      for (;;) {
+        const rows = await this.#rows<CopiedRows[Table]>(`fetch ${wanted} from copied`)
+        if (rows.length === 0) break
+        yield rows
+        const fitting = Math.floor(batchCharacters * rows.length / Math.max(1, charactersOf(rows)))
+        wanted = Math.max(1, Math.min(batchRowsMax, wanted * 2, fitting))
+      }
+    } finally {
+      // In a transaction that failed it is gone already.
+      await this.#client.query('close copied').catch(() => undefined)
+    }
+  }
+
+  async settings(): Promise<Settings> {
+    const secrets = await this.#rows<Secret>("select name, encode(value, 'hex') as value from secrets order by name")
+    const highest = await this.#rows<{ sequence: string; id: number }>(`
+      select sequencename as sequence, coalesce(last_value, 0)::bigint as id from pg_sequences
+      where schemaname = (select nspname from pg_namespace join pg_class on relnamespace = pg_namespace.oid where pg_class.oid = 'customers'::regclass)`)
+    const ids = new Map(highest.map(({ sequence, id }) => [sequence, id]))
+    return {
+      secrets,
+      highestIds: (Object.keys(sequences) as CopiedTable[]).map((table): HighestId => ({ table, id: ids.get(sequences[table]) ?? 0 }))
+    }
+  }
+
+  async version(): Promise<string> {
+    const [row] = await this.#rows('select count(*) as count, min(position) as lowest, max(position) as highest from feed')
+    return JSON.stringify(row)
+  }
+
+  async #rows<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return await naming(this.#name, async () => (await this.#client.query<Row>(text, [...values])).rows)
+  }
+}
+
+function charactersOf(rows: readonly object[]): number {
+  let characters = 0
+  for (const row of rows) for (const column of Object.values(row)) if (typeof column === 'string') characters += column.length
+  return characters
+}

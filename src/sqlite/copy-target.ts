@@ -1,0 +1,143 @@
+import type { Database } from 'better-sqlite3'
+import type { CopiedRows, CopiedTable, CopySource, CopyTarget, ProgressStep, Settings } from '../copy.ts'
+import { copiedCustomer, unsound } from '../copy.ts'
+import { OperatorError } from '../errors.ts'
+import { columnValues, indexedValue } from '../sql/customer-row.ts'
+import { Catalog } from './catalog.ts'
+import { recount } from './check-counts.ts'
+import { toOperatorError } from './copy-error.ts'
+import { readMoment } from './copy-source.ts'
+import { openWriter, prepareDatabase } from './open.ts'
+import { prepareWriterStatements } from './writer-statements.ts'
+
+/** In an order in which none refers to what is gone. */
+const clearedTables = [
+  'customer_tags', 'customer_attributes', 'order_buckets', 'events', 'changes', 'customers', 'tags', 'attributes', 'api_keys', 'organizations', 'sqlite_sequence'
+]
+
+const mebibyte = 1024 * 1024
+
+/** Writes to a database, which is made when there is none. */
+export async function withCopyTarget<Answer>(path: string, use: (target: CopyTarget) => Promise<Answer>): Promise<Answer> {
+  prepareDatabase(path)
+  const db = openWriter(path)
+  try {
+    // Entries of customers go to places all over the indexes.
+    db.pragma(`cache_size = ${-256 * 1024}`)
+    db.pragma(`journal_size_limit = ${64 * mebibyte}`)
+    return await use(new SqliteTarget(db, path))
+  } finally {
+    db.close()
+  }
+}
+
+class SqliteTarget implements CopyTarget {
+  readonly name: string
+  readonly #db: Database
+  readonly #inserts: Inserts
+
+  constructor(db: Database, path: string) {
+    this.name = path
+    this.#db = db
+    this.#inserts = prepareInserts(db)
+  }
+
+  async isEmpty(): Promise<boolean> {
+    return this.#run(() => clearedTables.every((table) => this.#db.prepare(`select 1 from ${table} limit 1`).get() === undefined))
+  }
+
+  async progress(): Promise<string | undefined> {
+    return this.#run(() => {
+      const isThere = this.#db.prepare("select 1 from sqlite_schema where name = 'copy_progress'").get() !== undefined
+      return isThere ? this.#db.prepare<[], string>('select progress from copy_progress').pluck().get() : undefined
+    })
+  }
+
+  async clear(progress: string): Promise<void> {
+    this.#transact(() => {
+      for (const table of clearedTables) this.#db.exec(`delete from ${table}`)
+      this.#db.exec('drop table if exists copy_progress; create table copy_progress (progress text not null) strict')
+      this.#db.prepare('insert into copy_progress (progress) values (?)').run(progress)
+    })
+  }
+
+  async insert<Table extends CopiedTable>(table: Table, rows: readonly CopiedRows[Table][], { from, to }: ProgressStep): Promise<void> {
+    this.#transact(() => {
+      const { changes } = this.#db.prepare('update copy_progress set progress = ? where progress = ?').run(to, from)
+      if (changes !== 1) throw new OperatorError(`Another copy writes to ${this.name}. Wait for it, or end it.`)
+      for (const row of rows) this.#inserts[table](row)
+    })
+  }
+
+  async complete({ secrets, highestIds }: Settings): Promise<void> {
+    this.#transact(() => {
+      this.#db.exec('delete from secrets')
+      const insertSecret = this.#db.prepare("insert into secrets (name, value) values (?, unhex(?))")
+      for (const { name, value } of secrets) insertSecret.run(name, value)
+      this.#db.exec('delete from sqlite_sequence')
+      const insertHighest = this.#db.prepare('insert into sqlite_sequence (name, seq) values (?, ?)')
+      for (const { table, id } of highestIds) insertHighest.run(table, id)
+    })
+    this.#run(() => { recount(this.#db) })
+  }
+
+  async read<Answer>(use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
+    return await readMoment(this.#db, this.name, use)
+  }
+
+  async end(): Promise<void> {
+    this.#run(() => this.#db.exec('drop table copy_progress'))
+  }
+
+  #transact(change: () => void): void {
+    this.#run(() => { this.#db.transaction(change).immediate() })
+  }
+
+  #run<Answer>(run: () => Answer): Answer {
+    try {
+      return run()
+    } catch (error) {
+      throw toOperatorError(error, this.name)
+    }
+  }
+}
+
+type Inserts = { readonly [Table in CopiedTable]: (row: CopiedRows[Table]) => void }
+
+/** Rows as the engine keeps them, with what it derives from each. */
+function prepareInserts(db: Database): Inserts {
+  const sql = prepareWriterStatements(db)
+  const insert = <Table extends CopiedTable>(text: string): ((row: CopiedRows[Table]) => void) => {
+    const statement = db.prepare<[CopiedRows[Table]]>(text)
+    return (row) => { statement.run(row) }
+  }
+  const catalog = new Catalog(db)
+  return {
+    organizations: insert<'organizations'>('insert into organizations (id, name, created_at) values (:id, :name, :createdAt)'),
+    tags: insert<'tags'>(`
+      insert into tags (id, organization_id, name, color, version, is_recolored) values (:id, :organizationId, :name, :color, :version, :isRecolored)`),
+    attributes: insert<'attributes'>('insert into attributes (id, organization_id, name, type) values (:id, :organizationId, :name, :type)'),
+    customers: (row) => {
+      const { id, organizationId, createdAt, updatedAt, tagIds, tagVersion, rendering } = row
+      const customer = copiedCustomer(row)
+      sql.insert.run({
+        ...columnValues(customer), id, organization_id: organizationId, created_at: createdAt, updated_at: updatedAt, tag_ids: tagIds, tag_version: tagVersion, rendering
+      })
+      if (tagIds !== '') for (const tagId of tagIds.split(',')) sql.insertTagEntry.run(Number(tagId), id)
+      for (const [name, value] of customer.customData) {
+        // All attributes are there before the first customer.
+        if (!catalog.of(organizationId).attributeIds.has(name)) catalog.load()
+        const attributeId = catalog.of(organizationId).attributeIds.get(name)
+        if (attributeId === undefined) throw unsound(id)
+        sql.insertAttributeEntry.run(attributeId, indexedValue(value), id)
+      }
+    },
+    events: ({ id, customerId, name, data, createdAt }) => { sql.insertEvent.run(id, customerId, name, data, createdAt) },
+    changes: insert<'changes'>(`
+      insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after)
+      values (:id, :organizationId, :customerId, :kind, :at, :keyId, :requestId, :before, :after)`),
+    api_keys: insert<'api_keys'>(`
+      insert into api_keys (id, organization_id, name, secret_hash, created_at, revoked_at)
+      values (:id, :organizationId, :name, :secretHash, :createdAt, :revokedAt)`)
+  }
+}
