@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import SqliteDatabase from 'better-sqlite3'
 import { inject, onTestFinished } from 'vitest'
 import type { Caller } from '../src/api-key.ts'
+import { backUp } from '../src/cli/copy.ts'
 import { systemClock } from '../src/clock.ts'
 import { parseSearch } from '../src/parse-search.ts'
 import { withClient } from '../src/postgres/connection.ts'
@@ -32,6 +33,8 @@ export interface TestDatabase {
   openBackup(path: string): Promise<Store>
   /** Runs SQL that every engine understands, on the tables themselves. */
   sql(text: string): Promise<Record<string, unknown>[]>
+  /** Those that commands write. */
+  readonly tables: readonly string[]
   readonly folder: string
   /** Resolves when searches of the organization are answered from the engine's index; at once where it has none. */
   untilIndexed(store: Store, caller: Pick<Caller, 'organizationId' | 'keyId'>): Promise<void>
@@ -59,6 +62,7 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   const path = join(folder, 'clientele.db')
   return {
     url: `sqlite:${path}`,
+    tables: [...writtenTables, 'customer_tags', 'order_buckets'],
     folder,
     openStore: async () => openSqlite({ path, ...options }),
     async untilIndexed(store, caller) {
@@ -79,20 +83,24 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   }
 }
 
+const writtenTables = ['organizations', 'tags', 'attributes', 'customers', 'customer_attributes', 'events', 'changes']
+
 async function createPostgres(): Promise<TestDatabase> {
   const { url, ownerUrl, drop } = await createPostgresDatabase(inject('postgresUrl'))
   onTestFinished(drop)
   return {
     url,
+    tables: [...writtenTables, 'user_ids', 'feed', 'customer_counts'],
     folder: temporaryFolder(),
     async openStore() {
-      const store = await PostgresStore.open({ url })
+      const store = await PostgresStore.open({ url, backUp: async (path) => await backUp(url, path) })
       onTestFinished(async () => { await store.close() })
       return store
     },
     // Every search goes to the tables.
     untilIndexed: () => Promise.resolve(),
-    openBackup() { throw new Error('PostgreSQL has tools of its own for backups') },
+    // A backup is a file, whatever the engine of the database.
+    openBackup: async (path) => openSqlite({ path }),
     async sql(text) {
       return await withClient(ownerUrl, async (client) => (await client.query<Record<string, unknown>>(text)).rows)
     }

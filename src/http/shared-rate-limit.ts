@@ -56,11 +56,6 @@ export class SharedRateLimit {
     })
   }
 
-  /** Leases no more; what is held is free again within a minute. */
-  close(): void {
-    for (const { timer } of this.#organizations.values()) clearTimeout(timer)
-  }
-
   #of(organizationId: number): Organization {
     const known = this.#organizations.get(organizationId)
     if (known !== undefined) return known

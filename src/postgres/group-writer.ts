@@ -11,6 +11,7 @@ import { limits } from '../limits.ts'
 import type { Written } from '../store.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
+import { oneConnectionAMachine } from './citus.ts'
 import type { ColumnValue } from './customer-row.ts'
 import { attributeRow, customerRow, digestOf } from './customer-row.ts'
 import type { Statement } from './insert-rows.ts'
@@ -33,12 +34,14 @@ interface LockedRow extends RenderingRow {
   readonly created_at: number
 }
 
-interface Drawn extends NamesSeen {
+interface DrawnIds {
   readonly transactionId: string
   readonly customerIds: readonly number[]
   readonly eventIds: readonly number[]
   readonly changeIds: readonly number[]
 }
+
+type Drawn = DrawnIds & NamesSeen
 
 /** Names were made by another transaction since they were read. */
 class NamesMoved extends Error {}
@@ -59,7 +62,8 @@ const beginWriting = [
   'begin',
   `set local statement_timeout = '${limits.searchSecondsMax}s'`,
   `set local lock_timeout = '${limits.lockWaitSeconds}s'`,
-  `set local idle_in_transaction_session_timeout = '${limits.requestTimeoutSeconds}s'`
+  `set local idle_in_transaction_session_timeout = '${limits.requestTimeoutSeconds}s'`,
+  oneConnectionAMachine
 ].join('; ')
 
 /** Carries out commands on PostgreSQL, many in a transaction: one exchange to load, one to store and commit. */
@@ -117,14 +121,14 @@ export class GroupWriter {
   }
 
   async #commitGroup(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
-    let decided: { readonly drawn: Drawn; readonly outcomes: WriteOutcome[] } | undefined
+    let decided: { readonly drawn: Drawn; readonly set: WorkingSet; readonly outcomes: WriteOutcome[] } | undefined
     try {
       await inTransaction(this.#pool, {
         begin: beginWriting,
         task: async (client) => {
           const { loaded, drawn } = await this.#load(client, jobs)
           const { set, outcomes } = this.#decide(jobs, loaded)
-          decided = { drawn, outcomes }
+          decided = { drawn, set, outcomes }
           return statementsOf(set, await this.#storeNames(client, set, drawn), drawn)
         },
         last: (statements) => statements
@@ -133,28 +137,35 @@ export class GroupWriter {
       if (!(error instanceof UnansweredCommit) || decided === undefined) throw error
       if (!await this.#isCommitted(decided.drawn.transactionId, error)) throw error.cause
     }
-    return decided?.outcomes ?? []
+    if (decided === undefined) return []
+    const { set, outcomes } = decided
+    // Who was answered may name them at once. If this fails, whoever needs them learns of them later.
+    if (set.tags.size + set.attributes.length > 0) await this.#catalog.refresh(this.#pool).catch(() => undefined)
+    return outcomes
   }
 
   /** Holds the customers named, and reads what else the commands need, in one exchange. */
   async #load(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<{ loaded: LoadedState; drawn: Drawn }> {
-    const ids = [...new Set(jobs.flatMap(({ command }) => commandCustomerIds(command)))].toSorted((one, other) => one - other)
+    const named = [...new Set(jobs.flatMap(({ command }) => commandCustomerIds(command)))].toSorted((one, other) => one - other)
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
     const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
-    const [locked, { rows: [drawn] }, holders] = await Promise.all([
-      ids.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(ids), [ids, organizationIds]),
-      client.query<Drawn>(`
+    const [locked, { rows: [ids] }, { rows: [seen] }, holders] = await Promise.all([
+      named.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(named), [named, organizationIds]),
+      // Without a table, so that it runs nowhere but in this transaction of this server.
+      client.query<DrawnIds>(`
         select pg_current_xact_id()::text as "transactionId",
           array(select nextval('customer_ids') from generate_series(1, $1::int)) as "customerIds",
           array(select nextval('event_ids') from generate_series(1, $2::int)) as "eventIds",
-          array(select nextval('feed_position_seq') from generate_series(1, $3::int)) as "changeIds", ${selectNamesSeen}`,
+          array(select nextval('feed_position_seq') from generate_series(1, $3::int)) as "changeIds"`,
       [count('create'), count('recordEvent'), jobs.reduce((sum, { command }) => sum + changesMax(command), 0)]),
+      client.query<NamesSeen>(`select ${selectNamesSeen}`),
       userIds.length === 0 ? { rows: [] } : client.query<{ organization_id: number; digest: Buffer; customer_id: number }>(
         'select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
         [organizationIds, userIds.map(({ userId }) => digestOf(userId))])
     ])
-    if (drawn === undefined) throw new Error('No ids were drawn')
+    if (ids === undefined || seen === undefined) throw new Error('No ids were drawn')
+    const drawn = { ...ids, ...seen }
     await this.#catalog.refresh(client, drawn)
     const customers = new Map(locked.rows.map((row): [number, LoadedCustomer] => {
       const rendering = this.#catalog.render(row.organization_id, row)
@@ -337,7 +348,7 @@ function changeStatements({ changes }: WorkingSet, ids: readonly number[]): Stat
     // A creation's fields are in the customer's row, which halves what a customer takes on disk.
     after: kind === 'customer.created' || after === null ? null : renderFields(after)
   }))
-  const pointers = rows.map(({ id, organization_id, customer_id, at }) => ({ position: id, organization_id, customer_id, at }))
+  const pointers = rows.map(({ id, organization_id, customer_id }) => ({ position: id, organization_id, customer_id }))
   return [...insertRows('changes', rows), ...insertRows('feed', pointers)]
 }
 

@@ -8,6 +8,7 @@ import type { Customer } from '../../src/contract/customer.ts'
 import { emptyCustomer } from '../../src/customer.ts'
 import { ApiError } from '../../src/errors.ts'
 import { limits } from '../../src/limits.ts'
+import { parseSearch } from '../../src/parse-search.ts'
 import { defaultColor } from '../../src/tag-color.ts'
 import type { TestDatabase } from '../engines.ts'
 import { createDatabase, openStore } from '../engines.ts'
@@ -39,8 +40,7 @@ async function refused(answer: Promise<unknown>): Promise<object> {
 }
 
 /** Everything that a command may leave behind. */
-async function dump({ sql }: TestDatabase): Promise<Record<string, unknown>> {
-  const tables = ['organizations', 'tags', 'attributes', 'customers', 'customer_tags', 'customer_attributes', 'events', 'changes']
+async function dump({ sql, tables }: TestDatabase): Promise<Record<string, unknown>> {
   const rows = await Promise.all(tables.map(async (table) => (await sql(`select * from ${table}`)).map((row) => JSON.stringify(row)).toSorted()))
   return Object.fromEntries(tables.map((table, index) => [table, rows[index]]))
 }
@@ -55,7 +55,8 @@ interface ChangeRow {
 async function changes({ sql }: TestDatabase): Promise<ChangeRow[]> {
   const parse = (value: unknown): unknown => (typeof value === 'string' ? JSON.parse(value) : value)
   return (await sql('select customer_id, kind, before, after from changes order by id'))
-    .map(({ customer_id, kind, before, after }) => ({ customer: customer_id, kind, before: parse(before), after: parse(after) }))
+    // A change of no single customer has null here and 0 there.
+    .map(({ customer_id, kind, before, after }) => ({ customer: customer_id === 0 ? null : customer_id, kind, before: parse(before), after: parse(after) }))
 }
 
 function range(length: number): number[] {
@@ -255,8 +256,9 @@ describe('an organization', () => {
     const hashes = range(8).map(() => hashSecret(generateSecret()))
     const answers = await Promise.all(hashes.map((secretHash, index) => store.createDefault({ name: `key ${index}`, secretHash })))
 
-    expect(answers.slice(1)).toEqual(range(7).map(() => undefined))
-    expect(await store.keys()).toEqual([answers[0]])
+    const made = answers.filter((answer) => answer !== undefined)
+    expect(made).toHaveLength(1)
+    expect(await store.keys()).toEqual(made)
     expect((await store.organizations()).map(({ name, customers }) => ({ name, customers }))).toEqual([{ name: 'default', customers: 0 }])
   })
 })
@@ -534,7 +536,8 @@ describe('a refused command leaves nothing behind', () => {
 
     expect(await refused(command(organization))).toEqual(expected)
     expect(await dump(database)).toEqual(before)
-    expect((await organization.create(seen)).id).toBe(3)
+    // An engine may have drawn an id that the refused command then had no use for.
+    expect((await organization.create(seen)).id).toBeGreaterThan(2)
   })
 
   test('an unknown attribute where attributes are strict', async () => {
@@ -736,8 +739,9 @@ describe('the store', () => {
   test('finishes what it accepted before it closes', async () => {
     const database = await createDatabase()
     const store = await database.openStore()
-    const { create, search } = await openOrganization(store)
-    const accepted = [...range(300).map(() => create()), search({ filter: [{ field: 'customers.name', operator: '~', value: 'x' }] })]
+    const { create, caller } = await openOrganization(store)
+    const { search } = parseSearch({ filter: [{ field: 'customers.name', operator: '~', value: 'x' }] }, { ...await store.searchContext(caller.organizationId), now: 0 })
+    const accepted = [...range(300).map(() => create()), store.search(caller, search)]
     await store.close()
 
     expect(await database.sql('select count(*) as count from customers')).toEqual([{ count: 300 }])

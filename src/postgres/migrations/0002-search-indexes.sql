@@ -34,5 +34,5 @@ create index concurrently events_by_name on events (organization_id, name, custo
 drop index concurrently if exists feed_by_transaction;
 create index concurrently feed_by_transaction on feed (xid);
 -- Purging what is older than it is kept.
-drop index concurrently if exists feed_by_time;
-create index concurrently feed_by_time on feed (at);
+drop index concurrently if exists changes_by_time;
+create index concurrently changes_by_time on changes (at);
