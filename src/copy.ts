@@ -71,6 +71,11 @@ export interface HighestId {
   readonly id: number
 }
 
+/** A database failed amid a copy. The same copy, begun again, goes on. */
+export class CopyFailure extends OperatorError {
+  override readonly name = 'CopyFailure'
+}
+
 /** A database as it was at one moment, whatever is written to it meanwhile. */
 export interface CopySource {
   count(table: CopiedTable): Promise<number>

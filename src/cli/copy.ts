@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
-import type { ComparedTable, CopyProgress, CopySource, CopyTarget } from '../copy.ts'
-import { copyDatabase } from '../copy.ts'
+import type { ComparedTable, CopyProgress, CopyReport, CopySource, CopyTarget } from '../copy.ts'
+import { copyDatabase, CopyFailure } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
+import type { Backup } from '../store.ts'
 import { sqlitePath, withoutPassword } from './config.ts'
 import { report, table } from './output.ts'
 
@@ -17,8 +18,10 @@ export async function copy(options: CopyOptions): Promise<void> {
   const { from, to } = options
   if (from === to) throw new OperatorError('The source and the target are the same database. Name another one with --to.')
   const onProgress = options.json === true ? () => undefined : reporter()
-  const { tables, resumedAfter } = await withSource(from, async (source) => await withTarget(to, async (target) =>
-    await copyDatabase(source, target, { overwrite: options.overwrite === true, onProgress })))
+  const { tables, resumedAfter } = await run(from, to, { overwrite: options.overwrite === true, onProgress }).catch((error: unknown) => {
+    if (!(error instanceof CopyFailure)) throw error
+    throw new OperatorError(`${error.message} What was copied stays; run the same command again to go on.`, { cause: error })
+  })
   const isEqual = tables.every((compared) => compared.isEqual)
   report(options, {
     json: { from: withoutPassword(from), to: withoutPassword(to), resumedAfter, isEqual, tables },
@@ -27,7 +30,20 @@ export async function copy(options: CopyOptions): Promise<void> {
   if (!isEqual) throw new OperatorError('The copy is not like the source. Is something else writing to the target? Copy anew with --overwrite.')
 }
 
-export async function withSource<Answer>(database: string, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
+/** Writes a checked copy to a file, whatever the engine of the database. */
+export async function backUp(database: string, path: string): Promise<Backup> {
+  const { writeBackup } = await import('../sqlite/backup.ts')
+  return await writeBackup(path, async (draft) => {
+    const { tables } = await run(database, `sqlite:${draft}`, { overwrite: false, onProgress: () => undefined })
+    if (!tables.every(({ isEqual }) => isEqual)) throw new Error('the copy is not like the database')
+  })
+}
+
+async function run(from: string, to: string, options: Parameters<typeof copyDatabase>[2]): Promise<CopyReport> {
+  return await withSource(from, async (source) => await withTarget(to, async (target) => await copyDatabase(source, target, options)))
+}
+
+async function withSource<Answer>(database: string, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
   const path = sqlitePath(database)
   if (path === undefined) {
     const { withCopySource } = await import('../postgres/copy-source.ts')

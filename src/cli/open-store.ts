@@ -6,7 +6,7 @@ import type { Store } from '../store.ts'
 import { sqlitePath, withoutPassword } from './config.ts'
 
 /** What each engine takes of these is its own. */
-type StoreOptions = Omit<SqliteOptions, 'path'> & Omit<PostgresOptions, 'url'>
+type StoreOptions = Omit<SqliteOptions, 'path'> & Omit<PostgresOptions, 'url' | 'backUp'>
 
 /** The engine that a database URL names, with its schema up to date. */
 export async function openStore(database: string, { poolSize, ...options }: StoreOptions = {}): Promise<Store> {
@@ -20,6 +20,10 @@ export async function openStore(database: string, { poolSize, ...options }: Stor
   const { PostgresStore } = await import('../postgres/store.ts')
   return await PostgresStore.open({
     url: database,
+    backUp: async (path) => {
+      const { backUp } = await import('./copy.ts')
+      return await backUp(database, path)
+    },
     ...(poolSize === undefined ? {} : { poolSize }),
     ...(onCommit === undefined ? {} : { onCommit }),
     ...(searchSecondsMax === undefined ? {} : { searchSecondsMax })

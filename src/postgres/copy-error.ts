@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { CopyFailure } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import { isConnectionError, sqlState } from './storage-error.ts'
 
@@ -9,11 +10,11 @@ export async function naming<Answer>(name: string, step: () => Promise<Answer>):
   try {
     return await step()
   } catch (error) {
-    throw toOperatorError(error, name)
+    throw toCopyFailure(error, name)
   }
 }
 
-export function toOperatorError(error: unknown, name: string): unknown {
+function toCopyFailure(error: unknown, name: string): unknown {
   if (!(error instanceof pg.DatabaseError) && !isConnectionError(error)) return error
   const { message, code } = error as Error & { code?: string }
   // That of several failed attempts to connect is empty.
@@ -21,5 +22,5 @@ export function toOperatorError(error: unknown, name: string): unknown {
   if (sqlState(error) === insufficientPrivilege) {
     return new OperatorError(`${said} Name a user in the URL who may: to read, one who may read every table and sequence; to write, the owner of the tables.`, { cause: error })
   }
-  return new OperatorError(`${said} What was copied stays; run the same command again to go on.`, { cause: error })
+  return new CopyFailure(said, { cause: error })
 }

@@ -1,8 +1,8 @@
 import { SqliteError } from 'better-sqlite3'
-import { OperatorError } from '../errors.ts'
+import { CopyFailure } from '../copy.ts'
 
 /** What a copy that fails on a file says of it; errors of other kinds stay as they are. */
-export function toOperatorError(error: unknown, path: string): unknown {
+export function toCopyFailure(error: unknown, path: string): unknown {
   if (!(error instanceof SqliteError)) return error
-  return new OperatorError(`${path}: ${error.message}. What was copied stays; run the same command again to go on.`, { cause: error })
+  return new CopyFailure(`${path}: ${error.message}.`, { cause: error })
 }

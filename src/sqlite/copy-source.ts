@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
 import { openReader, requirePrepared } from './open.ts'
-import { toOperatorError } from './copy-error.ts'
+import { toCopyFailure } from './copy-error.ts'
 
 /** Each takes an id; answers rows with a higher one, ascending. */
 const selects: Record<CopiedTable, string> = {
@@ -111,7 +111,7 @@ class SqliteSource implements CopySource {
     try {
       return read()
     } catch (error) {
-      throw toOperatorError(error, this.#path)
+      throw toCopyFailure(error, this.#path)
     }
   }
 }

@@ -5,7 +5,7 @@ import { OperatorError } from '../errors.ts'
 import { columnValues, indexedValue } from '../sql/customer-row.ts'
 import { Catalog } from './catalog.ts'
 import { recount } from './check-counts.ts'
-import { toOperatorError } from './copy-error.ts'
+import { toCopyFailure } from './copy-error.ts'
 import { readMoment } from './copy-source.ts'
 import { openWriter, prepareDatabase } from './open.ts'
 import { prepareWriterStatements } from './writer-statements.ts'
@@ -97,7 +97,7 @@ class SqliteTarget implements CopyTarget {
     try {
       return run()
     } catch (error) {
-      throw toOperatorError(error, this.name)
+      throw toCopyFailure(error, this.name)
     }
   }
 }

@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto'
-import { accessSync, closeSync, constants, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import SqliteDatabase from 'better-sqlite3'
 import type { ApiKey, Caller } from '../api-key.ts'
 import type { UnixSeconds } from '../clock.ts'
 import type { Command } from '../command.ts'
@@ -13,6 +11,7 @@ import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
+import { writeBackup } from './backup.ts'
 import { prepareDatabase } from './open.ts'
 import { isList } from './list-reader.ts'
 import type { DispatchOptions } from './search-dispatch.ts'
@@ -142,21 +141,10 @@ export class SqliteStore implements Store {
   }
 
   async backup(path: string): Promise<Backup> {
-    if (existsSync(path)) throw new OperatorError(`${path} exists already. Name a new file, or remove it first.`)
-    const draft = `${path}.${randomUUID()}.part`
-    try {
+    return await writeBackup(path, (draft) => {
       closeSync(openSync(draft, 'wx', 0o600))
       this.#openReader().copyTo(draft)
-      const customers = checkCopy(draft)
-      fsyncPath(draft)
-      renameSync(draft, path)
-      fsyncPath(dirname(path))
-      return { customers, bytes: fileBytes(path) }
-    } catch (error) {
-      throw new OperatorError(`The backup to ${path} failed: ${error instanceof Error ? error.message : String(error)}. The database was not touched.`, { cause: error })
-    } finally {
-      rmSync(draft, { force: true })
-    }
+    })
   }
 
   async close(): Promise<void> {
@@ -234,24 +222,6 @@ function openPrepared(path: string, open: () => SqliteStore): SqliteStore {
   } catch (error) {
     throw new OperatorError(`${path} cannot be opened: ${error instanceof Error ? error.message : String(error)}. Check the file, its folder and their permissions.`, { cause: error })
   }
-}
-
-/** Opens a copy and looks at every page of it. Answers how many customers it holds. */
-function checkCopy(path: string): number {
-  const copy = new SqliteDatabase(path, { readonly: true })
-  try {
-    const verdict = copy.pragma('integrity_check', { simple: true })
-    if (verdict !== 'ok') throw new Error(`the copy is damaged (${String(verdict)})`)
-    return copy.prepare<[], number>('select count(*) from customers').pluck().get() ?? 0
-  } finally {
-    copy.close()
-  }
-}
-
-function fsyncPath(path: string): void {
-  const file = openSync(path, 'r')
-  fsyncSync(file)
-  closeSync(file)
 }
 
 function fileBytes(path: string): number {
