@@ -34,10 +34,12 @@ interface Table {
   readonly placement: Placement
 }
 
-/** Goes first in a transaction that changes tables of both kinds, which Citus otherwise does over connections that do not see each other. */
-export const oneConnectionAMachine = "set local citus.multi_shard_modify_mode = 'sequential'"
+/** For a transaction that writes little in many shards: each connection more is another commit to prepare. Nobody else reads the setting. */
+export const oneConnectionAMachine = 'set local citus.max_adaptive_executor_pool_size = 1'
 
-/** What runs elsewhere too, where the setting is one that nobody reads. */
+/** For changes of the schema, which Citus otherwise makes over connections that do not see each other. */
+export const inSequence = `${oneConnectionAMachine}; set local citus.multi_shard_modify_mode = 'sequential'`
+
 export async function isDistributed(client: pg.ClientBase): Promise<boolean> {
   if (!await hasCitus(client)) return false
   const { rows: [row] } = await client.query<{ is: boolean }>(

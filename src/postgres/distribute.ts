@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { OperatorError } from '../errors.ts'
-import { dropOldRows, isDistributed, oneConnectionAMachine, placeTables, requireCluster, shardCount } from './citus.ts'
+import { dropOldRows, inSequence, isDistributed, placeTables, requireCluster, shardCount } from './citus.ts'
 import { withClient } from './connection.ts'
 import { migrateDatabase, underSchemaLock } from './migrate.ts'
 import { isConflict } from './storage-error.ts'
@@ -46,7 +46,7 @@ async function placeAll(client: pg.ClientBase, shards: number | undefined): Prom
   for (let attempt = 1; ; attempt += 1) {
     try {
       await client.query('begin')
-      await client.query(oneConnectionAMachine)
+      await client.query(inSequence)
       const tables = await placeTables(client, { shards })
       await client.query('commit')
       return tables

@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { OperatorError } from '../errors.ts'
 import type { Migration } from '../sql/migrations.ts'
 import { readMigrations } from '../sql/migrations.ts'
-import { isDistributed, oneConnectionAMachine, placeTables } from './citus.ts'
+import { inSequence, isDistributed, placeTables } from './citus.ts'
 import { checkServer, withClient } from './connection.ts'
 import { sqlState } from './storage-error.ts'
 
@@ -98,7 +98,7 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
       return
     }
     await client.query('begin')
-    await client.query(oneConnectionAMachine)
+    await client.query(inSequence)
     await client.query(sql)
     await keep()
     // Where customers are spread over several machines, new tables are at once.
