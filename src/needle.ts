@@ -7,7 +7,7 @@ const headCharacters = 6
  * For each beginning of a text, by its last place: how much of the text begins at a later place in it and
  * reaches its end. So a search goes on after a mismatch without going back (Knuth, Morris and Pratt).
  */
-export function overlapsOf(text: string): Uint32Array {
+function overlapsOf(text: string): Uint32Array {
   const overlaps = new Uint32Array(text.length)
   let overlap = 0
   for (let at = 1; at < text.length; at += 1) {

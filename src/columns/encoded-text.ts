@@ -4,6 +4,9 @@
  */
 export type EncodedText = string
 
+/** Stands between texts that are kept as one string: a byte that does not occur in UTF-8. */
+export const textSeparator = '\xff'
+
 const beyondAscii = /[\u0080-\uffff]/
 
 export function encodeText(text: string): EncodedText {

@@ -1,9 +1,8 @@
 import { Needle } from '../needle.ts'
 import type { Bits } from './bits.ts'
 import type { Deadline } from './deadline.ts'
-import { charactersPerStepBits } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
-import { compactText } from './encoded-text.ts'
+import { compactText, textSeparator } from './encoded-text.ts'
 import type { PhoneDigits, RankedLying } from './phone-digits.ts'
 import { rankedLyings } from './phone-digits.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
@@ -20,8 +19,8 @@ export const segmentRows = 1_024
 /** Changed rows that a segment holds apart before it is written anew: a sixteenth, so that a change costs the writing of 16 rows. */
 const changedRowsMax = segmentRows / 16
 
-/** Neither byte occurs in UTF-8. */
-const separator = '\xff'
+const separator = textSeparator
+/** Does not occur in UTF-8 either. */
 const nullText = '\xfe'
 const nullCode = 0xfe
 
@@ -179,8 +178,8 @@ export class TextSegment {
     }
   }
 
-  /** Tells, of each row whose text has the needle, where it lies first. */
-  #eachPlace(needle: Needle, deadline: Deadline, tell: (row: number, at: number) => void): void {
+  /** Tells, of each row whose text has what is sought, where that lies first. */
+  #eachPlace(sought: RankProbe, deadline: Deadline, tell: (row: number, at: number) => void): void {
     const starts = this.#starts
     const rows = starts.length - 1
     let row = 0
@@ -192,12 +191,12 @@ export class TextSegment {
       const before = isWhole ? 0 : from
       const piece = isWhole ? this.#text : this.#text.slice(from, to)
       deadline.look()
-      let at = needle.indexIn(piece)
+      let at = sought.indexIn(piece)
       while (at >= 0) {
         while ((starts[row + 1] ?? 0) <= before + at) row += 1
         tell(row, before + at)
         row += 1
-        at = needle.indexIn(piece, (starts[row] ?? 0) - before)
+        at = sought.indexIn(piece, (starts[row] ?? 0) - before)
       }
       row = end
     }
@@ -224,7 +223,7 @@ export class TextSegment {
     const starts = this.#starts
     const rows = starts.length - 1
     const { length } = needle
-    const code = needle.charCodeAt(0)
+    const [head, tail] = [needle.charCodeAt(0), needle.charCodeAt(length - 1)]
     let next = starts[0] ?? 0
     for (let row = 0; row < rows; row += 1) {
       const start = next
@@ -232,7 +231,8 @@ export class TextSegment {
       const end = next - 1
       if (end - start < length) continue
       const at = how === 'end' ? end - length : start
-      if (text.charCodeAt(at) !== code) continue
+      // Either end tells most texts: ids share what they begin with, mailboxes what they end with.
+      if (text.charCodeAt(at) !== head || text.charCodeAt(at + length - 1) !== tail) continue
       deadline.countText(needle)
       if (text.startsWith(needle, at)) found.add(first + row)
     }
@@ -252,16 +252,10 @@ export class TextSegment {
     this.#eachDigits(digits, deadline, (row, rank) => { if (rank <= worst) found.add(first + row) })
   }
 
-  /** Tells, of each row, the best way in which the digits lie in its text, also when they do not. */
+  /** Tells, of each row in whose text the digits lie, the best way in which they do. */
   #eachDigits(digits: PhoneDigits, deadline: Deadline, tell: (row: number, rank: number) => void): void {
-    const text = this.#text
-    const starts = this.#starts
-    const rows = starts.length - 1
-    for (let row = 0; row < rows; row += 1) {
-      const from = starts[row] ?? 0
-      const to = (starts[row + 1] ?? 0) - 1
-      deadline.count((to - from) >>> charactersPerStepBits)
-      tell(row, digits.rankIn(text, from, to))
-    }
+    this.#eachPlace(digits, deadline, (row) => {
+      tell(row, digits.rankIn(this.#text, this.#starts[row] ?? 0, (this.#starts[row + 1] ?? 0) - 1))
+    })
   }
 }
