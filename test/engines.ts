@@ -33,6 +33,8 @@ export interface TestDatabase {
   openBackup(path: string): Promise<Store>
   /** Runs SQL that every engine understands, on the tables themselves. */
   sql(text: string): Promise<Record<string, unknown>[]>
+  /** Those that commands write. */
+  readonly tables: readonly string[]
   readonly folder: string
   /** Resolves when searches of the organization are answered from the engine's index; at once where it has none. */
   untilIndexed(store: Store, caller: Pick<Caller, 'organizationId' | 'keyId'>): Promise<void>
@@ -60,6 +62,7 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   const path = join(folder, 'clientele.db')
   return {
     url: `sqlite:${path}`,
+    tables: [...writtenTables, 'customer_tags', 'order_buckets'],
     folder,
     openStore: async () => openSqlite({ path, ...options }),
     async untilIndexed(store, caller) {
@@ -80,11 +83,14 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
   }
 }
 
+const writtenTables = ['organizations', 'tags', 'attributes', 'customers', 'customer_attributes', 'events', 'changes']
+
 async function createPostgres(): Promise<TestDatabase> {
   const { url, ownerUrl, drop } = await createPostgresDatabase(inject('postgresUrl'))
   onTestFinished(drop)
   return {
     url,
+    tables: [...writtenTables, 'user_ids', 'feed', 'customer_counts'],
     folder: temporaryFolder(),
     async openStore() {
       const store = await PostgresStore.open({ url, backUp: async (path) => await backUp(url, path) })

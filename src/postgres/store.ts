@@ -191,6 +191,7 @@ export class PostgresStore implements Store {
   }
 
   async close(): Promise<void> {
+    if (this.#pool.ending) return
     await Promise.all([this.#writes.close(), this.#searches.close()])
     await this.#pool.end()
   }
@@ -250,17 +251,17 @@ async function insertKey(
 
 /** Forgets some of the oldest changes. Until then a deletion could be undone; its customer's events go with that chance. */
 async function purgeGroup(client: pg.ClientBase, before: UnixSeconds): Promise<number> {
-  const { rows: pointers } = await client.query<{ position: number; customer_id: number }>(
-    'delete from feed where position in (select position from feed where at < $1 order by position limit $2) returning position, customer_id',
-    [before, limits.purgeGroupMax])
-  if (pointers.length === 0) return 0
-  const { rows: changes } = await client.query<{ kind: string; customer_id: number }>(
-    'delete from changes where customer_id = any($1) and id = any($2) returning kind, customer_id',
-    [[...new Set(pointers.map(({ customer_id }) => customer_id))], pointers.map(({ position }) => position)])
-  const deleted = changes.filter(({ kind }) => kind === 'customer.deleted').map(({ customer_id }) => customer_id)
-  if (deleted.length > 0) {
+  const { rows: old } = await client.query<{ id: number; kind: string; customer_id: number }>(
+    'select id, kind, customer_id from changes where at < $1 limit $2', [before, limits.purgeGroupMax])
+  if (old.length === 0) return 0
+  const ids = old.map(({ id }) => id)
+  const { rows: deleted } = await client.query<{ kind: string; customer_id: number }>(
+    'delete from changes where customer_id = any($1) and id = any($2) returning kind, customer_id', [[...new Set(old.map(({ customer_id }) => customer_id))], ids])
+  await client.query('delete from feed where position = any($1)', [ids])
+  const gone = deleted.filter(({ kind }) => kind === 'customer.deleted').map(({ customer_id }) => customer_id)
+  if (gone.length > 0) {
     await client.query(
-      'delete from events where customer_id = any($1) and not exists (select from customers where customers.id = events.customer_id)', [deleted])
+      'delete from events where customer_id = any($1) and not exists (select from customers where customers.id = events.customer_id)', [gone])
   }
-  return pointers.length
+  return deleted.length
 }
