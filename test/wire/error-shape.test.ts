@@ -4,6 +4,7 @@ import { ErrorBody, ErrorEntry } from '../../src/contract/error.ts'
 import type { ErrorCode } from '../../src/errors.ts'
 import { ApiError, customerNotFound, errorCodes, invalidRequest, unavailable, userIdTaken } from '../../src/errors.ts'
 import { errorBody, statusByCode, toApiError } from '../../src/http/error-response.ts'
+import { createDatabase } from '../engines.ts'
 import type { Answer } from '../start-server.ts'
 import { startWire } from './expected.ts'
 
@@ -93,9 +94,10 @@ test('a failure that nobody foresaw is internal, and keeps its cause for the log
 })
 
 test('GET /v1/customers 500: a store that fails is internal, and the log has the cause', async () => {
-  const { ask, store, logged } = await startWire()
-  await ask('GET', '/v1/customers')
-  await store.close()
+  const database = await createDatabase()
+  const { ask, create, logged } = await startWire({}, database)
+  await create()
+  await database.sql('alter table customers rename to lost')
   expect(await ask('GET', '/v1/customers')).toEqual({ status: 500, body: { errors: [{ code: 'internal', message: 'Internal error' }] } })
   expect(logged.at(-1)).toMatchObject({ level: 50, status: 500, code: 'internal', err: { message: expect.any(String) as string } })
 })

@@ -33,6 +33,9 @@ export async function startWire(settings: Partial<HttpSettings> = {}, database?:
   }
 }
 
+/** Whose value cannot be foreseen after a refusal: an engine may draw ids before it refuses. */
+export const someId = expect.any(Number) as number
+
 /** Dates that a test can foresee. */
 export const seen = { firstSeen: '1700000000', lastSeen: '1700000000' } as const
 
