@@ -71,13 +71,14 @@ export class GroupWriter {
   readonly #pool: pg.Pool
   readonly #catalog: Catalog
   readonly #clock: Clock
-  /** Whether customers are spread over several machines, as found out by an attempt to lock some. */
-  #isDistributed = false
+  /** Whether customers are spread over several machines; found out by an attempt to lock some, when it became so while this runs. */
+  #isDistributed: boolean
 
-  constructor(pool: pg.Pool, { catalog, clock }: { catalog: Catalog; clock: Clock }) {
+  constructor(pool: pg.Pool, { catalog, clock, isDistributed }: { catalog: Catalog; clock: Clock; isDistributed: boolean }) {
     this.#pool = pool
     this.#catalog = catalog
     this.#clock = clock
+    this.#isDistributed = isDistributed
   }
 
   /**

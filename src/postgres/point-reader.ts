@@ -3,6 +3,7 @@ import type { CustomerJson } from '../customer.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import { isConnectionError, toStorageError, UnansweredCommit } from './storage-error.ts'
+import { withConnection } from './transaction.ts'
 
 interface Pending {
   readonly organizationId: number
@@ -11,10 +12,18 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
-interface FoundRow extends RenderingRow, NamesSeen {
+interface FoundRow extends RenderingRow {
   readonly id: number
   readonly organization_id: number
 }
+
+interface Found {
+  readonly rows: FoundRow[]
+  readonly seen: NamesSeen | undefined
+}
+
+const customerColumns = 'id, organization_id, rendering, tag_ids, tag_version'
+const fromCustomers = 'from customers where id = any($1) and organization_id = any($2)'
 
 /** Statements under way at a time; what is asked meanwhile goes together with the next. */
 const statementsMax = 2
@@ -24,13 +33,16 @@ const idsMax = 500
 export class PointReader {
   readonly #pool: pg.Pool
   readonly #catalog: Catalog
+  readonly #isDistributed: boolean
   #waiting: Pending[] = []
   #underWay = 0
   #isScheduled = false
 
-  constructor(pool: pg.Pool, catalog: Catalog) {
+  /** `isDistributed`: customers are spread over several machines. */
+  constructor(pool: pg.Pool, { catalog, isDistributed }: { catalog: Catalog; isDistributed: boolean }) {
     this.#pool = pool
     this.#catalog = catalog
+    this.#isDistributed = isDistributed
   }
 
   find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
@@ -72,12 +84,25 @@ export class PointReader {
 
   async #read(asked: readonly Pending[]): Promise<FoundRow[]> {
     const values = [[...new Set(asked.map(({ id }) => id))], [...new Set(asked.map(({ organizationId }) => organizationId))]]
-    const { rows } = await readAgain(() => this.#pool.query<FoundRow>(`
-      select id, organization_id, rendering, tag_ids, tag_version, ${selectNamesSeen}
-      from customers where id = any($1) and organization_id = any($2)`, values))
-    const [first] = rows
-    if (first !== undefined) await this.#catalog.refresh(this.#pool, first)
+    const { rows, seen } = await readAgain(() => (this.#isDistributed ? this.#readSpread(values) : this.#readWithNames(values)))
+    if (seen !== undefined) await this.#catalog.refresh(this.#pool, seen)
     return rows
+  }
+
+  async #readWithNames(values: unknown[]): Promise<Found> {
+    const { rows } = await this.#pool.query<FoundRow & NamesSeen>(`select ${customerColumns}, ${selectNamesSeen} ${fromCustomers}`, values)
+    return { rows, seen: rows[0] }
+  }
+
+  /** What is the newest of the names comes behind, from one machine: as part of the same statement it would be sent to all of them. */
+  async #readSpread(values: unknown[]): Promise<Found> {
+    return await withConnection(this.#pool, async (client) => {
+      const [{ rows }, { rows: [seen] }] = await Promise.all([
+        client.query<FoundRow>(`select ${customerColumns} ${fromCustomers}`, values),
+        client.query<NamesSeen>(`select ${selectNamesSeen}`)
+      ])
+      return { rows, seen }
+    })
   }
 }
 

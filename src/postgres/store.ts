@@ -12,7 +12,8 @@ import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
-import { openPool } from './connection.ts'
+import { isDistributed } from './citus.ts'
+import { openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { migrateDatabase } from './migrate.ts'
@@ -52,13 +53,16 @@ export class PostgresStore implements Store {
   readonly #backUp: PostgresOptions['backUp']
   #cursorSecret: Uint8Array | undefined
 
-  private constructor({ url, backUp, poolSize = limits.poolSizeDefault, onCommit = () => undefined, searchSecondsMax = limits.searchSecondsMax }: PostgresOptions) {
+  private constructor(
+    { url, backUp, poolSize = limits.poolSizeDefault, onCommit = () => undefined, searchSecondsMax = limits.searchSecondsMax }: PostgresOptions,
+    { isDistributed }: { isDistributed: boolean }
+  ) {
     this.#pool = openPool({ url, poolSize })
     this.#searchSecondsMax = searchSecondsMax
     this.#backUp = backUp
-    this.#points = new PointReader(this.#pool, this.#catalog)
+    this.#points = new PointReader(this.#pool, { catalog: this.#catalog, isDistributed })
     this.#keys = new KeyReader(this.#pool)
-    const writer = new GroupWriter(this.#pool, { catalog: this.#catalog, clock: systemClock })
+    const writer = new GroupWriter(this.#pool, { catalog: this.#catalog, clock: systemClock, isDistributed })
     this.#writes = new WriteQueue(writer, { writersMax: Math.max(1, Math.min(writersMax, Math.floor(poolSize / 2))), onCommit })
     this.#searches = new SearchQueue({ searchesMax: Math.max(1, Math.floor(poolSize / 2)), searchSecondsMax })
   }
@@ -67,11 +71,11 @@ export class PostgresStore implements Store {
   static async open(options: PostgresOptions): Promise<PostgresStore> {
     try {
       await migrateDatabase(options.url)
+      return new PostgresStore(options, { isDistributed: await withClient(options.url, isDistributed) })
     } catch (error) {
       if (error instanceof OperatorError) throw error
       throw new OperatorError(`The database cannot be used: ${error instanceof Error ? error.message : String(error)}. Check its URL, and whether it runs.`, { cause: error })
     }
-    return new PostgresStore(options)
   }
 
   async write(caller: Caller, command: Command): Promise<Written> {

@@ -35,6 +35,22 @@ export async function inTransaction<Answer>(pool: pg.Pool, { begin, task, last =
   }
 }
 
+/** Runs statements that belong together and need no transaction. */
+export async function withConnection<Answer>(pool: pg.Pool, task: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
+  const client = await pool.connect()
+  const onError = (): undefined => undefined
+  client.on('error', onError)
+  let isDone = false
+  try {
+    const answer = await task(client)
+    isDone = true
+    return answer
+  } finally {
+    client.off('error', onError)
+    client.release(!isDone)
+  }
+}
+
 async function commit(client: pg.PoolClient, statements: readonly Statement[]): Promise<void> {
   try {
     // After a statement that failed, PostgreSQL refuses those behind it and makes a rollback of the commit.
