@@ -34,8 +34,14 @@ interface Table {
   readonly placement: Placement
 }
 
-/** For a transaction that writes little in many shards: each connection more is another commit to prepare. Nobody else reads the setting. */
+/**
+ * For a transaction that asks little of many shards: each connection more takes longer to make than it saves, and is another commit to
+ * prepare. Nobody but Citus reads the setting.
+ */
 export const oneConnectionAMachine = 'set local citus.max_adaptive_executor_pool_size = 1'
+
+/** For EXPLAIN, which otherwise tells of one shard. */
+export const explainedEverywhere = 'set local citus.explain_all_tasks = on'
 
 /** For changes of the schema, which Citus otherwise makes over connections that do not see each other. */
 export const inSequence = `${oneConnectionAMachine}; set local citus.multi_shard_modify_mode = 'sequential'`

@@ -24,10 +24,11 @@ export class Explanation {
 
   /** `plan` is what EXPLAIN with ANALYZE answered as JSON. */
   add(of: 'page' | 'total', plan: unknown): void {
-    const nodes = [...nodesIn(plan, 0)]
-    for (const { node, level } of nodes) {
+    const nodes = [...nodesIn(plan, { level: 0, isRepeated: false })]
+    for (const { node, level, isRepeated } of nodes) {
+      if (isRepeated) continue
       const { 'Node Type': type, 'Index Name': index, 'Relation Name': relation } = node
-      this.#steps.push(`${of}: ${'  '.repeat(level)}${type}${index === undefined ? '' : ` using ${index}`}${relation === undefined ? '' : ` on ${relation}`}`)
+      this.#steps.push(`${of}: ${'  '.repeat(level)}${type}${index === undefined ? '' : ` using ${wholeName(index)}`}${relation === undefined ? '' : ` on ${wholeName(relation)}`}`)
     }
     const scans = nodes.map(({ node }) => node).filter((node) => node['Relation Name'] !== undefined || node['Index Name'] !== undefined)
     if (this.#plan === '') this.#plan = planName(nodes.map(({ node }) => node), scans)
@@ -43,20 +44,35 @@ export class Explanation {
   }
 }
 
-function* nodesIn(plan: unknown, level: number): Generator<{ node: Node; level: number }> {
+interface Place {
+  readonly level: number
+  /** What each shard of customers does is the same, and told once. */
+  readonly isRepeated: boolean
+}
+
+function* nodesIn(plan: unknown, { level, isRepeated }: Place): Generator<Place & { node: Node }> {
   if (typeof plan !== 'object' || plan === null) return
   const isNode = 'Node Type' in plan
   // EXPLAIN says so of everything that has a type.
-  if (isNode) yield { node: plan as Node, level }
-  for (const part of Object.values(plan)) yield* nodesIn(part, isNode ? level + 1 : level)
+  if (isNode) yield { node: plan as Node, level, isRepeated }
+  for (const [name, part] of Object.entries(plan)) {
+    const [first, ...others]: unknown[] = name === 'Tasks' && Array.isArray(part) ? part : [part]
+    yield* nodesIn(first, { level: isNode ? level + 1 : level, isRepeated })
+    yield* nodesIn(others, { level: isNode ? level + 1 : level, isRepeated: true })
+  }
+}
+
+/** The name of what a shard is of. */
+function wholeName(name: string): string {
+  return name.replace(/_\d+$/, '')
 }
 
 function planName(nodes: readonly Node[], scans: readonly Node[]): string {
   const [first] = scans.filter((node) => node['Index Name'] !== undefined)
   const isSorted = nodes.some((node) => node['Node Type'] === 'Sort')
-  if (scans.some((node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] === 'customers')) return 'scan'
+  if (scans.some((node) => node['Node Type'] === 'Seq Scan' && wholeName(node['Relation Name'] ?? '') === 'customers')) return 'scan'
   if (first === undefined) return scans.length === 0 ? 'nothing' : 'scan'
-  return `${isSorted ? 'by' : 'walk'} ${first['Index Name'] ?? ''}`
+  return `${isSorted ? 'by' : 'walk'} ${wholeName(first['Index Name'] ?? '')}`
 }
 
 function visited(node: Node): number {

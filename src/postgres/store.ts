@@ -12,7 +12,7 @@ import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
-import { isDistributed } from './citus.ts'
+import { explainedEverywhere, isDistributed, oneConnectionAMachine } from './citus.ts'
 import { openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
@@ -99,8 +99,13 @@ export class PostgresStore implements Store {
 
   /** Page and total of one moment. */
   async #search(organizationId: number, search: CustomerSearch): Promise<FoundPage> {
-    const begin = `begin isolation level repeatable read read only; set local statement_timeout = ${Math.ceil(this.#searchSecondsMax * 1000)}`
-    return await inTransaction(this.#pool, { begin, task: async (client) => await searchCustomers(client, organizationId, search, this.#catalog) })
+    const begin = [
+      'begin isolation level repeatable read read only',
+      `set local statement_timeout = ${Math.ceil(this.#searchSecondsMax * 1000)}`,
+      oneConnectionAMachine,
+      ...(search.wantsExplanation ? [explainedEverywhere] : [])
+    ]
+    return await inTransaction(this.#pool, { begin: begin.join('; '), task: async (client) => await searchCustomers(client, organizationId, search, this.#catalog) })
   }
 
   async attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>> {
