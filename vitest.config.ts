@@ -3,24 +3,29 @@ import type { EngineName } from './test/engine-names.ts'
 import { selectedEngines } from './test/engine-names.ts'
 import { TallyReporter } from './test/tally-reporter.ts'
 
-const engines = selectedEngines()
-
 // Of the properties some are of rules, or of SQLite alone.
 const properties = 'test/property/!(drafts|sql|sqlite-plans).test.ts'
 /** Run on every engine, each of which is a project. */
 const onEngines = ['test/conformance/**/*.test.ts', 'test/wire/**/*.test.ts', properties]
+/** Run on SQLite and on PostgreSQL, by processes of their own. */
+const onServers = ['test/e2e/copy.test.ts']
+/** Of one engine, but need what is set up for it. */
+const ofPostgres = ['src/postgres/**/*.test.ts', 'test/{e2e,fault}/postgres-*.test.ts']
+const ofCitus = ['test/{e2e,fault}/citus-*.test.ts']
 /** For an engine that is another only in how it searches. */
 const ofSearch = ['test/conformance/**/*.test.ts', 'test/wire/search-*.test.ts', properties]
 
 const include: Record<EngineName, string[]> = {
-  'sqlite': onEngines,
+  'sqlite': [...onEngines, ...onServers],
   'sqlite without index': ofSearch,
-  'postgres': onEngines
+  'postgres': [...onEngines, ...onServers, ...ofPostgres],
+  'citus': [...onEngines, ...ofCitus]
 }
 
 /** Run once before the tests of an engine, if any of them is selected. */
 const globalSetup: Partial<Record<EngineName, string>> = {
-  postgres: 'test/postgres-server.ts'
+  postgres: 'test/postgres-server.ts',
+  citus: 'test/citus-database.ts'
 }
 
 export default defineConfig({
@@ -39,15 +44,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'one for all',
+          name: 'once',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-          exclude: onEngines,
-          provide: { engine: engines[0] ?? 'sqlite' }
+          exclude: [...onEngines, ...onServers, ...ofPostgres, ...ofCitus],
+          provide: { engine: 'sqlite' }
         }
       },
-      ...engines.map((engine) => ({
+      ...selectedEngines().map((engine) => ({
         extends: true as const,
-        test: { name: engine, include: include[engine], globalSetup: globalSetup[engine] ?? [], provide: { engine } }
+        test: {
+          name: engine,
+          include: include[engine],
+          globalSetup: globalSetup[engine] ?? [],
+          provide: { engine },
+          // There all tests share one database.
+          ...(engine === 'citus' ? { fileParallelism: false, sequence: { groupOrder: 1 } } : {})
+        }
       }))
     ]
   }

@@ -13,6 +13,7 @@ import { PostgresStore } from '../src/postgres/store.ts'
 import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
 import type { Store } from '../src/store.ts'
+import { emptyCitusDatabase } from './citus-database.ts'
 import type { EngineName } from './engine-names.ts'
 import { createPostgresDatabase } from './postgres-server.ts'
 
@@ -54,7 +55,8 @@ const creators: Record<EngineName, () => TestDatabase | Promise<TestDatabase>> =
   'sqlite': () => createSqlite({}),
   // Every search by SQL.
   'sqlite without index': () => createSqlite({ indexBytesMax: 0 }),
-  'postgres': createPostgres
+  'postgres': createPostgres,
+  'citus': createCitus
 }
 
 function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
@@ -88,6 +90,16 @@ const writtenTables = ['organizations', 'tags', 'attributes', 'customers', 'cust
 async function createPostgres(): Promise<TestDatabase> {
   const { url, ownerUrl, drop } = await createPostgresDatabase(inject('postgresUrl'))
   onTestFinished(drop)
+  return testPostgres({ url, ownerUrl })
+}
+
+async function createCitus(): Promise<TestDatabase> {
+  const url = inject('citusUrl')
+  await emptyCitusDatabase(url)
+  return testPostgres({ url, ownerUrl: url })
+}
+
+function testPostgres({ url, ownerUrl }: { url: string; ownerUrl: string }): TestDatabase {
   return {
     url,
     tables: [...writtenTables, 'user_ids', 'feed', 'customer_counts'],
