@@ -9,13 +9,23 @@ import { Explanation } from './explanation.ts'
 import type { SearchNames } from './search-dialect.ts'
 import { asksForLetters } from './search-dialect.ts'
 import type { PlanOptions, Stretch } from './search-plan.ts'
-import { planCount, planPage } from './search-plan.ts'
+import { findDrivers, planCount, planPage } from './search-plan.ts'
 
 /** What a reader asks of the tags and attributes in memory. */
 export interface SearchCatalog {
   of(organizationId: number): SearchNames
   render(organizationId: number, row: RenderingRow): CustomerJson
 }
+
+export interface PlanBounds {
+  /** So many customers are looked up one by one in less time than a walk may take that meets with as many. */
+  readonly fewMax: number
+}
+
+export const planBounds: PlanBounds = { fewMax: 10_000 }
+
+/** Each takes some milliseconds to count. */
+const driversMax = 8
 
 interface Hit {
   readonly hit: number
@@ -26,8 +36,18 @@ interface Hit {
  * Page and total, inside a transaction of the caller's, so that both are of one moment. First come ids and what they are
  * sorted by, so that where customers are spread over several machines no more than that is brought together.
  */
-export async function searchCustomers(client: pg.ClientBase, organizationId: number, search: CustomerSearch, catalog: SearchCatalog): Promise<FoundPage> {
-  return await new Search(client, organizationId, search, catalog).run()
+export async function searchCustomers(
+  client: pg.ClientBase, organizationId: number, search: CustomerSearch, catalog: SearchCatalog, bounds = planBounds
+): Promise<FoundPage> {
+  return await new Search({ client, organizationId, search, catalog, bounds }).run()
+}
+
+interface SearchOptions {
+  readonly client: pg.ClientBase
+  readonly organizationId: number
+  readonly search: CustomerSearch
+  readonly catalog: SearchCatalog
+  readonly bounds: PlanBounds
 }
 
 class Search {
@@ -35,13 +55,15 @@ class Search {
   readonly #organizationId: number
   readonly #search: CustomerSearch
   readonly #catalog: SearchCatalog
+  readonly #bounds: PlanBounds
   readonly #explanation: Explanation | null
 
-  constructor(client: pg.ClientBase, organizationId: number, search: CustomerSearch, catalog: SearchCatalog) {
+  constructor({ client, organizationId, search, catalog, bounds }: SearchOptions) {
     this.#client = client
     this.#organizationId = organizationId
     this.#search = search
     this.#catalog = catalog
+    this.#bounds = bounds
     this.#explanation = search.wantsExplanation ? new Explanation() : null
   }
 
@@ -50,7 +72,7 @@ class Search {
     const start = performance.now()
     const options = await this.#planOptions()
     // One more than the page, to see whether there is a next one.
-    const hits = await this.#hits(planPage(this.#search, { ...options, eventsByCustomer: true }), limit + 1)
+    const hits = await this.#hits(planPage(this.#search, options), limit + 1)
     const shown = hits.slice(0, limit)
     const customers = await this.#render(shown.map(({ hit }) => hit))
     const paged = performance.now()
@@ -71,7 +93,18 @@ class Search {
   async #planOptions(): Promise<PlanOptions> {
     const organizationId = this.#organizationId
     const { tagIds, attributeIds, attributeTypes } = this.#catalog.of(organizationId)
-    return { organizationId, tagIds, attributeIds, attributeTypes, hasAllLetters: await this.#hasAllLetters(), eventsByCustomer: false }
+    const options = { organizationId, tagIds, attributeIds, attributeTypes, hasAllLetters: await this.#hasAllLetters(), few: null }
+    return { ...options, few: await this.#few(options) }
+  }
+
+  /** The smallest set of ids that PostgreSQL could not know to be small. */
+  async #few(options: PlanOptions): Promise<Sql | null> {
+    let fewest = { ids: null as Sql | null, count: this.#bounds.fewMax + 1 }
+    for (const ids of findDrivers(this.#search, options).slice(0, driversMax)) {
+      const count = await this.#countFrom(sql`(${ids} limit ${fewest.count}) as few`, 'page')
+      if (count < fewest.count) fewest = { ids, count }
+    }
+    return fewest.ids
   }
 
   async #hasAllLetters(): Promise<boolean> {

@@ -15,8 +15,8 @@ export interface DialectOptions extends SearchNames {
   readonly organizationId: number
   /** Whether the index of trigrams holds letters beyond ASCII, which is the database's locale to say. */
   readonly hasAllLetters: boolean
-  /** Whether the events of each customer are counted as it is looked at, or those of all customers at once. */
-  readonly eventsByCustomer: boolean
+  /** Whether attributes and events are looked up for each customer looked at, or for all customers at once. */
+  readonly isByCustomer: boolean
   /** An attribute whose rows are joined as `sorted`, so that its value is at hand. */
   readonly joined?: string | undefined
 }
@@ -28,10 +28,12 @@ const indexedCharacters = 200
 const shortNeedleCharacters = 64
 
 /** Texts with an index of their beginnings. */
-const indexedBeginnings: ReadonlySet<string> = new Set(['customers.user_id', 'customer_attributes.text', 'sorted.text'])
+const indexedBeginnings: ReadonlySet<string> = new Set([
+  'customers.user_id', 'customers.name', 'customers.integration_id', 'customer_attributes.text', 'sorted.text'
+])
 
 /** Texts with an index of their trigrams. */
-const indexedTrigrams: ReadonlySet<string> = new Set(['customers.name', 'customers.email', 'customers.company', 'customers.phone_digits', 'customers.folded_user_id'])
+const indexedTrigrams: ReadonlySet<string> = new Set(['customers.name', 'customers.email', 'customers.company', 'customers.phone', 'customers.phone_digits', 'customers.folded_user_id'])
 
 export function postgresDialect(options: DialectOptions): SearchDialect {
   const { organizationId, tagIds, attributeIds, joined } = options
@@ -47,16 +49,17 @@ export function postgresDialect(options: DialectOptions): SearchDialect {
     derivedFields,
     anyOf: (terms) => sql`(${join([...terms], ' or ')})`,
     equals: (text, value) => {
-      const isEqual = sql`${text} = ${value}`
-      return indexedBeginnings.has(text.sql) ? sql`(${beginning(text)} = ${beginningOf(value)} and ${isEqual})` : isEqual
+      if (indexedBeginnings.has(text.sql)) return allInBeginning([value]) ? sql`${beginning(text)} = ${value}` : sql`(${beginning(text)} = ${beginningOf(value)} and ${text} = ${value})`
+      return sql`${indexedTrigrams.has(text.sql) && text.sql !== 'customers.email' && !hasTrigrams(value, options) ? unindexed(text) : text} = ${value}`
     },
     contains: (text, needle) => like(text, needle, { pattern: (part) => `%${part}%`, whole: sql`strpos(${text}, ${needle}) > 0` }),
     startsWith: (text, prefix) => {
-      if (indexedTrigrams.has(text.sql) && text.sql !== 'customers.email') {
-        return like(text, prefix, { pattern: (part) => `${part}%`, whole: sql`starts_with(${text}, ${prefix})` })
+      if (indexedBeginnings.has(text.sql)) {
+        const starts = sql`starts_with(${beginning(text)}, ${beginningOf(prefix)})`
+        return allInBeginning([prefix]) ? starts : sql`(${starts} and starts_with(${text}, ${prefix}))`
       }
-      const starts = sql`starts_with(${text}, ${prefix})`
-      return indexedBeginnings.has(text.sql) ? sql`(starts_with(${beginning(text)}, ${beginningOf(prefix)}) and ${starts})` : starts
+      const whole = sql`starts_with(${text}, ${prefix})`
+      return text.sql === 'customers.email' || !indexedTrigrams.has(text.sql) ? whole : like(text, prefix, { pattern: (part) => `${part}%`, whole })
     },
     endsWith: (text, suffix) => {
       const characters = [...suffix]
@@ -64,12 +67,16 @@ export function postgresDialect(options: DialectOptions): SearchDialect {
       return like(text, suffix, { pattern: (part) => `%${part}`, whole: sql`true` })
     },
     isOneOf: (value, values) => {
-      const isOne = sql`${value} = any(${values})`
-      return indexedBeginnings.has(value.sql) ? sql`(${beginning(value)} = any(${values.map((one) => beginningOf(String(one)))}) and ${isOne})` : isOne
+      if (!indexedBeginnings.has(value.sql)) return sql`${value} = any(${values})`
+      const texts = values.map(String)
+      const begins = sql`${beginning(value)} = any(${texts.map(beginningOf)})`
+      return allInBeginning(texts) ? begins : sql`(${begins} and ${value} = any(${texts}))`
     },
-    attributeValue: (attribute) => attributeColumn('sorted', attribute, options),
+    attributeValue: (attribute) => valueByCustomer(attribute, options),
     hasAttribute: (attribute, test) => {
       if (attribute === joined) return test(attributeColumn('sorted', attribute, options), { isColumn: true })
+      // Whether it is so must be unknown to the planner: what it guesses of values by customer is far too few.
+      if (options.isByCustomer) return sql`coalesce(${test(valueByCustomer(attribute, options), { isColumn: false })}, false)`
       return sql`exists (
         select 1 from customer_attributes where customer_attributes.customer_id = customers.id
         and ${attributeEntry(attributeIds.get(attribute) ?? 0, test(attributeColumn('customer_attributes', attribute, options), { isColumn: true }))})`
@@ -78,8 +85,8 @@ export function postgresDialect(options: DialectOptions): SearchDialect {
     hasAnyTag: (names) => sql`customers.tag_ids && ${idsOf(names)}`,
     hasNoTag: sql`customers.tag_ids = '{}'`,
     hasEvents: (filter, test) => {
-      if (options.eventsByCustomer) {
-        return test(sql`(select count(*) from events where events.customer_id = customers.id and ${eventEntry(organizationId, filter)})`)
+      if (options.isByCustomer) {
+        return sql`coalesce(${test(sql`(select count(*) from events where events.customer_id = customers.id and ${eventEntry(organizationId, filter)})`)}, false)`
       }
       const isPassedByNone = passesZero(filter.test)
       const counted = countedEvents(organizationId, filter, isPassedByNone ? sql`(${test(sql`count(*)`)}) is not true` : test(sql`count(*)`))
@@ -87,6 +94,13 @@ export function postgresDialect(options: DialectOptions): SearchDialect {
       return isPassedByNone ? sql`(not ${are})` : are
     }
   }
+}
+
+function valueByCustomer(attribute: string, options: SearchNames): Sql {
+  const column = attributeColumn('customer_attributes', attribute, options)
+  return sql`(
+    select ${column} from customer_attributes
+    where customer_attributes.customer_id = customers.id and customer_attributes.attribute_id = ${options.attributeIds.get(attribute) ?? 0})`
 }
 
 /** The rows of an attribute that pass a condition; the values of one type have an index. */
@@ -130,6 +144,11 @@ export function beginning(text: Sql): Sql {
 
 export function beginningOf(value: string): string {
   return [...value].slice(0, indexedCharacters).join('')
+}
+
+/** Whether what begins with the texts, or is one of them, is told by the beginnings alone. */
+function allInBeginning(texts: readonly string[]): boolean {
+  return texts.every((text) => text.length < indexedCharacters)
 }
 
 /** Another name of the same collation keeps an index away, and not the statistics by which plans are made. */

@@ -1,7 +1,7 @@
 import type { Sql } from 'sql-template-tag'
-import sql from 'sql-template-tag'
-import type { CustomerSearch, Filter, Position, ScalarField } from '../search.ts'
-import { fieldValue, filterTerm, numberTerm, sortValue, textTerm } from '../sql/search-where.ts'
+import sql, { join } from 'sql-template-tag'
+import type { AnyTextFilter, CustomerSearch, Filter, NumberFilter, Position, ScalarField, Sort, TextFilter } from '../search.ts'
+import { fieldValue, filterTerm, numberTerm, rankTerms, sortValue, textTerm } from '../sql/search-where.ts'
 import type { DialectOptions } from './search-dialect.ts'
 import { attributeColumn, attributeEntry, beginning, beginningOf, countedEvents, passesZero, postgresDialect } from './search-dialect.ts'
 
@@ -9,7 +9,10 @@ import { attributeColumn, attributeEntry, beginning, beginningOf, countedEvents,
  * What is asked of PostgreSQL for a search. It chooses the indexes itself, as it sees every value and knows how
  * often each occurs; so what is said here is said in the forms that its indexes serve.
  */
-export type PlanOptions = Omit<DialectOptions, 'joined'>
+export interface PlanOptions extends Omit<DialectOptions, 'joined' | 'isByCustomer'> {
+  /** The ids of customers among whom all hits are, when those are few. */
+  readonly few: Sql | null
+}
 
 /** One stretch of the list of hits, in its order. Those without a value to sort by come last in both orders. */
 export interface Stretch {
@@ -31,30 +34,33 @@ export interface CountPlan {
 
 export function planPage(search: CustomerSearch, options: PlanOptions): Stretch[] {
   const { sort, order, after } = search
-  const field = sort.by === 'rank' ? undefined : sort.field
-  const track = field && findTrack(field, options)
+  // Few are better sorted than met with on a walk.
+  if (options.few !== null) return [unindexedStretch(search, options)]
+  if (sort.by === 'rank') return rankStretches(search, sort, options)
+  const track = findTrack(sort.field, options)
   if (track === undefined) return [unindexedStretch(search, options)]
 
+  const { attribute } = sort.field
   const { source, start, keys, id, value, unvalued } = track
   const [further, direction] = order === 'asc' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`]
-  const matches = filterTerm(search.filter, postgresDialect({ ...options, joined: field?.attribute }))
+  const matches = filterTerm(search.filter, postgresDialect({ ...options, isByCustomer: true, joined: attribute }))
   const stretch = (condition: Sql): Stretch =>
-    ({ source, where: sql`${start} and ${condition} and ${matches}`, hit: id, value, order: commas([...keys, id].map((key) => sql`${key} ${direction}`)) })
-  const stretches: Stretch[] = []
+    ({ source, where: sql`${start} and ${condition} and ${matches}`, hit: id, value, order: join([...keys, id].map((key) => sql`${key} ${direction}`)) })
   // Ascending, an index has those without the value last, as they are wanted.
-  if (after === null && (unvalued === null || (order === 'asc' && field?.attribute === undefined))) return [stretch(sql`true`)]
+  if (after === null && (unvalued === null || (order === 'asc' && attribute === undefined))) return [stretch(sql`true`)]
+  const stretches: Stretch[] = []
   if (after === null) stretches.push(stretch(sql`${value} is not null`))
   else if (after.value !== null) {
     const wanted = keys.length === 0 ? [sql`${after.id}`] : [...keyValues(keys.length, after.value), sql`${after.id}`]
-    stretches.push(stretch(sql`(${commas([...keys, id])}) ${further} (${commas(wanted)})`))
+    stretches.push(stretch(sql`(${join([...keys, id])}) ${further} (${join(wanted)})`))
   }
   if (unvalued !== null) {
     const behind = after !== null && after.value === null ? sql` and customers.id ${further} ${after.id}` : sql``
     stretches.push({
       source: sql`customers`, hit: sql`customers.id`, value: sql`null`,
-      where: sql`${ofOrganization(options)} and ${unvalued.where}${behind} and ${filterTerm(search.filter, postgresDialect(options))}`,
+      where: sql`${ofOrganization(options)} and ${unvalued.where}${behind} and ${filterTerm(search.filter, postgresDialect({ ...options, isByCustomer: true }))}`,
       // All have the same keys, which are named since the index has them before the id.
-      order: commas([...unvalued.keys, sql`customers.id`].map((key) => sql`${key} ${direction}`))
+      order: join([...unvalued.keys, sql`customers.id`].map((key) => sql`${key} ${direction}`))
     })
   }
   return stretches
@@ -62,15 +68,28 @@ export function planPage(search: CustomerSearch, options: PlanOptions): Stretch[
 
 /** Hits in an order that no index has. */
 function unindexedStretch({ filter, sort, order, after }: CustomerSearch, options: PlanOptions): Stretch {
-  const dialect = postgresDialect(options)
+  const dialect = postgresDialect({ ...options, isByCustomer: options.few !== null })
   const value = sortValue(sort, dialect)
   const [further, direction] = order === 'asc' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`]
-  const matches = sql`${ofOrganization(options)} and ${filterTerm(filter, dialect)}`
   const behind = after === null ? sql`` : isBehind(value, { after, further })
   return {
-    source: sql`customers`, where: sql`${matches}${behind}`, hit: sql`customers.id`, value,
+    source: sql`customers`, where: sql`${ofOrganization(options)} and ${filterTerm(filter, dialect)}${behind}`, hit: sql`customers.id`, value,
     order: sql`sort_value ${direction} nulls last, hit ${direction}`
   }
+}
+
+/** One rank after the other, each by id, as the first are found by indexes and many are of the last. */
+function rankStretches({ filter, after }: CustomerSearch, sort: Extract<Sort, { by: 'rank' }>, options: PlanOptions): Stretch[] {
+  const dialect = postgresDialect({ ...options, isByCustomer: true })
+  const sought = conjuncts(filter).find((one): one is AnyTextFilter => one.type === 'anyText' && !one.isNegated && one.needle === sort.needle)
+  const { whole, start, inside } = rankTerms(sort, dialect)
+  const ranked = [whole, sql`${start} and (${whole}) is not true`, sql`${inside} and (${start}) is not true`, sql`(${inside}) is not true`]
+  const others = sql`${ofOrganization(options)} and ${filterTerm(filter, dialect, sought)}`
+  return ranked.slice(0, sought === undefined ? 4 : 3).flatMap((isOfRank, rank) => {
+    if (after !== null && rank < Number(after.value)) return []
+    const behind = after !== null && rank === after.value ? sql` and customers.id > ${after.id}` : sql``
+    return [{ source: sql`customers`, where: sql`${others} and ${isOfRank}${behind}`, hit: sql`customers.id`, value: sql`${rank}::int`, order: sql`customers.id` }]
+  })
 }
 
 function isBehind(value: Sql, { after, further }: { after: Position; further: Sql }): Sql {
@@ -93,17 +112,13 @@ interface Track {
 
 function findTrack({ name, attribute }: ScalarField, options: PlanOptions): Track | undefined {
   if (attribute !== undefined) return attributeTrack(attribute, options)
-  const value = fieldValue(name, postgresDialect(options))
+  const value = fieldValue(name, postgresDialect({ ...options, isByCustomer: true }))
   const track = { source: sql`customers`, start: ofOrganization(options), value, id: sql`customers.id` }
-  switch (name) {
-    case 'id': return { ...track, keys: [], unvalued: null }
-    case 'firstSeen': case 'lastSeen': case 'email': return { ...track, keys: [value], unvalued: { where: sql`${value} is null`, keys: [value] } }
-    case 'userId': {
-      const keys = [beginning(value), value]
-      return { ...track, keys, unvalued: { where: sql`${beginning(value)} is null and ${value} is null`, keys } }
-    }
-    default: return undefined
-  }
+  if (name === 'id') return { ...track, keys: [], unvalued: null }
+  if (name === 'firstSeen' || name === 'lastSeen' || name === 'email') return { ...track, keys: [value], unvalued: { where: sql`${value} is null`, keys: [value] } }
+  if (name !== 'userId' && name !== 'name') return undefined
+  const keys = [beginning(value), value]
+  return { ...track, keys, unvalued: { where: sql`${beginning(value)} is null and ${value} is null`, keys } }
 }
 
 function attributeTrack(attribute: string, options: PlanOptions): Track {
@@ -129,15 +144,14 @@ function keyValues(count: number, value: string | number): Sql[] {
   return count === 1 ? [sql`${value}`] : [sql`${beginningOf(String(value))}`, sql`${value}`]
 }
 
-function commas(parts: readonly Sql[]): Sql {
-  return parts.reduce((list, part) => sql`${list}, ${part}`)
-}
-
-function ofOrganization({ organizationId }: PlanOptions): Sql {
-  return sql`customers.organization_id = ${organizationId}`
+function ofOrganization({ organizationId, few }: PlanOptions): Sql {
+  const isOfFew = few === null ? sql`` : sql` and customers.id = any(array(${few}))`
+  return sql`customers.organization_id = ${organizationId}${isOfFew}`
 }
 
 export function planCount(filter: Filter, options: PlanOptions): CountPlan {
+  // Among few, all of a filter is asked at once.
+  if (options.few !== null) return { from: customersWho(filter, options), isOfOthers: false }
   const { only, isNegated } = onlyFilter(filter)
   if (only === undefined) return { from: null, isOfOthers: !isNegated }
   const { from, isOfOthers } = countOne(only, options)
@@ -146,26 +160,19 @@ export function planCount(filter: Filter, options: PlanOptions): CountPlan {
 
 /** A filter by itself, whose own negation is left to the caller. Rows of attributes go when their customer goes. */
 function countOne(filter: Filter, options: PlanOptions): CountPlan {
-  const dialect = postgresDialect(options)
   if (filter.type === 'events') {
     const isOfOthers = passesZero(filter.test)
-    const passes = numberTerm(sql`count(*)`, filter.test, dialect)
+    const passes = numberTerm(sql`count(*)`, filter.test, postgresDialect({ ...options, isByCustomer: false }))
     const counted = countedEvents(options.organizationId, filter, isOfOthers ? sql`(${passes}) is not true` : passes)
     // Events stay for a while when their customer goes.
     return { from: sql`(${counted}) as counted join customers on customers.id = counted.customer_id`, isOfOthers }
   }
-  if ((filter.type === 'number' || filter.type === 'text') && filter.field.attribute !== undefined) {
-    const { attribute } = filter.field
-    const value = attributeColumn('customer_attributes', attribute, options)
-    const entries = (condition: Sql): Sql =>
-      sql`customer_attributes where ${attributeEntry(options.attributeIds.get(attribute) ?? 0, condition)}`
-    if (filter.test.operator === 'empty') return { from: entries(filter.type === 'number' ? sql`${value} is not null` : sql`${value} <> ''`), isOfOthers: true }
-    const passes = filter.type === 'number'
-      ? numberTerm(value, filter.test, dialect)
-      : textTerm(value, filter.test, { isColumn: true, dialect })
-    return { from: entries(passes), isOfOthers: false }
-  }
-  return { from: sql`customers where ${ofOrganization(options)} and ${filterTerm({ ...filter, isNegated: false }, dialect)}`, isOfOthers: false }
+  if (isOfAttribute(filter)) return { from: attributeEntries(filter, options), isOfOthers: filter.test.operator === 'empty' }
+  return { from: customersWho({ ...filter, isNegated: false }, options), isOfOthers: false }
+}
+
+function customersWho(filter: Filter, options: PlanOptions): Sql {
+  return sql`customers where ${ofOrganization(options)} and ${filterTerm(filter, postgresDialect({ ...options, isByCustomer: options.few !== null }))}`
 }
 
 /** The filter that a search consists of when it has no other; undefined when it has none at all. */
@@ -175,4 +182,53 @@ function onlyFilter(filter: Filter): { only: Filter | undefined; isNegated: bool
   if (first === undefined) return { only: undefined, isNegated: filter.isNegated }
   const { only, isNegated } = onlyFilter(first)
   return { only, isNegated: isNegated !== filter.isNegated }
+}
+
+type AttributeFilter = (NumberFilter | TextFilter) & { readonly field: { readonly attribute: string } }
+
+function isOfAttribute(filter: Filter): filter is AttributeFilter {
+  return (filter.type === 'number' || filter.type === 'text') && filter.field.attribute !== undefined
+}
+
+/** The rows of an attribute that pass a filter; of `empty`, those that do not. A FROM clause. */
+function attributeEntries(filter: AttributeFilter, options: PlanOptions): Sql {
+  const { attribute } = filter.field
+  const value = attributeColumn('customer_attributes', attribute, options)
+  const dialect = postgresDialect({ ...options, isByCustomer: false })
+  const passes = (): Sql => {
+    if (filter.type === 'number') return filter.test.operator === 'empty' ? sql`${value} is not null` : numberTerm(value, filter.test, dialect)
+    return filter.test.operator === 'empty' ? sql`${value} <> ''` : textTerm(value, filter.test, { isColumn: true, dialect })
+  }
+  return sql`customer_attributes where ${attributeEntry(options.attributeIds.get(attribute) ?? 0, passes())}`
+}
+
+/**
+ * Queries for the ids of customers among whom all hits must be, each of which may find few: the rows of attributes
+ * and events that pass. None where PostgreSQL itself knows how few there are.
+ */
+export function findDrivers({ filter, sort }: CustomerSearch, options: PlanOptions): Sql[] {
+  const filters = conjuncts(filter)
+  if (filters.some(isOfKey)) return []
+  return filters.flatMap((one) => {
+    if (one.type === 'events' && passesZero(one.test) === one.isNegated) {
+      const passes = numberTerm(sql`count(*)`, one.test, postgresDialect({ ...options, isByCustomer: false }))
+      return [countedEvents(options.organizationId, one, one.isNegated ? sql`(${passes}) is not true` : passes)]
+    }
+    if (!isOfAttribute(one) || one.isNegated !== (one.test.operator === 'empty') || one.test.operator === '~' || one.test.operator === '$') return []
+    // A walk in the order of the attribute is within the range of its index already.
+    if (sort.by !== 'rank' && sort.field.attribute === one.field.attribute) return []
+    return [sql`select customer_attributes.customer_id from ${attributeEntries(one, options)}`]
+  })
+}
+
+/** Whether no more than a few customers pass. */
+function isOfKey(filter: Filter): boolean {
+  return (filter.type === 'number' || filter.type === 'text') && !filter.isNegated
+    && ['id', 'email', 'userId'].includes(filter.field.name ?? '') && ['=', 'in'].includes(filter.test.operator)
+}
+
+/** The filters that each hit passes, as far as groups can be taken apart. */
+function conjuncts(filter: Filter): Filter[] {
+  if (filter.type !== 'group' || filter.isNegated) return [filter]
+  return filter.comparison === 'AND' || filter.filters.length <= 1 ? filter.filters.flatMap(conjuncts) : [filter]
 }

@@ -24,17 +24,21 @@ const storedFields = {
 } satisfies Partial<Record<ScalarFieldName, Sql>>
 
 const channelFields = {
-  telegramId: channelId('telegram'),
-  facebookId: channelId('facebook'),
-  instagramId: channelId('instagram'),
-  viberId: channelId('viber'),
-  whatsappId: channelId('whatsapp')
-} satisfies Partial<Record<ScalarFieldName, Sql>>
+  telegramId: 'telegram',
+  facebookId: 'facebook',
+  instagramId: 'instagram',
+  viberId: 'viber',
+  whatsappId: 'whatsapp'
+} satisfies Partial<Record<ScalarFieldName, Channel>>
+
+function isChannelField(name: ScalarFieldName | undefined): name is keyof typeof channelFields {
+  return name !== undefined && Object.hasOwn(channelFields, name)
+}
 
 /** The rule of isFromChannel, in SQL. */
-function channelId(channel: Channel): Sql {
+function isFrom(channel: Channel): Sql {
   const prefix = channelPrefix(channel)
-  return sql`case when customers.created_from = ${channel} or substr(customers.created_from, 1, ${prefix.length}) = ${prefix} then customers.integration_id end`
+  return sql`(customers.created_from = ${channel} or substr(customers.created_from, 1, ${prefix.length}) = ${prefix})`
 }
 
 /** What each engine derives in its own way from what it has stored, in the form in which it compares. */
@@ -84,8 +88,11 @@ function positiveTerm(filter: Filter, dialect: SearchDialect, leftOut?: Filter):
     case 'number': case 'text': {
       const { field } = filter
       if (field.attribute !== undefined && filter.test.operator === 'empty') return sql`((${hasValue(field.attribute, filter.type, dialect)}) is not true)`
-      return scalarTerm(field, dialect, (value, options) => (
+      const passes = (its: ScalarField): Sql => scalarTerm(its, dialect, (value, options) => (
         filter.type === 'number' ? numberTerm(value, filter.test, dialect) : textTerm(value, filter.test, { ...options, dialect })))
+      if (filter.test.operator === 'empty' || !isChannelField(field.name)) return passes(field)
+      // Said apart, so that an index of one can serve.
+      return sql`(${passes({ name: 'integrationId' })} and ${isFrom(channelFields[field.name])})`
     }
     case 'tags':
       if (filter.operator === 'empty') return dialect.hasNoTag
@@ -105,7 +112,8 @@ function hasValue(attribute: string, type: 'number' | 'text', dialect: SearchDia
 }
 
 export function fieldValue(name: ScalarFieldName, { derivedFields }: Pick<SearchDialect, 'derivedFields'>): Sql {
-  const fields: Record<ScalarFieldName, Sql> = { ...storedFields, ...channelFields, ...derivedFields }
+  if (isChannelField(name)) return sql`case when ${isFrom(channelFields[name])} then customers.integration_id end`
+  const fields: Record<Exclude<ScalarFieldName, keyof typeof channelFields>, Sql> = { ...storedFields, ...derivedFields }
   return fields[name]
 }
 
@@ -153,8 +161,16 @@ export function sortValue(sort: Sort, dialect: SearchDialect): Sql {
   if (sort.by !== 'rank') {
     return sort.field.attribute === undefined ? fieldValue(sort.field.name, dialect) : dialect.attributeValue(sort.field.attribute)
   }
-  const texts = anyTexts(sort, dialect)
-  const whole = join(texts.map(({ text, sought }) => dialect.equals(text, sought)), ' or ')
-  const start = join(texts.map(({ text, sought }) => dialect.startsWith(text, sought, { isColumn: false })), ' or ')
-  return sql`case when ${whole} then 0 when ${start} then 1 when ${anyTextTerm(sort, dialect)} then 2 else 3 end`
+  const { whole, start, inside } = rankTerms(sort, dialect)
+  return sql`case when ${whole} then 0 when ${start} then 1 when ${inside} then 2 else 3 end`
+}
+
+/** Where a needle is: the whole of a field, the start of one, inside one. Each holds where one before it does. */
+export function rankTerms(sought: Pick<AnyTextFilter, 'needle' | 'digits'>, dialect: SearchDialect): { whole: Sql; start: Sql; inside: Sql } {
+  const texts = anyTexts(sought, dialect)
+  return {
+    whole: sql`(${join(texts.map((one) => dialect.equals(one.text, one.sought)), ' or ')})`,
+    start: sql`(${join(texts.map((one) => dialect.startsWith(one.text, one.sought, { isColumn: false })), ' or ')})`,
+    inside: anyTextTerm(sought, dialect)
+  }
 }

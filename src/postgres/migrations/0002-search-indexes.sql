@@ -12,6 +12,12 @@ create index concurrently customers_by_email on customers (organization_id, emai
 -- Search by userId, of which an index takes no more than a part.
 drop index concurrently if exists customers_by_user_id;
 create index concurrently customers_by_user_id on customers (organization_id, left(user_id, 200), id);
+-- List and search sorted by name, and search by all of it, likewise.
+drop index concurrently if exists customers_by_name;
+create index concurrently customers_by_name on customers (organization_id, left(name, 200), id);
+-- Search by the ids of channels.
+drop index concurrently if exists customers_by_integration_id;
+create index concurrently customers_by_integration_id on customers (organization_id, left(integration_id, 200), id) where integration_id is not null;
 -- Walks by id.
 drop index concurrently if exists customers_by_organization;
 create index concurrently customers_by_organization on customers (organization_id, id);
@@ -21,7 +27,8 @@ create index concurrently customers_by_tag on customers using gin (tag_ids);
 -- Search for what is inside a text, from three characters up.
 drop index concurrently if exists customers_by_trigram;
 create index concurrently customers_by_trigram on customers using gin (
-  organization_id, name gin_trgm_ops, email gin_trgm_ops, company gin_trgm_ops, phone_digits gin_trgm_ops, folded_user_id gin_trgm_ops);
+  organization_id, name gin_trgm_ops, email gin_trgm_ops, company gin_trgm_ops,
+  phone gin_trgm_ops, phone_digits gin_trgm_ops, folded_user_id gin_trgm_ops);
 -- Search by custom attributes.
 drop index concurrently if exists customer_attributes_by_number;
 create index concurrently customer_attributes_by_number on customer_attributes (attribute_id, number, customer_id) where number is not null;
