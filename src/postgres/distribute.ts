@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { OperatorError } from '../errors.ts'
 import { dropOldRows, inSequence, isDistributed, placeTables, requireCluster, shardCount } from './citus.ts'
-import { withClient } from './connection.ts'
+import { checkServer, withClient } from './connection.ts'
 import { migrateDatabase, underSchemaLock } from './migrate.ts'
 import { isConflict } from './storage-error.ts'
 
@@ -23,9 +23,10 @@ const attemptsMax = 5
  * Throws an OperatorError when the cluster or the user of the database does not allow it.
  */
 export async function distributeDatabase(url: string, { shards }: { shards?: number | undefined } = {}): Promise<Distribution> {
-  const migrations = await migrateDatabase(url)
   return await withClient(url, async (client) => {
+    await checkServer(client)
     const machines = await requireCluster(client)
+    const migrations = await migrateDatabase(url)
     return await underSchemaLock(client, async () => {
       await requireShards(client, shards)
       const tables = await placeAll(client, shards)
