@@ -41,10 +41,14 @@ interface DrawnIds {
   readonly changeIds: readonly number[]
 }
 
-type Drawn = DrawnIds & NamesSeen
-
-/** Names were made by another transaction since they were read. */
-class NamesMoved extends Error {}
+/** What a transaction reads before it decides; the customers are its own until it ends. */
+interface Found {
+  readonly customers: readonly LockedRow[]
+  /** By `holderKey`. */
+  readonly holders: ReadonlyMap<string, number>
+  readonly drawn: DrawnIds
+  readonly seen: NamesSeen
+}
 
 /** What those who make or recolor tags, or make attributes, lock until they commit, so that others learn of all by the highest number. */
 const namesLockKey = 0x436c746d
@@ -95,7 +99,7 @@ export class GroupWriter {
     try {
       return await this.#retry(jobs)
     } catch (error) {
-      const storageError = isConflict(error) || error instanceof NamesMoved
+      const storageError = isConflict(error)
         ? unavailable('Other writers were in the way. Nothing was changed; try again.', { cause: error })
         : toStorageError(error)
       if (storageError !== undefined) return jobs.map(() => ({ error: storageError }))
@@ -108,13 +112,14 @@ export class GroupWriter {
   }
 
   async #retry(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
+    const until = performance.now() + limits.connectionWaitSeconds * 1000
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#commitGroup(jobs)
       } catch (error) {
         if (sqlState(error) === unsupported) this.#isDistributed = true
-        const isPassing = isConflict(error) || isConnectionError(error) || error instanceof NamesMoved || (sqlState(error) === unsupported && attempt === 1)
-        if (!isPassing || attempt === limits.writeAttemptsMax) throw error
+        const isPassing = isConflict(error) || isConnectionError(error) || (sqlState(error) === unsupported && attempt === 1)
+        if (!isPassing || attempt === limits.writeAttemptsMax || performance.now() > until) throw error
         // At random, so that two that are in each other's way do not meet again.
         await setTimeout(firstPauseMs * attempt * Math.random())
       }
@@ -122,15 +127,16 @@ export class GroupWriter {
   }
 
   async #commitGroup(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
-    let decided: { readonly drawn: Drawn; readonly set: WorkingSet; readonly outcomes: WriteOutcome[] } | undefined
+    let decided: { readonly drawn: DrawnIds; readonly set: WorkingSet; readonly outcomes: WriteOutcome[] } | undefined
     try {
       await inTransaction(this.#pool, {
         begin: beginWriting,
         task: async (client) => {
-          const { loaded, drawn } = await this.#load(client, jobs)
-          const { set, outcomes } = this.#decide(jobs, loaded)
+          const found = await this.#load(client, jobs)
+          const { drawn } = found
+          const { set, outcomes } = await this.#settleNames(client, jobs, { found, decision: this.#decide(jobs, found) })
           decided = { drawn, set, outcomes }
-          return statementsOf(set, await this.#storeNames(client, set, drawn), drawn)
+          return statementsOf(set, await this.#storeNames(client, set), drawn)
         },
         last: (statements) => statements
       })
@@ -141,17 +147,17 @@ export class GroupWriter {
     if (decided === undefined) return []
     const { set, outcomes } = decided
     // Who was answered may name them at once. If this fails, whoever needs them learns of them later.
-    if (set.tags.size + set.attributes.length > 0) await this.#catalog.refresh(this.#pool).catch(() => undefined)
+    if (makesNames(set)) await this.#catalog.refresh(this.#pool).catch(() => undefined)
     return outcomes
   }
 
   /** Holds the customers named, and reads what else the commands need, in one exchange. */
-  async #load(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<{ loaded: LoadedState; drawn: Drawn }> {
+  async #load(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<Found> {
     const named = [...new Set(jobs.flatMap(({ command }) => commandCustomerIds(command)))].toSorted((one, other) => one - other)
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
     const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
-    const [locked, { rows: [ids] }, { rows: [seen] }, holders] = await Promise.all([
+    const [customers, { rows: [drawn] }, { rows: [seen] }, taken] = await Promise.all([
       named.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(named), [named, organizationIds]),
       // Without a table, so that it runs nowhere but in this transaction of this server.
       client.query<DrawnIds>(`
@@ -165,26 +171,14 @@ export class GroupWriter {
         'select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
         [organizationIds, userIds.map(({ userId }) => digestOf(userId))])
     ])
-    if (ids === undefined || seen === undefined) throw new Error('No ids were drawn')
-    const drawn = { ...ids, ...seen }
-    await this.#catalog.refresh(client, drawn)
-    const customers = new Map(locked.rows.map((row): [number, LoadedCustomer] => {
-      const rendering = this.#catalog.render(row.organization_id, row)
-      return [row.id, { organizationId: row.organization_id, customer: parseCustomer(rendering), createdAt: row.created_at }]
+    if (drawn === undefined || seen === undefined) throw new Error('No ids were drawn')
+    await this.#catalog.refresh(client, seen)
+    const holdersByDigest = new Map(taken.rows.map((row) => [`${row.organization_id} ${row.digest.toString('hex')}`, row.customer_id]))
+    const holders = new Map(userIds.flatMap(({ organizationId, userId }) => {
+      const holder = holdersByDigest.get(`${organizationId} ${digestOf(userId).toString('hex')}`)
+      return holder === undefined ? [] : [[holderKey(organizationId, userId), holder] as const]
     }))
-    const holdersByDigest = new Map(holders.rows.map((row) => [`${row.organization_id} ${row.digest.toString('hex')}`, row.customer_id]))
-    const loaded: LoadedState = {
-      customers,
-      holders: new Map(userIds.flatMap(({ organizationId, userId }) => {
-        const holder = holdersByDigest.get(`${organizationId} ${digestOf(userId).toString('hex')}`)
-        return holder === undefined ? [] : [[holderKey(organizationId, userId), holder] as const]
-      })),
-      names: (organizationId) => this.#catalog.of(organizationId),
-      tagVersion: drawn.tagVersion,
-      customerIds: drawn.customerIds,
-      eventIds: drawn.eventIds
-    }
-    return { loaded, drawn }
+    return { customers: customers.rows, holders, drawn, seen }
   }
 
   #lockCustomers(ids: readonly number[]): string {
@@ -195,7 +189,18 @@ export class GroupWriter {
       : `select ${columns} from customers where id = any($1) and organization_id = any($2) order by id for update`
   }
 
-  #decide(jobs: readonly CommandJob[], loaded: LoadedState): { set: WorkingSet; outcomes: WriteOutcome[] } {
+  #decide(jobs: readonly CommandJob[], { customers, holders, drawn, seen }: Found): Decision {
+    const loaded: LoadedState = {
+      customers: new Map(customers.map((row): [number, LoadedCustomer] => {
+        const rendering = this.#catalog.render(row.organization_id, row)
+        return [row.id, { organizationId: row.organization_id, customer: parseCustomer(rendering), createdAt: row.created_at }]
+      })),
+      holders,
+      names: (organizationId) => this.#catalog.of(organizationId),
+      tagVersion: seen.tagVersion,
+      customerIds: drawn.customerIds,
+      eventIds: drawn.eventIds
+    }
     const set = new WorkingSet(loaded)
     const now: UnixSeconds = this.#clock()
     const outcomes = jobs.map(({ caller, command }): WriteOutcome => {
@@ -209,16 +214,24 @@ export class GroupWriter {
     return { set, outcomes }
   }
 
-  /** New names are made under a lock that lasts until the commit, and only if none came in between. */
-  async #storeNames(client: pg.ClientBase, { tags, attributes }: WorkingSet, drawn: Drawn): Promise<{ tagIds: NameIds; attributeIds: NameIds }> {
-    const tagIds: NameIds = (organizationId, name) => this.#catalog.of(organizationId).tagIds.get(name)
-    const attributeIds: NameIds = (organizationId, name) => this.#catalog.of(organizationId).attributeIds.get(name)
-    if (tags.size === 0 && attributes.length === 0) return { tagIds, attributeIds }
+  /** From here to the commit nobody else makes names. If others came first, everything is decided again, with theirs. */
+  async #settleNames(client: pg.ClientBase, jobs: readonly CommandJob[], { found, decision }: { found: Found; decision: Decision }): Promise<Decision> {
+    if (!makesNames(decision.set)) return decision
     const [, { rows: [seen] }] = await Promise.all([
       client.query('select pg_advisory_xact_lock($1)', [namesLockKey]),
       client.query<NamesSeen>(`select ${selectNamesSeen}`)
     ])
-    if (seen?.tagVersion !== drawn.tagVersion || seen.attributeId !== drawn.attributeId) throw new NamesMoved('Others made names meanwhile')
+    if (seen === undefined) throw new Error('The newest names cannot be read')
+    if (seen.tagVersion === found.seen.tagVersion && seen.attributeId === found.seen.attributeId) return decision
+    await this.#catalog.refresh(client, seen)
+    return this.#decide(jobs, { ...found, seen })
+  }
+
+  async #storeNames(client: pg.ClientBase, set: WorkingSet): Promise<{ tagIds: NameIds; attributeIds: NameIds }> {
+    const tagIds: NameIds = (organizationId, name) => this.#catalog.of(organizationId).tagIds.get(name)
+    const attributeIds: NameIds = (organizationId, name) => this.#catalog.of(organizationId).attributeIds.get(name)
+    if (!makesNames(set)) return { tagIds, attributeIds }
+    const { tags, attributes } = set
     const changed = [...tags.values()]
     const made = insertRows('tags', changed.filter(({ isNew }) => isNew).map(tagRow), 'returning organization_id, id, name')
     const attributesMade = insertRows('attributes',
@@ -254,6 +267,15 @@ export class GroupWriter {
   }
 }
 
+interface Decision {
+  readonly set: WorkingSet
+  readonly outcomes: WriteOutcome[]
+}
+
+function makesNames({ tags, attributes }: WorkingSet): boolean {
+  return tags.size > 0 || attributes.length > 0
+}
+
 type NameIds = (organizationId: number, name: string) => number | undefined
 
 interface MadeName {
@@ -263,7 +285,7 @@ interface MadeName {
 }
 
 /** What is stored together with the commit, in one exchange. */
-function statementsOf(set: WorkingSet, { tagIds, attributeIds }: { tagIds: NameIds; attributeIds: NameIds }, { changeIds }: Drawn): Statement[] {
+function statementsOf(set: WorkingSet, { tagIds, attributeIds }: { tagIds: NameIds; attributeIds: NameIds }, { changeIds }: DrawnIds): Statement[] {
   return [
     ...userIdStatements(set),
     ...customerStatements(set, tagIds),
