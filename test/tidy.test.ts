@@ -22,13 +22,14 @@ const importTable: Readonly<Record<string, Room>> = {
   },
   sql: { rooms: ['domain', 'contract'], packages: ['sql-template-tag'], node: ['node:fs'] },
   columns: { rooms: ['domain', 'contract'], packages: [], node: [] },
+  indexing: { rooms: ['columns', 'domain', 'contract'], packages: [], node: 'all' },
   sqlite: {
-    rooms: ['columns', 'sql', 'domain', 'contract'],
+    rooms: ['indexing', 'columns', 'sql', 'domain', 'contract'],
     packages: ['better-sqlite3', 'sql-template-tag'],
     node: 'all'
   },
   postgres: {
-    rooms: ['sql', 'domain', 'contract'],
+    rooms: ['indexing', 'columns', 'sql', 'domain', 'contract'],
     packages: ['pg', 'pg-connection-string', 'sql-template-tag'],
     node: 'all'
   },

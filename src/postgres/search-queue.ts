@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { FairQueue } from '../sql/fair-queue.ts'
+import { FairQueue } from '../indexing/fair-queue.ts'
 import type { FoundPage } from '../store.ts'
 
 interface Pending {

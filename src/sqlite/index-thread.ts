@@ -4,40 +4,24 @@ import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Statement } from 'better-sqlite3'
 import { ApiError } from '../errors.ts'
+import type { HandedPage, ReadJob, ReadResult } from '../indexing/read-pool.ts'
+import type { IndexNotice, IndexThreadData, Wanted } from '../indexing/search-dispatch.ts'
+import { packError } from '../indexing/thread-error.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
 import { openReader } from './open.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
 import { readPart, selectRows, selectWhole } from './page-part.ts'
-import type { HandedPage, ReadJob, ReadResult } from './read-thread.ts'
 import { SearchIndex } from './search-index.ts'
-import { packError } from './thread-error.ts'
 
 /** The thread that keeps customers in memory and answers searches from there. */
-
-export interface IndexThreadData {
-  readonly path: string
-  readonly bytesMax: number
-  readonly searchSecondsMax: number
-}
-
-/** An organization that somebody searches, or all that are large. */
-export interface Wanted {
-  readonly want: number | 'large'
-}
-
-/** Said whenever it changed: whose searches can be answered from here, and what all that takes. */
-export interface IndexNotice {
-  readonly moved: readonly { readonly organizationId: number; readonly isIndexed: boolean }[]
-  readonly bytes: number
-}
 
 /** How often commits are followed when nobody asks, so that the next question has little to catch up with. */
 const followMs = 100
 
 if (parentPort === null) throw new Error('index-thread.ts runs as a worker thread')
 const port = parentPort
-const { path, bytesMax, searchSecondsMax } = workerData as IndexThreadData
+const { path, bytesMax, searchSecondsMax } = workerData as IndexThreadData & { readonly path: string }
 const db = openReader(path)
 const catalog = new Catalog(db)
 const index = new SearchIndex(db, { bytesMax, searchSecondsMax, nowMs: () => performance.now() })

@@ -9,10 +9,11 @@ import { searchTookTooLong, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { parseSearch } from '../parse-search.ts'
 import type { FoundPage } from '../store.ts'
-import type { IndexNotice } from './index-thread.ts'
+import type { ReadPoolOptions } from '../indexing/read-pool.ts'
+import { ReadPool } from '../indexing/read-pool.ts'
+import type { IndexNotice } from '../indexing/search-dispatch.ts'
+import { threadBeside } from '../indexing/start-thread.ts'
 import { openWriter, prepareDatabase } from './open.ts'
-import type { ReadPoolOptions } from './read-pool.ts'
-import { ReadPool } from './read-pool.ts'
 import { Writer } from './writer.ts'
 
 const [ann, bob] = [1, 2]
@@ -38,7 +39,7 @@ function open({ customers = 3, ...options }: { customers?: number } & Partial<Om
   writer.runGroup([{ type: 'createDefault', name: 'first', secretHash: 'hash' }])
   writer.runGroup(Array.from({ length: customers }, (_, index) => ({ type: 'command', caller, command: create(index) })))
   const pool = new ReadPool({
-    thread: 'read-thread', threadsMax: 1, searchSecondsMax: 60, ...options, workerData: { path, searchSecondsMax: 60, bytesMax: Infinity, ...workerData }
+    thread: threadBeside(import.meta.url, './read-thread.ts'), threadsMax: 1, searchSecondsMax: 60, ...options, workerData: { path, searchSecondsMax: 60, bytesMax: Infinity, ...workerData }
   })
   onTestFinished(async () => {
     await pool.close()
@@ -125,7 +126,7 @@ test('a thread that others can stand in for leaves everything to them when it en
   const notices: IndexNotice[] = []
   const causes: unknown[] = []
   const { pool, ask, damage } = open({
-    thread: 'index-thread', onNotice: (notice) => { notices.push(notice as IndexNotice) }, onLost: (cause) => { causes.push(cause) }
+    thread: threadBeside(import.meta.url, './index-thread.ts'), onNotice: (notice) => { notices.push(notice as IndexNotice) }, onLost: (cause) => { causes.push(cause) }
   })
   pool.tell({ want: 1 })
   await vi.waitUntil(() => notices.some(({ moved }) => moved.some(({ isIndexed }) => isIndexed)), { timeout: 20_000 })
@@ -142,7 +143,7 @@ test('a thread that others can stand in for leaves everything to them when it en
 
 test('a search of the index that takes too long is stopped likewise, and its thread goes on', async () => {
   const notices: IndexNotice[] = []
-  const { pool, ask } = open({ thread: 'index-thread', customers: 3_000, onNotice: (notice) => { notices.push(notice as IndexNotice) } }, { searchSecondsMax: 0.0001 })
+  const { pool, ask } = open({ thread: threadBeside(import.meta.url, './index-thread.ts'), customers: 3_000, onNotice: (notice) => { notices.push(notice as IndexNotice) } }, { searchSecondsMax: 0.0001 })
   pool.tell({ want: 1 })
   await vi.waitUntil(() => notices.some(({ moved }) => moved.some(({ isIndexed }) => isIndexed)), { timeout: 20_000 })
 

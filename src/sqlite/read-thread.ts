@@ -1,30 +1,17 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import type { CustomerSearch } from '../search.ts'
+import type { ReadJob, ReadResult } from '../indexing/read-pool.ts'
+import { packError } from '../indexing/thread-error.ts'
 import type { FoundPage } from '../store.ts'
 import { openReader } from './open.ts'
 import { Reader } from './reader.ts'
 import { toStorageError } from './storage-error.ts'
-import type { ThreadError } from './thread-error.ts'
-import { packError } from './thread-error.ts'
 
 /** A thread that answers searches by SQL, so that none of them holds up the main thread. */
-
-export interface ReadJob {
-  readonly organizationId: number
-  readonly search: CustomerSearch
-}
-
-/** A page on its way between threads: its bytes are handed over, not copied. */
-export interface HandedPage extends FoundPage {
-  readonly customers: Uint8Array<ArrayBuffer>
-}
 
 export interface ReadThreadData {
   readonly path: string
   readonly searchSecondsMax: number
 }
-
-export type ReadResult = { readonly value: HandedPage | undefined } | { readonly error: ThreadError }
 
 if (parentPort === null) throw new Error('read-thread.ts runs as a worker thread')
 const port = parentPort

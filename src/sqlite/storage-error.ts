@@ -24,5 +24,5 @@ export function toStorageError(error: unknown): ApiError | undefined {
 
 /** Whether the database itself failed, by `toStorageError`, because it is read-only. */
 export function isReadOnlyError(error: unknown): boolean {
-  return error instanceof ApiError && error.cause instanceof SqliteError && error.cause.code.startsWith('SQLITE_READONLY')
+  return error instanceof ApiError && error.cause instanceof Error && 'code' in error.cause && String(error.cause.code).startsWith('SQLITE_READONLY')
 }

@@ -1,4 +1,5 @@
 import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { ApiKey, Caller } from '../api-key.ts'
@@ -7,6 +8,10 @@ import type { Command } from '../command.ts'
 import type { AttributeType } from '../custom-data.ts'
 import type { CustomerJson } from '../customer.ts'
 import { ApiError, OperatorError } from '../errors.ts'
+import { ReadPool } from '../indexing/read-pool.ts'
+import type { DispatchOptions } from '../indexing/search-dispatch.ts'
+import { SearchDispatch } from '../indexing/search-dispatch.ts'
+import { threadBeside } from '../indexing/start-thread.ts'
 import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
@@ -14,8 +19,7 @@ import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatu
 import { writeBackup } from './backup.ts'
 import { prepareDatabase } from './open.ts'
 import { isList } from './list-reader.ts'
-import type { DispatchOptions } from './search-dispatch.ts'
-import { SearchDispatch } from './search-dispatch.ts'
+import type { ReadThreadData } from './read-thread.ts'
 import { isReadOnlyError, toStorageError } from './storage-error.ts'
 import { TurnReader } from './turn-reader.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -36,6 +40,7 @@ export interface SqliteOptions extends Partial<DispatchOptions> {
 export class SqliteStore implements Store {
   readonly #path: string
   readonly #writes: WriteQueue
+  readonly #reads: ReadPool
   readonly #searches: SearchDispatch
   /** Undefined once it was closed to be opened anew by the next read, so that a passing fault passes. */
   #reader: TurnReader | undefined
@@ -50,7 +55,13 @@ export class SqliteStore implements Store {
       this.#reader?.noticeCommit()
       onCommit?.(commit)
     })
-    this.#searches = new SearchDispatch(path, { indexBytesMax, ...searches })
+    const { searchSecondsMax = limits.searchSecondsMax } = searches
+    this.#reads = new ReadPool({
+      thread: threadBeside(import.meta.url, './read-thread.ts'), threadsMax: Math.min(limits.readThreadsMax, availableParallelism()), searchSecondsMax,
+      workerData: { path, searchSecondsMax } satisfies ReadThreadData
+    })
+    const ways = { bySql: this.#reads, indexThread: threadBeside(import.meta.url, './index-thread.ts'), indexData: { path } }
+    this.#searches = new SearchDispatch(ways, { indexBytesMax, ...searches })
     if (preparesIndex) this.#searches.prepare()
   }
 
@@ -150,7 +161,7 @@ export class SqliteStore implements Store {
   async close(): Promise<void> {
     this.#isClosing = true
     await this.#reopening
-    await this.#searches.close()
+    await Promise.all([this.#searches.close(), this.#reads.close()])
     this.#reader?.close()
     // Last, since only a connection that can write folds the write-ahead log back as it leaves.
     await this.#writes.close()
@@ -195,10 +206,10 @@ export class SqliteStore implements Store {
   /** Each connection is opened again when it is next needed. */
   async #reopen(): Promise<void> {
     try {
-      await this.#writes.whileClosed(() => this.#searches.whileClosed(() => {
+      await this.#writes.whileClosed(() => this.#searches.whileClosed(() => this.#reads.whileClosed(() => {
         this.#reader?.close()
         this.#reader = undefined
-      }))
+      })))
     } finally {
       this.#reopenedAtMs = performance.now()
       this.#reopening = undefined

@@ -2,8 +2,8 @@ import type { Worker } from 'node:worker_threads'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { CommitListener } from '../store.ts'
-import { startThread } from './start-thread.ts'
-import { unpackError } from './thread-error.ts'
+import { startThread, threadBeside } from '../indexing/start-thread.ts'
+import { unpackError } from '../indexing/thread-error.ts'
 import type { WriteGroup, WriteGroupResult } from './writer-thread.ts'
 import type { WriteJob, WriteResults } from './writer.ts'
 
@@ -98,7 +98,7 @@ export class WriteQueue {
   }
 
   #startThread(): Worker {
-    const thread = startThread('writer-thread', { path: this.#path })
+    const thread = startThread(threadBeside(import.meta.url, './writer-thread.ts'), { path: this.#path })
     thread.on('message', (result: WriteGroupResult) => { this.#settle(result) })
     let cause: unknown
     thread.on('error', (error) => { cause = error })

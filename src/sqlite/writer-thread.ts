@@ -1,10 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Database } from 'better-sqlite3'
 import { systemClock } from '../clock.ts'
+import type { ThreadError } from '../indexing/thread-error.ts'
+import { packError } from '../indexing/thread-error.ts'
 import { openWriter } from './open.ts'
 import { toStorageError } from './storage-error.ts'
-import type { ThreadError } from './thread-error.ts'
-import { packError } from './thread-error.ts'
 import type { WriteJob, WriteResults } from './writer.ts'
 import { Writer } from './writer.ts'
 

@@ -1,12 +1,11 @@
-import { SqliteError } from 'better-sqlite3'
 import { ApiError } from '../errors.ts'
 
 /** An error on its way between threads; structured clones lose the class and its fields. */
 export interface ThreadError {
   readonly api?: Pick<ApiError, 'code' | 'message' | 'faults' | 'existingId' | 'path' | 'retryAfterSeconds'>
   readonly cause: unknown
-  /** When the cause is SQLite's. */
-  readonly sqliteCode?: string
+  /** That of the cause, which the database gave it. */
+  readonly code?: string
 }
 
 export function packError(error: unknown): ThreadError {
@@ -15,8 +14,8 @@ export function packError(error: unknown): ThreadError {
   return { api: { code, message, faults, existingId, path, retryAfterSeconds }, ...packCause(cause) }
 }
 
-function packCause(cause: unknown): Pick<ThreadError, 'cause' | 'sqliteCode'> {
-  return cause instanceof SqliteError ? { cause, sqliteCode: cause.code } : { cause }
+function packCause(cause: unknown): Pick<ThreadError, 'cause' | 'code'> {
+  return cause instanceof Error && 'code' in cause ? { cause, code: String(cause.code) } : { cause }
 }
 
 export function unpackError({ api, ...packed }: ThreadError): unknown {
@@ -27,7 +26,6 @@ export function unpackError({ api, ...packed }: ThreadError): unknown {
   return new ApiError(code, message, { ...given, cause })
 }
 
-function unpackCause({ cause, sqliteCode }: Pick<ThreadError, 'cause' | 'sqliteCode'>): unknown {
-  if (sqliteCode === undefined || !(cause instanceof Error)) return cause
-  return Object.assign(new SqliteError(cause.message, sqliteCode), { stack: cause.stack })
+function unpackCause({ cause, code }: Pick<ThreadError, 'cause' | 'code'>): unknown {
+  return code === undefined || !(cause instanceof Error) ? cause : Object.assign(cause, { code })
 }

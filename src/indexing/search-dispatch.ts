@@ -1,13 +1,11 @@
-import { availableParallelism } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import type { Caller } from '../api-key.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { IndexLossListener, FoundPage } from '../store.ts'
 import { GrowingPause } from './growing-pause.ts'
-import type { IndexNotice, IndexThreadData, Wanted } from './index-thread.ts'
+import type { ReadJob } from './read-pool.ts'
 import { ReadPool } from './read-pool.ts'
-import type { ReadThreadData } from './read-thread.ts'
 
 const bytesAMebibyte = 1024 * 1024
 
@@ -24,28 +22,52 @@ export interface DispatchOptions {
   readonly onIndexLost?: IndexLossListener
 }
 
+/** What an engine brings: searches by SQL, and a thread that keeps customers in memory. */
+export interface SearchWays {
+  readonly bySql: { search(keyId: number, job: ReadJob): Promise<FoundPage | undefined>; readonly length: number }
+  readonly indexThread: URL
+  readonly indexData: Record<string, unknown>
+}
+
+/** An organization that somebody searches, or all that are large. */
+export interface Wanted {
+  readonly want: number | 'large'
+}
+
+/** Said by the thread whenever it changed: whose searches can be answered from there, and what all that takes. */
+export interface IndexNotice {
+  readonly moved: readonly { readonly organizationId: number; readonly isIndexed: boolean }[]
+  readonly bytes: number
+}
+
+/** What a thread of the index is started with, besides what the engine brings. */
+export interface IndexThreadData {
+  readonly bytesMax: number
+  readonly searchSecondsMax: number
+}
+
 /**
  * Has searches answered from the index in memory where it holds the organization, and by SQL
  * everywhere else: while it is being built, where it would take too much memory, where it is switched off.
  */
 export class SearchDispatch {
-  readonly #reads: ReadPool
+  readonly #bySql: SearchWays['bySql']
   readonly #index: ReadPool | undefined
   readonly #indexed = new Set<number>()
   readonly #onIndexLost: IndexLossListener
   readonly #away: GrowingPause
   #indexBytes = 0
 
-  constructor(path: string, { indexBytesMax, lostIndexMs = limits.indexLostSeconds * 1000, searchSecondsMax = limits.searchSecondsMax, onIndexLost = () => undefined }: DispatchOptions) {
+  constructor(
+    { bySql, indexThread, indexData }: SearchWays,
+    { indexBytesMax, lostIndexMs = limits.indexLostSeconds * 1000, searchSecondsMax = limits.searchSecondsMax, onIndexLost = () => undefined }: DispatchOptions
+  ) {
+    this.#bySql = bySql
     this.#onIndexLost = onIndexLost
     this.#away = new GrowingPause({ firstMs: lostIndexMs, longestMs: limits.indexLostSecondsMax * 1000 })
-    this.#reads = new ReadPool({
-      thread: 'read-thread', threadsMax: Math.min(limits.readThreadsMax, availableParallelism()), searchSecondsMax,
-      workerData: { path, searchSecondsMax } satisfies ReadThreadData
-    })
     this.#index = indexBytesMax === 0 ? undefined : new ReadPool({
-      thread: 'index-thread', threadsMax: 1, searchSecondsMax, answerSecondsMax: searchSecondsMax + limits.searchStopSecondsMax,
-      workerData: { path, bytesMax: indexBytesMax, searchSecondsMax } satisfies IndexThreadData,
+      thread: indexThread, threadsMax: 1, searchSecondsMax, answerSecondsMax: searchSecondsMax + limits.searchStopSecondsMax,
+      workerData: { ...indexData, bytesMax: indexBytesMax, searchSecondsMax } satisfies IndexThreadData,
       resourceLimits: {
         maxYoungGenerationSizeMb: indexYoungMebibytes,
         maxOldGenerationSizeMb: Math.max(indexOldMebibytesMin, 2 * indexBytesMax / bytesAMebibyte)
@@ -57,7 +79,7 @@ export class SearchDispatch {
 
   /** Searches waiting or being answered. */
   get length(): number {
-    return this.#reads.length + (this.#index?.length ?? 0)
+    return this.#bySql.length + (this.#index?.length ?? 0)
   }
 
   /** What the index in memory takes. */
@@ -70,9 +92,9 @@ export class SearchDispatch {
     const page = this.#indexed.has(organizationId) && !asksByKey(search) ? await this.#index?.search(keyId, job) : undefined
     if (page !== undefined) return page
     this.#want(organizationId)
-    const read = await this.#reads.search(keyId, job)
-    if (read === undefined) throw new Error('A reading thread left a search to others')
-    return read
+    const found = await this.#bySql.search(keyId, job)
+    if (found === undefined) throw new Error('A search by SQL was left to others')
+    return found
   }
 
   /** Begins to build the index of large organizations before somebody asks. */
@@ -80,18 +102,18 @@ export class SearchDispatch {
     this.#want('large')
   }
 
-  /** Finishes what was asked so far. */
+  /** Lets the index finish what it was asked so far. */
   async close(): Promise<void> {
-    await Promise.all([this.#reads.close(), this.#index?.close()])
+    await this.#index?.close()
   }
 
-  /** Runs the task while no thread has a connection. The index is built anew afterwards. */
-  async whileClosed(task: () => void): Promise<void> {
-    if (this.#index === undefined) return await this.#reads.whileClosed(task)
+  /** Runs the task while the index has no connection. It is built anew afterwards. */
+  async whileClosed(task: () => Promise<void>): Promise<void> {
+    if (this.#index === undefined) return await task()
     const organizations = [...this.#indexed]
     await this.#index.whileClosed(async () => {
       this.#forget()
-      await this.#reads.whileClosed(task)
+      await task()
     })
     for (const organizationId of organizations) this.#want(organizationId)
   }

@@ -2,11 +2,25 @@ import { performance } from 'node:perf_hooks'
 import type { ResourceLimits, Worker } from 'node:worker_threads'
 import { searchTookTooLong, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
+import type { CustomerSearch } from '../search.ts'
 import type { FoundPage } from '../store.ts'
-import { FairQueue } from '../sql/fair-queue.ts'
-import type { ReadJob, ReadResult } from './read-thread.ts'
+import { FairQueue } from './fair-queue.ts'
 import { startThread } from './start-thread.ts'
+import type { ThreadError } from './thread-error.ts'
 import { unpackError } from './thread-error.ts'
+
+export interface ReadJob {
+  readonly organizationId: number
+  readonly search: CustomerSearch
+}
+
+/** A page on its way between threads: its bytes are handed over, not copied. */
+export interface HandedPage extends FoundPage {
+  readonly customers: Uint8Array<ArrayBuffer>
+}
+
+/** Undefined: the thread leaves the question to others. */
+export type ReadResult = { readonly value: HandedPage | undefined } | { readonly error: ThreadError }
 
 interface Pending {
   readonly job: ReadJob
@@ -24,7 +38,7 @@ interface Reading {
 }
 
 export interface ReadPoolOptions {
-  readonly thread: 'read-thread' | 'index-thread'
+  readonly thread: URL
   readonly threadsMax: number
   readonly workerData: Record<string, unknown>
   readonly resourceLimits?: ResourceLimits
