@@ -51,11 +51,11 @@ export async function runProgram(program: string, args: readonly string[], optio
   return await outcome(start(program, args, options))
 }
 
-/** Starts the real service on a free port and waits until it says where it listens. */
+/** Starts the real service on a free port and waits until it says where it listens. A database is a URL, or a file of SQLite. */
 export async function startCli(
   { database, key, args = [], ...options }: RunOptions & { database?: string; key?: string; args?: readonly string[] }
 ): Promise<RunningCli> {
-  const where = database === undefined ? [] : ['--database', `sqlite:${database}`]
+  const where = database === undefined ? [] : ['--database', /^(?:sqlite|postgres):/.test(database) ? database : `sqlite:${database}`]
   const started = start(process.execPath, [entry, 'serve', '--json', '--port', '0', ...where, ...args], options)
   const { url, key: printed } = JSON.parse(await firstLine(started, /^\{.*\}$/m)) as { url: string; key?: string }
   return describe(started, { url, printed, key: printed ?? key })

@@ -1,15 +1,14 @@
-import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { limits } from '../../src/limits.ts'
 import { startCli } from '../e2e/start-cli.ts'
-import { temporaryFolder } from '../engines.ts'
+import { createDatabase } from '../engines.ts'
 import { open } from './connection.ts'
 import { draftOf, sorted, startLoad, walkAll } from './load.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 test('SIGTERM under load: what was accepted is answered and kept, nothing else is kept, and the process ends well in time', async () => {
-  const database = join(temporaryFolder(), 'clientele.db')
+  const { url: database } = await createDatabase()
   const server = await startCli({ database })
   const { key = '' } = server
   const load = startLoad(server, { connections: 32, prefix: 'load' })
@@ -35,7 +34,7 @@ test('SIGTERM under load: what was accepted is answered and kept, nothing else i
 })
 
 test('connections that are owed no answer do not hold up the end', async () => {
-  const server = await startCli({ database: join(temporaryFolder(), 'clientele.db') })
+  const server = await startCli({ database: (await createDatabase()).url })
   const silent = await open(server.url)
   const halfAsked = await open(server.url)
   halfAsked.socket.write('GET /v1/customers HTTP/1.1\r\nHost: ')
