@@ -40,6 +40,9 @@ interface Table {
  */
 export const oneConnectionAMachine = 'set local citus.max_adaptive_executor_pool_size = 1'
 
+/** For a statement of the same transaction that asks much of each shard. */
+export const connectionsAsConfigured = 'set local citus.max_adaptive_executor_pool_size to default'
+
 /** For EXPLAIN, which otherwise tells of one shard. */
 export const explainedEverywhere = 'set local citus.explain_all_tasks = on'
 

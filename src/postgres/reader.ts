@@ -5,6 +5,7 @@ import type { CustomerJson } from '../customer.ts'
 import type { CustomerSearch, Position } from '../search.ts'
 import type { FoundPage } from '../store.ts'
 import type { RenderingRow } from './catalog.ts'
+import { connectionsAsConfigured } from './citus.ts'
 import { Explanation } from './explanation.ts'
 import type { SearchNames } from './search-dialect.ts'
 import { asksForLetters } from './search-dialect.ts'
@@ -142,8 +143,14 @@ class Search {
 
   async #count(options: PlanOptions): Promise<number> {
     const { from, isOfOthers } = planCount(this.#search.filter, options)
-    const counted = from === null ? 0 : await this.#countFrom(from, 'total')
+    const counted = from === null ? 0 : await this.#countAll(from)
     return isOfOthers ? await this.#everyone() - counted : counted
+  }
+
+  /** A page asks little of each shard of customers; a total may have to read all of it. */
+  async #countAll(from: Sql): Promise<number> {
+    const [, counted] = await Promise.all([this.#client.query(connectionsAsConfigured), this.#countFrom(from, 'total')])
+    return counted
   }
 
   async #everyone(): Promise<number> {

@@ -18,7 +18,8 @@ import { GroupWriter } from './group-writer.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { migrateDatabase } from './migrate.ts'
 import { PointReader, readAgain } from './point-reader.ts'
-import { searchCustomers } from './reader.ts'
+import type { PlanBounds } from './reader.ts'
+import { planBounds, searchCustomers } from './reader.ts'
 import { leaseRequests } from './request-leases.ts'
 import { SearchQueue } from './search-queue.ts'
 import { sqlState, toStorageError } from './storage-error.ts'
@@ -50,6 +51,7 @@ export class PostgresStore implements Store {
   readonly #writes: WriteQueue
   readonly #searches: SearchQueue
   readonly #searchSecondsMax: number
+  readonly #isDistributed: boolean
   readonly #backUp: PostgresOptions['backUp']
   #cursorSecret: Uint8Array | undefined
 
@@ -59,6 +61,7 @@ export class PostgresStore implements Store {
   ) {
     this.#pool = openPool({ url, poolSize })
     this.#searchSecondsMax = searchSecondsMax
+    this.#isDistributed = isDistributed
     this.#backUp = backUp
     this.#points = new PointReader(this.#pool, { catalog: this.#catalog, isDistributed })
     this.#keys = new KeyReader(this.#pool)
@@ -105,7 +108,12 @@ export class PostgresStore implements Store {
       oneConnectionAMachine,
       ...(search.wantsExplanation ? [explainedEverywhere] : [])
     ]
-    return await inTransaction(this.#pool, { begin: begin.join('; '), task: async (client) => await searchCustomers(client, organizationId, search, this.#catalog) })
+    return await inTransaction(this.#pool, { begin: begin.join('; '), task: async (client) => await searchCustomers(client, organizationId, search, this.#catalog, this.#planBounds(search)) })
+  }
+
+  /** Where there are several machines, the ids of few come from all of them, as the ids of a page do. */
+  #planBounds({ limit }: CustomerSearch): PlanBounds {
+    return this.#isDistributed ? { fewMax: Math.min(planBounds.fewMax, limit) } : planBounds
   }
 
   async attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>> {
