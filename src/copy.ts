@@ -78,6 +78,8 @@ export class CopyFailure extends OperatorError {
 
 /** A database as it was at one moment, whatever is written to it meanwhile. */
 export interface CopySource {
+  /** The same for the same database only, however it is named. */
+  identity(): Promise<string>
   count(table: CopiedTable): Promise<number>
   /** Rows with a higher id, ascending, in batches that fit into memory. */
   batches<Table extends CopiedTable>(table: Table, afterId: number): AsyncIterable<readonly CopiedRows[Table][]>
@@ -90,6 +92,7 @@ export interface CopySource {
 export interface CopyTarget {
   /** How it is called in messages. */
   readonly name: string
+  identity(): Promise<string>
   isEmpty(): Promise<boolean>
   /** What was kept of a copy that is not finished. */
   progress(): Promise<string | undefined>
@@ -161,6 +164,7 @@ const nothing: CopiedPart = { rows: 0, checksum: '0', lastId: 0 }
  * copy brought over is not copied again, unless the source has changed since then.
  */
 export async function copyDatabase(source: CopySource, target: CopyTarget, options: CopyOptions): Promise<CopyReport> {
+  if (await source.identity() === await target.identity()) throw new OperatorError('The source and the target are the same database. Name another one with --to.')
   const origin = await describeOrigin(source)
   let state = await begin(target, origin, options)
   const total = await countAll(source)

@@ -16,7 +16,6 @@ export interface CopyOptions {
 
 export async function copy(options: CopyOptions): Promise<void> {
   const { from, to } = options
-  if (from === to) throw new OperatorError('The source and the target are the same database. Name another one with --to.')
   const onProgress = options.json === true ? () => undefined : reporter()
   const { tables, resumedAfter } = await run(from, to, { overwrite: options.overwrite === true, onProgress }).catch((error: unknown) => {
     if (!(error instanceof CopyFailure)) throw error

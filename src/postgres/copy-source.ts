@@ -57,7 +57,7 @@ export async function withCopySource<Answer>({ url, name }: NamedDatabase, use: 
 
 /** The same with a connection that is open, outside a transaction. */
 export async function readMoment<Answer>(client: pg.ClientBase, name: string, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
-  await naming(name, async () => await client.query('begin isolation level repeatable read read only; set local statement_timeout = 0'))
+  await naming(name, async () => await client.query('begin isolation level repeatable read read only; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0'))
   try {
     return await use(new PostgresSource(client, name))
   } finally {
@@ -72,6 +72,10 @@ class PostgresSource implements CopySource {
   constructor(client: pg.ClientBase, name: string) {
     this.#client = client
     this.#name = name
+  }
+
+  async identity(): Promise<string> {
+    return await databaseIdentity(this.#client, this.#name)
   }
 
   async count(table: CopiedTable): Promise<number> {
@@ -117,6 +121,13 @@ class PostgresSource implements CopySource {
   async #rows<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     return await naming(this.#name, async () => (await this.#client.query<Row>(text, [...values])).rows)
   }
+}
+
+/** That of the database itself, which may be reached by several URLs. */
+export async function databaseIdentity(client: pg.ClientBase, name: string): Promise<string> {
+  const { rows: [row] } = await naming(name, async () => await client.query<{ identity: string }>(`
+    select format('database %s of %s', oid, system_identifier) as identity from pg_database, pg_control_system() where datname = current_database()`))
+  return row?.identity ?? ''
 }
 
 function charactersOf(rows: readonly object[]): number {

@@ -7,7 +7,7 @@ import { isDistributed, oneConnectionAMachine } from './citus.ts'
 import { withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
 import type { NamedDatabase } from './copy-source.ts'
-import { readMoment, sequences } from './copy-source.ts'
+import { databaseIdentity, readMoment, sequences } from './copy-source.ts'
 import type { ColumnValue } from './customer-row.ts'
 import { attributeRow, customerRow, digestOf } from './customer-row.ts'
 import type { Statement } from './insert-rows.ts'
@@ -37,6 +37,10 @@ class PostgresTarget implements CopyTarget {
     this.name = name
     this.#client = client
     this.#begin = ['begin', 'set local statement_timeout = 0', "set local lock_timeout = '10s'", ...(isDistributed ? [oneConnectionAMachine] : [])].join(';')
+  }
+
+  async identity(): Promise<string> {
+    return await databaseIdentity(this.#client, this.name)
   }
 
   async isEmpty(): Promise<boolean> {

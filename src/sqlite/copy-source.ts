@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
 import { openReader, requirePrepared } from './open.ts'
@@ -61,6 +62,10 @@ class SqliteSource implements CopySource {
     this.#path = path
   }
 
+  async identity(): Promise<string> {
+    return fileIdentity(this.#path)
+  }
+
   async count(table: CopiedTable): Promise<number> {
     return this.#read(() => this.#db.prepare<[], number>(`select count(*) from ${table}`).pluck().get() ?? 0)
   }
@@ -114,6 +119,12 @@ class SqliteSource implements CopySource {
       throw toCopyFailure(error, this.#path)
     }
   }
+}
+
+/** That of the file itself, which may have several names. */
+export function fileIdentity(path: string): string {
+  const { dev, ino } = statSync(path, { bigint: true })
+  return `file ${dev} ${ino}`
 }
 
 function take<Row extends object>(rows: Iterator<Row>): Row[] {

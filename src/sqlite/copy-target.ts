@@ -6,7 +6,7 @@ import { columnValues, indexedValue } from '../sql/customer-row.ts'
 import { Catalog } from './catalog.ts'
 import { recount } from './check-counts.ts'
 import { toCopyFailure } from './copy-error.ts'
-import { readMoment } from './copy-source.ts'
+import { fileIdentity, readMoment } from './copy-source.ts'
 import { openWriter, prepareDatabase } from './open.ts'
 import { prepareWriterStatements } from './writer-statements.ts'
 
@@ -40,6 +40,10 @@ class SqliteTarget implements CopyTarget {
     this.name = path
     this.#db = db
     this.#inserts = prepareInserts(db)
+  }
+
+  async identity(): Promise<string> {
+    return fileIdentity(this.name)
   }
 
   async isEmpty(): Promise<boolean> {

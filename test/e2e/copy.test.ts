@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import SqliteDatabase from 'better-sqlite3'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
@@ -266,6 +266,13 @@ describe.each(pairs)('from %s to %s', (from, to) => {
   })
 })
 
+test.runIf(inject('engine') === 'postgres')('a database of PostgreSQL is not copied over itself, by whatever URL', async () => {
+  const source = await newDatabase.postgres()
+  await fill(source)
+
+  expect(await refusal(source, source.replace('127.0.0.1', 'localhost'), '--overwrite')).toBe('error: The source and the target are the same database. Name another one with --to.\n')
+})
+
 function notEmpty(url: string): string {
   return `error: ${shown(url)} is not empty. Name an empty database, or give --overwrite, which removes all that it holds first.\n`
 }
@@ -297,6 +304,15 @@ describe.runIf(inject('engine') === 'sqlite')('whatever the engines', () => {
     expect(statSync(pathOf(target)).mode & 0o777).toBe(0o600)
   })
 
+  test('a database is not copied over itself, whatever it is called', async () => {
+    const source = await newDatabase.sqlite()
+    await fill(source)
+    const otherName = `${source}.link`
+    symlinkSync(pathOf(source), pathOf(otherName))
+
+    expect(await refusal(source, otherName, '--overwrite')).toBe('error: The source and the target are the same database. Name another one with --to.\n')
+  })
+
   test('two copies to one target do not mix', async () => {
     const [source, target] = [await newDatabase.sqlite(), await newDatabase.sqlite()]
     await fill(source)
@@ -311,8 +327,7 @@ describe.runIf(inject('engine') === 'sqlite')('whatever the engines', () => {
 
   test.each([
     { flags: ['--from', 'sqlite:x.db'], status: 2, stderr: "error: required option '--to <url>' not specified\n" },
-    { flags: ['--from', 'sqlite:x.db', '--to', 'sqlite:x.db'], status: 1, stderr: 'error: The source and the target are the same database. Name another one with --to.\n' },
-    { flags: ['--from', 'sqlite:nowhere.db', '--to', 'sqlite:x.db'], status: 1, stderr: 'error: There is no database nowhere.db. Name it with --from.\n' },
+      { flags: ['--from', 'sqlite:nowhere.db', '--to', 'sqlite:x.db'], status: 1, stderr: 'error: There is no database nowhere.db. Name it with --from.\n' },
     {
       flags: ['--from', 'postgres://user:secret@127.0.0.1:1/x', '--to', 'sqlite:x.db'], status: 1,
       stderr: 'error: postgres://user:***@127.0.0.1:1/x: connect ECONNREFUSED 127.0.0.1:1. What was copied stays; run the same command again to go on.\n'
