@@ -3,11 +3,14 @@ import type { AnyTextFilter, EventsFilter, Filter, Group, NumberFilter, ScalarFi
 import { Bits } from './bits.ts'
 import type { CustomerTable } from './customer-table.ts'
 import type { Deadline } from './deadline.ts'
-import { encodeText } from './encoded-text.ts'
+import type { EncodedText } from './encoded-text.ts'
+import { encodeText, textSeparator } from './encoded-text.ts'
 import { mergeValues } from './merge-values.ts'
 import { acceptsNumber, numberProbe } from './number-probe.ts'
 import type { RankedLying } from './phone-digits.ts'
 import { PhoneDigits, rankedLyings } from './phone-digits.ts'
+import type { Stretch } from './row-order.ts'
+import type { FieldSort } from './row-orders.ts'
 import type { TextSource } from './text-column.ts'
 import { accepts, needleProbe, textProbe, type TextProbe } from './text-probe.ts'
 
@@ -133,6 +136,24 @@ function nameOf({ name, attribute }: ScalarField): string {
   return name ?? `customData.${attribute}`
 }
 
+/** To add a row that an order has takes about as long as to pass over so many of a column of numbers. */
+const rowsPerOrdered = 4
+
+/** As a pass over a column, or by its order if it has one, unless the stretch has many. */
+function byOrder({ table, deadline }: SearchScope, { sort, stretch }: { sort: FieldSort; stretch: Stretch }, passed: Positive): Positive {
+  const ordered = table.orders.between(sort, stretch)
+  if (ordered !== undefined && ordered.count * rowsPerOrdered < passed.entriesVisited) {
+    return { ...passed, cost: cost.number * passes(table, ordered.count), entriesVisited: ordered.count, select: ordered.addTo }
+  }
+  return {
+    ...passed,
+    select: (found) => {
+      passed.select(found)
+      table.orders.notePass(sort, table.live, deadline)
+    }
+  }
+}
+
 function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
   const { field, test } = filter
   const { table } = scope
@@ -141,7 +162,8 @@ function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
   const label = `${nameOf(field)} ${test.operator}`
   // A number is missing where the test of any number fails.
   const isNegated = filter.isNegated !== (test.operator === 'empty')
-  return leaf(scope, { isNegated, keyed: filter }, source === undefined ? nobody(label) : {
+  if (source === undefined) return leaf(scope, { isNegated, keyed: filter }, nobody(label))
+  const passed: Positive = {
     label,
     cost: cost.number * passes(table, source.entriesVisited),
     entriesVisited: source.entriesVisited,
@@ -150,7 +172,8 @@ function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
       return value !== null && acceptsNumber(probe, value)
     },
     select: (found) => { source.select(probe, found) }
-  })
+  }
+  return leaf(scope, { isNegated, keyed: filter }, probe.kind === 'range' ? byOrder(scope, { sort: { by: 'number', field }, stretch: probe }, passed) : passed)
 }
 
 function bindText(scope: SearchScope, filter: TextFilter): Leaf {
@@ -158,7 +181,15 @@ function bindText(scope: SearchScope, filter: TextFilter): Leaf {
   const source = scope.table.fields.text(field)
   const isNegated = filter.isNegated !== (test.operator === 'empty')
   const label = `${nameOf(field)} ${test.operator}`
-  return leaf(scope, { isNegated, keyed: filter }, source === undefined ? nobody(label) : textPositive(scope, label, [{ source, probe: textProbe(test) }]))
+  if (source === undefined) return leaf(scope, { isNegated, keyed: filter }, nobody(label))
+  const probe = textProbe(test)
+  const passed = textPositive(scope, label, [{ source, probe }])
+  if (probe.kind !== 'start') return leaf(scope, { isNegated, keyed: filter }, passed)
+  return leaf(scope, { isNegated, keyed: filter }, byOrder(scope, { sort: { by: 'text', field }, stretch: beginningWith(probe.needle) }, passed))
+}
+
+function beginningWith(needle: EncodedText): Stretch {
+  return { from: needle, to: `${needle}${textSeparator}` }
 }
 
 type SoughtText = Pick<AnyTextFilter, 'needle' | 'digits'>

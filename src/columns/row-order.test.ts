@@ -49,10 +49,20 @@ function expectWalks(order: RowOrder, values: Values, starts: readonly { skip: n
   }
 }
 
+function expectStretches(order: RowOrder, values: Values, stretches: readonly [number, number][]): void {
+  for (const [from, to] of stretches) {
+    const rows = [...values.keys()].filter((row) => typeof values[row] === 'number' && values[row] >= from && values[row] <= to)
+    const found = new Bits()
+    const { count, addTo } = order.between({ from, to })
+    addTo(found)
+    expect({ count, found: [...values.keys()].filter((row) => found.has(row)) }).toEqual({ count: rows.length, found: rows })
+  }
+}
+
 const starts = fc.array(fc.record({ skip: fc.nat(80), value: fc.option(fc.nat(9), { nil: null }), row: fc.nat(60) }), { minLength: 1, maxLength: 5 })
 const change = fc.record({ row: fc.nat(80), value: fc.option(fc.nat(9), { nil: null }), isGone: fc.boolean() })
 
-test('an order walks from any place both ways, after rows came, changed and went', () => {
+test('an order walks from any place both ways and knows the rows of a stretch, after rows came, changed and went', () => {
   fc.assert(fc.property(fc.array(fc.option(fc.nat(9), { nil: null }), { maxLength: 60, size: 'max' }), fc.array(change, { size: 'max', maxLength: 80 }), starts, (first, changes, from) => {
     const values: Values = [...first]
     const order = orderOf(values)
@@ -63,6 +73,7 @@ test('an order walks from any place both ways, after rows came, changed and went
       if (values[place] !== undefined) order.add(place)
     }
     expectWalks(order, values, from)
+    expectStretches(order, values, [[2, 7], [5, 5], [-1, 10], [8, 3]])
   }))
 })
 
@@ -85,6 +96,7 @@ test('an order of many chunks stays right while it grows to double its size and 
   })
   const from = [{ skip: 5_000, value: 300, row: 4_000 }]
   expectWalks(order, values, from)
+  expectStretches(order, values, [[100, 400], [300, 300], [650, 900]])
   const grown = order.bytes
   const rows = numbers(40_000, 12_000)
   for (const row of new Set([...rows.slice(0, 11_500), ...values.keys()])) {

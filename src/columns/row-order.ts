@@ -20,6 +20,18 @@ export type WalkStart =
   /** Upward from this place on, this row included; downward from it, without this row. */
   | { readonly value: SortValue | null; readonly row: number }
 
+/** Values from one up to another, both included. */
+export interface Stretch {
+  readonly from: SortValue
+  readonly to: SortValue
+}
+
+/** Rows that lie side by side in an order. */
+export interface OrderedRows {
+  readonly count: number
+  readonly addTo: (found: Bits) => void
+}
+
 /** A visitor answers whether the walk goes on. */
 export type Visit = (row: number) => boolean
 
@@ -103,6 +115,18 @@ export class RowOrder {
     if (goesOn) this.#walkMissing(this.#missingAt(0, order), order, visit)
   }
 
+  /** Rows with a value in the stretch, as long as the order does not change. */
+  between({ from, to }: Stretch): OrderedRows {
+    const first = this.#placeOf(from, 0)
+    const end = this.#placeOf(to, Infinity)
+    return {
+      count: this.#stretches(first, end).reduce((sum, rows) => sum + rows.length, 0),
+      addTo: (found) => {
+        for (const rows of this.#stretches(first, end)) for (const row of rows) found.add(row)
+      }
+    }
+  }
+
   /** Chunk and place of the first row that is not before this value and row. */
   #placeOf(value: SortValue, row: number): [index: number, place: number] {
     let [from, to] = [0, this.#chunks.length]
@@ -140,6 +164,12 @@ export class RowOrder {
     const its = this.#valueOf(other)
     if (its === null) throw new Error('A row of the order has lost its value')
     return its < value || (its === value && other < row)
+  }
+
+  /** The rows from one place up to another, chunk by chunk. */
+  #stretches([firstIndex, first]: [number, number], [endIndex, end]: [number, number]): Uint32Array[] {
+    return this.#chunks.slice(firstIndex, endIndex + 1).map(({ rows, length }, index) =>
+      rows.subarray(index === 0 ? first : 0, firstIndex + index === endIndex ? end : length))
   }
 
   #skip(skip: number, order: Order): [index: number, place: number] {

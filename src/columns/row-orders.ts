@@ -3,6 +3,7 @@ import { Bits } from './bits.ts'
 import type { CustomerFields } from './customer-fields.ts'
 import type { Deadline } from './deadline.ts'
 import type { NumberSource } from './number-column.ts'
+import type { OrderedRows, Stretch } from './row-order.ts'
 import { RowOrder } from './row-order.ts'
 import { RowPicker } from './row-picker.ts'
 import { sortByNumber, sortByText } from './sort-rows.ts'
@@ -11,8 +12,8 @@ import type { TextSource } from './text-column.ts'
 /** Orders kept at once besides those made beforehand, the one used longest ago going first: an order takes about 5 bytes a row, and a change of its value 2 microseconds. */
 const ordersMax = 6
 
-/** Sorts whose picks are counted: attributes are as many as anyone likes. */
-const picksKeptMax = 1_000
+/** Sorts that are counted: attributes are as many as anyone likes. */
+const countedMax = 1_000
 
 /** A sort by values of customers. */
 export interface FieldSort {
@@ -22,6 +23,9 @@ export interface FieldSort {
 
 /** So many times the first of a sort are picked from the matches; a sort that is asked for more often is worth an order. */
 const picksMax = 4
+
+/** So many times a column is passed over for what its order would tell at once; by then that took about as long as making the order. */
+const passesMax = 64
 
 interface KeptOrder {
   readonly order: RowOrder
@@ -34,8 +38,9 @@ interface KeptOrder {
 export class RowOrders {
   readonly #fields: CustomerFields
   readonly #kept = new Map<string, KeptOrder>()
-  /** By sort without an order: how often it was asked for. */
+  /** By sort without an order: how often it was asked for, and how often it would have told a stretch. */
   readonly #picks = new Map<string, number>()
+  readonly #passes = new Map<string, number>()
 
   constructor(fields: CustomerFields) {
     this.#fields = fields
@@ -53,12 +58,7 @@ export class RowOrders {
 
   /** Whether the first rows of a sort are better picked than its order made. To be asked once a search. */
   isPicked(sort: FieldSort): boolean {
-    if (this.has(sort)) return false
-    const key = keyOf(sort)
-    const picks = (this.#picks.get(key) ?? 0) + 1
-    if (this.#picks.size >= picksKeptMax) this.#picks.clear()
-    this.#picks.set(key, picks)
-    return picks <= picksMax
+    return !this.has(sort) && countUp(this.#picks, keyOf(sort)) <= picksMax
   }
 
   /** Rows that come first among these, at most so many. */
@@ -69,6 +69,16 @@ export class RowOrders {
     const picked = new Bits()
     picker.addTo(picked)
     return picked
+  }
+
+  /** Rows with a value in the stretch, when there is an order that tells. */
+  between(sort: FieldSort, stretch: Stretch): OrderedRows | undefined {
+    return this.#kept.get(keyOf(sort))?.order.between(stretch)
+  }
+
+  /** Says that a column was passed over for a stretch of it. Makes the order when that was often enough. */
+  notePass(sort: FieldSort, live: Bits, deadline: Deadline): void {
+    if (!this.has(sort) && countUp(this.#passes, keyOf(sort)) > passesMax) this.find(sort, live, { deadline })
   }
 
   /** The order of these rows, all there are, kept from now on. */
@@ -85,6 +95,7 @@ export class RowOrders {
     const order = this.make(sort, live, deadline)
     source.follow(order)
     this.#picks.delete(key)
+    this.#passes.delete(key)
     this.#kept.set(key, { order, source, isPinned })
     const others = [...this.#kept].filter(([, { isPinned: stays }]) => !stays)
     for (const [oldest] of others.slice(0, Math.max(0, others.length - ordersMax))) this.#drop(oldest)
@@ -132,6 +143,13 @@ export class RowOrders {
     if (kept !== undefined) kept.source.unfollow(kept.order)
     this.#kept.delete(key)
   }
+}
+
+function countUp(counts: Map<string, number>, key: string): number {
+  const count = (counts.get(key) ?? 0) + 1
+  if (counts.size >= countedMax) counts.clear()
+  counts.set(key, count)
+  return count
 }
 
 /** Rows are in order of the ids. */

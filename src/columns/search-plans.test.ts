@@ -51,6 +51,8 @@ test.each<[string, object, Planned]>([
   ['a tag of nobody', { filter: [filter('tags', 'any', ['none'])] }, { plan: 'match firstSeen', visitedMax: 2_000 }],
   ['one id', { filter: [filter('id', '=', 77)] }, { plan: 'match, sort firstSeen', visitedMax: 2_000 }],
   ['text that one contains', { filter: [filter('notes', '~', 'note 12345')] }, { plan: 'match, sort firstSeen', visitedMax: 25_000 }],
+  ['a date of few, in an order that is there', { filter: [filter('firstSeen', '>', now - 20)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 200 }],
+  ['a date of many', { filter: [filter('firstSeen', '<', now - 20)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 25_000 }],
   ['an event that few have', { filter: [filter('events.paid', '>=', 1), filter('id', '>', 19_000)] }, { plan: 'match, sort firstSeen', visitedMax: 25_000 }],
   ['matches by a sort without an order', { filter: [filter('customData.plan', '=', 'pro')], sort: 'customData.code' }, { plan: 'match, sort customData.code', visitedMax: 50_000 }],
   ['everyone by a sort without an order', { sort: 'company' }, { plan: 'match, pick company', visitedMax: 50_000 }],
@@ -68,4 +70,14 @@ test('the same filter asked again is known, and only who changed since is looked
 
   columns.put({ customer: { ...emptyCustomer(5), notes: 'now 99' }, attributes: [], createdAt: now, updatedAt: now })
   expect(planOf(body).entriesVisited).toBeLessThan(2_000)
+})
+
+test.each<[string, (time: number) => object]>([
+  ['text', (time) => filter('customData.code', '^', `k${1_000 + time}`)],
+  ['numbers', (time) => filter('customData.seats', 'between', [time, time + 1])]
+])('a stretch of %s that is asked for again and again is found by an order', (_what, asked) => {
+  const visited = (time: number): number => planOf({ filter: [asked(time)], sort: 'id', total: true }).entriesVisited
+  const passed = Array.from({ length: 65 }, (_, time) => visited(time))
+  expect(Math.min(...passed)).toBeGreaterThanOrEqual(customers)
+  expect(visited(65)).toBeLessThan(200)
 })
