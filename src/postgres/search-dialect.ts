@@ -1,5 +1,6 @@
 import type { Sql } from 'sql-template-tag'
 import sql, { join } from 'sql-template-tag'
+import { foldCase } from '../case-folding.ts'
 import type { AttributeType } from '../custom-data.ts'
 import type { EventsFilter, Filter, NumberTest } from '../search.ts'
 import type { SearchDialect } from '../sql/search-where.ts'
@@ -43,14 +44,18 @@ export function postgresDialect(options: DialectOptions): SearchDialect {
     const characters = [...needle]
     const part = characters.slice(0, shortNeedleCharacters).join('')
     const isFound = sql`${indexedTrigrams.has(text.sql) && !hasTrigrams(part, options) ? unindexed(text) : text} like ${pattern(escaped(part))}`
-    return characters.length <= shortNeedleCharacters ? isFound : sql`(${isFound} and ${whole})`
+    const found = characters.length <= shortNeedleCharacters ? isFound : sql`(${isFound} and ${whole})`
+    // Only the folded userId has its trigrams indexed.
+    return text.sql === 'customers.user_id' && hasTrigrams(part, options)
+      ? sql`(${derivedFields.foldedUserId} like ${pattern(escaped(foldCase(part)))} and ${found})`
+      : found
   }
   return {
     derivedFields,
     anyOf: (terms) => sql`(${join([...terms], ' or ')})`,
     equals: (text, value) => {
       if (indexedBeginnings.has(text.sql)) return allInBeginning([value]) ? sql`${beginning(text)} = ${value}` : sql`(${beginning(text)} = ${beginningOf(value)} and ${text} = ${value})`
-      return sql`${indexedTrigrams.has(text.sql) && text.sql !== 'customers.email' && !hasTrigrams(value, options) ? unindexed(text) : text} = ${value}`
+      return sql`${indexedTrigrams.has(text.sql) && text.sql !== 'customers.email' && !hasTrigrams(value, options, 1) ? unindexed(text) : text} = ${value}`
     },
     contains: (text, needle) => like(text, needle, { pattern: (part) => `%${part}%`, whole: sql`strpos(${text}, ${needle}) > 0` }),
     startsWith: (text, prefix) => {
@@ -156,9 +161,13 @@ function unindexed(text: Sql): Sql {
   return sql`(${text} collate "POSIX")`
 }
 
-/** Whether the index of trigrams has anything to find by; without, it would be read as a whole. */
-function hasTrigrams(needle: string, { hasAllLetters }: Pick<DialectOptions, 'hasAllLetters'>): boolean {
-  return (hasAllLetters ? /[\p{L}0-9]{3}/u : /[a-z0-9]{3}/i).test(needle)
+/**
+ * Whether the index of trigrams has anything to find by; without, it would be read as a whole. Inside a word that takes
+ * three letters in a row, and one where the words are whole, as the index has them with what is before and behind them.
+ */
+function hasTrigrams(needle: string, { hasAllLetters }: Pick<DialectOptions, 'hasAllLetters'>, lettersMin: 1 | 3 = 3): boolean {
+  const runs = needle.match(hasAllLetters ? /[\p{L}0-9]+/gu : /[a-z0-9]+/gi) ?? []
+  return runs.some((run) => [...run].length >= lettersMin)
 }
 
 /** Whether it depends on the database's locale how a search is best asked. */
