@@ -17,6 +17,6 @@ export async function distribute(options: { database: string; shards?: number; j
 /** Brings the schema up to date first. */
 export async function distributeOver(database: string, options: { shards?: number | undefined } = {}): Promise<Distribution> {
   if (sqlitePath(database) !== undefined) throw new OperatorError('A database in a file stays on its machine. Only one on PostgreSQL with Citus can be distributed.')
-  const { distributeDatabase } = await import('../postgres/distribute.ts')
-  return await distributeDatabase(database, options)
+  const [{ distributeDatabase }, { cannotBeUsed }] = await Promise.all([import('../postgres/distribute.ts'), import('../postgres/connection.ts')])
+  return await distributeDatabase(database, options).catch((error: unknown) => { throw cannotBeUsed(error) })
 }

@@ -13,8 +13,8 @@ export async function migrate(options: { database: string; json?: true }): Promi
 async function bringUpToDate(database: string): Promise<string[]> {
   const path = sqlitePath(database)
   if (path === undefined) {
-    const { migrateDatabase } = await import('../postgres/migrate.ts')
-    return await migrateDatabase(database)
+    const [{ migrateDatabase }, { cannotBeUsed }] = await Promise.all([import('../postgres/migrate.ts'), import('../postgres/connection.ts')])
+    return await migrateDatabase(database).catch((error: unknown) => { throw cannotBeUsed(error) })
   }
   const { prepareDatabase } = await import('../sqlite/open.ts')
   return prepareDatabase(path)

@@ -76,6 +76,14 @@ export function openPool({ url, poolSize = limits.poolSizeDefault }: ConnectionO
   return pool
 }
 
+/** For who runs a command: what keeps it from the database. */
+export function cannotBeUsed(error: unknown): OperatorError {
+  if (error instanceof OperatorError) return error
+  const { message = '', code = 'no connection' } = error as { message?: string; code?: string }
+  // The message of several failed attempts to connect is empty.
+  return new OperatorError(`The database cannot be used: ${message === '' ? code : message}. Check its URL, and whether it runs.`, { cause: error })
+}
+
 /** Runs `use` with a connection of its own, without the limits of requests, for migrations and the like. */
 export async function withClient<Answer>(url: string, use: (client: pg.Client) => Promise<Answer>): Promise<Answer> {
   const client = new pg.Client(clientConfig(url))

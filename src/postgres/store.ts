@@ -13,7 +13,7 @@ import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, Reques
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
 import { explainedEverywhere, isDistributed, oneConnectionAMachine } from './citus.ts'
-import { openPool, withClient } from './connection.ts'
+import { cannotBeUsed, openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { migrateDatabase } from './migrate.ts'
@@ -76,8 +76,7 @@ export class PostgresStore implements Store {
       await migrateDatabase(options.url)
       return new PostgresStore(options, { isDistributed: await withClient(options.url, isDistributed) })
     } catch (error) {
-      if (error instanceof OperatorError) throw error
-      throw new OperatorError(`The database cannot be used: ${error instanceof Error ? error.message : String(error)}. Check its URL, and whether it runs.`, { cause: error })
+      throw cannotBeUsed(error)
     }
   }
 

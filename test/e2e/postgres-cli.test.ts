@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import { createDatabase, temporaryFolder } from '../engines.ts'
+import type { Ended } from './start-cli.ts'
+import { runCli, startCli } from './start-cli.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+test('every command works on PostgreSQL, and none shows the password of the URL', async () => {
+  const { url: database } = await createDatabase()
+  const { password } = new URL(database)
+  const shown = database.replace(password, '***')
+  const env = { CLIENTELE_DATABASE: database }
+  const said: Ended[] = []
+  const run = async (...args: string[]): Promise<Ended> => {
+    const ended = await runCli(args, { env })
+    said.push(ended)
+    return ended
+  }
+
+  expect(await run('migrate')).toEqual({ status: 0, stdout: `${shown} is up to date.\n`, stderr: '' })
+  expect(await run('migrate', '--json')).toEqual({ status: 0, stdout: `${JSON.stringify({ database: shown, migrations: [] })}\n`, stderr: '' })
+  const server = await startCli({ env })
+  expect(JSON.parse(server.stdout())).toEqual({ url: server.url, database: shown, key: server.key })
+  const ada = server.withKey(server.key)
+  const { status, body } = await ada.call('POST', '/v1/customers', { name: 'Ada' })
+  expect(status).toBe(201)
+  expect((await ada.call('GET', '/v1/customers')).body).toMatchObject({ data: [body], total: 1 })
+  expect(await run('organization', 'create', 'other')).toMatchObject({ status: 0, stderr: '' })
+  const { stdout: key } = await run('key', 'create', '--organization', 'other')
+  expect((await server.withKey(key.trim()).call('GET', '/v1/customers')).body).toMatchObject({ data: [], total: 0 })
+  expect(await run('key', 'revoke', '2')).toMatchObject({ status: 0, stderr: '' })
+  expect(await run('key', 'list')).toMatchObject({ status: 0, stderr: '' })
+  expect(await run('organization', 'list', '--json')).toMatchObject({ status: 0, stderr: '' })
+  expect(await run('backup', '--to', join(temporaryFolder(), 'copy.db'))).toMatchObject({ status: 0, stderr: '' })
+  expect(await run('doctor')).toMatchObject({ status: 1, stdout: '' })
+  said.push(await server.end('SIGTERM'))
+  expect(said.filter(({ stdout, stderr }) => `${stdout}${stderr}`.includes(password))).toEqual([])
+})
+
+test('a database that cannot be used ends a command with a sentence, without the password of the URL', async () => {
+  const { url: database } = await createDatabase()
+  const changed = (change: (url: URL) => void): string => {
+    const url = new URL(database)
+    change(url)
+    return url.href
+  }
+  const urls = [
+    changed((url) => { url.password = 'se%40cret' }),
+    changed((url) => { url.pathname = '/nowhere'; url.password = 'secret' }),
+    changed((url) => { url.username = 'nobody'; url.password = 'secret' }),
+    changed((url) => { url.port = '1'; url.password = 'secret' }),
+    changed((url) => { url.password = 'secret'; url.searchParams.set('sslmode', 'require') }),
+    `${database.replace(/:\/\/[^@]*@/, '://clientele_app:se%cret@')}`,
+    'postgres://clientele_app:se/cret@127.0.0.1/d',
+    'postgres://clientele_app:secret@127.0.0.1:port/d'
+  ]
+  const commands = [['migrate'], ['key', 'list'], ['serve', '--port', '0']]
+  const ends = await Promise.all(urls.map(async (url, index) => {
+    const args = commands[index % commands.length] ?? []
+    const { status, stdout, stderr } = await runCli(args, { env: { CLIENTELE_DATABASE: url } })
+    return { url, args, status, stdout, isSentence: /^error: [^\n]+\.\n$/.test(stderr), tellsPassword: stderr.includes('cret'), stderr }
+  }))
+
+  expect(ends).toEqual(ends.map((end) => ({ ...end, status: 1, stdout: '', isSentence: true, tellsPassword: false })))
+})
