@@ -128,7 +128,7 @@ export interface CopyOptions {
   readonly onProgress: (progress: CopyProgress) => void
 }
 
-export interface TableSum {
+interface TableSum {
   readonly rows: number
   /** In hexadecimal: the same for the same rows in whatever order. */
   readonly checksum: string

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
+import { OperatorError } from '../errors.ts'
 import { checkServer, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
 import { requireMigrated } from './migrate.ts'
@@ -49,10 +50,18 @@ export interface NamedDatabase {
 /** Reads a database in one transaction, which sees one moment; on Citus every machine has its own. */
 export async function withCopySource<Answer>({ url, name }: NamedDatabase, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
   return await naming(name, async () => await withClient(url, async (client) => {
-    await checkServer(client)
-    await requireMigrated(client)
+    await requireUsable(client, name)
     return await readMoment(client, name, use)
   }))
+}
+
+async function requireUsable(client: pg.ClientBase, name: string): Promise<void> {
+  try {
+    await checkServer(client)
+    await requireMigrated(client)
+  } catch (error) {
+    throw error instanceof OperatorError ? new OperatorError(`${name} cannot be copied. ${error.message}`, { cause: error }) : error
+  }
 }
 
 /** The same with a connection that is open, outside a transaction. */
