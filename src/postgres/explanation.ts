@@ -19,11 +19,11 @@ interface Node {
 export class Explanation {
   readonly #steps: string[] = []
   #plan = ''
-  #own = 0
-  #shared = 0
+  #entries = 0
+  #hasScanned = false
 
   /** `plan` is what EXPLAIN with ANALYZE answered as JSON. */
-  add(of: 'page' | 'total', plan: unknown): void {
+  add(of: ExplainedStep, plan: unknown): void {
     const nodes = [...nodesIn(plan, { level: 0, isRepeated: false })]
     for (const { node, level, isRepeated } of nodes) {
       if (isRepeated) continue
@@ -31,18 +31,21 @@ export class Explanation {
       this.#steps.push(`${of}: ${'  '.repeat(level)}${type}${index === undefined ? '' : ` using ${wholeName(index)}`}${relation === undefined ? '' : ` on ${wholeName(relation)}`}`)
     }
     const scans = nodes.map(({ node }) => node).filter((node) => node['Relation Name'] !== undefined || node['Index Name'] !== undefined)
-    if (this.#plan === '') this.#plan = planName(nodes.map(({ node }) => node), scans)
+    if (this.#plan === '' && of === 'page') this.#plan = planName(nodes.map(({ node }) => node), scans)
     for (const scan of scans) {
-      if (scan['Node Type'] === 'Seq Scan') this.#shared += visited(scan)
-      else this.#own += visited(scan)
+      if (isOfAllCustomers(scan)) this.#hasScanned = true
+      else this.#entries += visited(scan)
     }
   }
 
-  /** `customers` is how many the organization has: of what is read in passing, no more is told. */
+  /** `customers` is how many the organization has: no more of them were looked at. */
   tell(customers: number): NonNullable<FoundPage['explanation']> {
-    return { plan: this.#plan, steps: this.#steps, entriesVisited: this.#own + Math.min(this.#shared, customers) }
+    return { plan: this.#plan, steps: this.#steps, entriesVisited: this.#entries + (this.#hasScanned ? customers : 0) }
   }
 }
+
+/** Few hits may be looked for before the page. */
+export type ExplainedStep = 'few' | 'page' | 'total'
 
 interface Place {
   readonly level: number
@@ -56,7 +59,8 @@ function* nodesIn(plan: unknown, { level, isRepeated }: Place): Generator<Place 
   // EXPLAIN says so of everything that has a type.
   if (isNode) yield { node: plan as Node, level, isRepeated }
   for (const [name, part] of Object.entries(plan)) {
-    const [first, ...others]: unknown[] = name === 'Tasks' && Array.isArray(part) ? part : [part]
+    const parts: readonly unknown[] = name === 'Tasks' && Array.isArray(part) ? part : [part]
+    const [first, ...others] = parts
     yield* nodesIn(first, { level: isNode ? level + 1 : level, isRepeated })
     yield* nodesIn(others, { level: isNode ? level + 1 : level, isRepeated: true })
   }
@@ -70,12 +74,23 @@ function wholeName(name: string): string {
 function planName(nodes: readonly Node[], scans: readonly Node[]): string {
   const [first] = scans.filter((node) => node['Index Name'] !== undefined)
   const isSorted = nodes.some((node) => node['Node Type'] === 'Sort')
-  if (scans.some((node) => node['Node Type'] === 'Seq Scan' && wholeName(node['Relation Name'] ?? '') === 'customers')) return 'scan'
+  if (scans.some(isOfAllCustomers)) return 'scan'
   if (first === undefined) return scans.length === 0 ? 'nothing' : 'scan'
   return `${isSorted ? 'by' : 'walk'} ${wholeName(first['Index Name'] ?? '')}`
 }
 
+function isOfAllCustomers(node: Node): boolean {
+  return node['Node Type'] === 'Seq Scan' && wholeName(node['Relation Name'] ?? '') === 'customers'
+}
+
+/** The order of an index that begins with the organization, or with what only its customers have, is not shared with others. */
+function isShared(node: Node): boolean {
+  return !node['Node Type'].startsWith('Index') || wholeName(node['Index Name'] ?? '') === 'customers_pkey'
+}
+
+/** What was looked at and passed over counts as well, unless it might be another organization's. */
 function visited(node: Node): number {
-  const rows = (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)
-  return Math.round(rows * (node['Actual Loops'] ?? 1))
+  const passed = isShared(node) ? 0 : (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)
+  const rows = node['Node Type'] === 'Bitmap Index Scan' ? 0 : node['Actual Rows'] ?? 0
+  return Math.round((rows + passed) * (node['Actual Loops'] ?? 1))
 }

@@ -6,10 +6,11 @@ import type { CustomerSearch, Position } from '../search.ts'
 import type { FoundPage } from '../store.ts'
 import type { RenderingRow } from './catalog.ts'
 import { connectionsAsConfigured } from './citus.ts'
+import type { ExplainedStep } from './explanation.ts'
 import { Explanation } from './explanation.ts'
 import type { SearchNames } from './search-dialect.ts'
 import { asksForLetters } from './search-dialect.ts'
-import type { PlanOptions, Stretch } from './search-plan.ts'
+import type { Few, PlanOptions, Stretch } from './search-plan.ts'
 import { findDrivers, planCount, planPage } from './search-plan.ts'
 
 /** What a reader asks of the tags and attributes in memory. */
@@ -21,6 +22,8 @@ export interface SearchCatalog {
 export interface PlanBounds {
   /** So many customers are looked up one by one in less time than a walk may take that meets with as many. */
   readonly fewMax: number
+  /** Whether customers are spread over several machines. */
+  readonly isDistributed?: boolean
 }
 
 export const planBounds: PlanBounds = { fewMax: 10_000 }
@@ -98,14 +101,25 @@ class Search {
     return { ...options, few: await this.#few(options) }
   }
 
-  /** The smallest set of ids that PostgreSQL could not know to be small. */
-  async #few(options: PlanOptions): Promise<Sql | null> {
-    let fewest = { ids: null as Sql | null, count: this.#bounds.fewMax + 1 }
-    for (const ids of findDrivers(this.#search, options).slice(0, driversMax)) {
-      const count = await this.#countFrom(sql`(${ids} limit ${fewest.count}) as few`, 'page')
-      if (count < fewest.count) fewest = { ids, count }
+  /** The filter with the fewest customers of whom PostgreSQL could not know that they are few. */
+  async #few(options: PlanOptions): Promise<Few | null> {
+    let [fewest, max]: [Few | null, number] = [null, this.#bounds.fewMax + 1]
+    for (const { filter, ids } of findDrivers(this.#search, options).slice(0, driversMax)) {
+      const { isOne, count } = this.#bounds.isDistributed === true ? await this.#countFew(ids) : await this.#takeFew(ids, max)
+      if (count < max) [fewest, max] = [{ filter, isOne }, count]
     }
-    return fewest.ids
+    return fewest
+  }
+
+  async #takeFew(ids: Sql, max: number): Promise<{ isOne: Sql; count: number }> {
+    const [row] = await this.#rows<{ few: number[] }>(sql`select coalesce(array_agg(few.customer_id), '{}') as few from (${ids} limit ${max}) as few`, 'few')
+    const few = row?.few ?? []
+    return { isOne: sql`customers.id = any(${few})`, count: few.length }
+  }
+
+  /** Each machine has its own, and they stay there. */
+  async #countFew(ids: Sql): Promise<{ isOne: Sql; count: number }> {
+    return { isOne: sql`customers.id in (${ids})`, count: await this.#countFrom(sql`(${ids}) as few`, 'few') }
   }
 
   async #hasAllLetters(): Promise<boolean> {
@@ -159,13 +173,13 @@ class Search {
     return row?.total ?? 0
   }
 
-  async #countFrom(from: Sql, of: 'page' | 'total'): Promise<number> {
+  async #countFrom(from: Sql, of: ExplainedStep): Promise<number> {
     const [row] = await this.#rows<{ total: number }>(sql`select count(*) as total from ${from}`, of)
     return row?.total ?? 0
   }
 
   /** Explained as a step of what is being asked, when someone wants to know. */
-  async #rows<Row extends object>(query: Sql, of?: 'page' | 'total'): Promise<Row[]> {
+  async #rows<Row extends object>(query: Sql, of?: ExplainedStep): Promise<Row[]> {
     const { text, values } = query
     if (of !== undefined && this.#explanation !== null) {
       const { rows: [row] } = await this.#client.query<{ 'QUERY PLAN': unknown }>(`explain (analyze, timing off, costs off, format json) ${text}`, values)

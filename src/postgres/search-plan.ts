@@ -10,8 +10,14 @@ import { attributeColumn, attributeEntry, beginning, beginningOf, countedEvents,
  * often each occurs; so what is said here is said in the forms that its indexes serve.
  */
 export interface PlanOptions extends Omit<DialectOptions, 'joined' | 'isByCustomer'> {
-  /** The ids of customers among whom all hits are, when those are few. */
-  readonly few: Sql | null
+  /** A filter that all hits and few others pass; null where none is known. */
+  readonly few: Few | null
+}
+
+export interface Few {
+  readonly filter: Filter
+  /** The customers who pass it, as a condition. */
+  readonly isOne: Sql
 }
 
 /** One stretch of the list of hits, in its order. Those without a value to sort by come last in both orders. */
@@ -73,7 +79,7 @@ function unindexedStretch({ filter, sort, order, after }: CustomerSearch, option
   const [further, direction] = order === 'asc' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`]
   const behind = after === null ? sql`` : isBehind(value, { after, further })
   return {
-    source: sql`customers`, where: sql`${ofOrganization(options)} and ${filterTerm(filter, dialect)}${behind}`, hit: sql`customers.id`, value,
+    source: sql`customers`, where: sql`${ofOrganization(options)} and ${filterTerm(filter, dialect, options.few?.filter)}${behind}`, hit: sql`customers.id`, value,
     order: sql`sort_value ${direction} nulls last, hit ${direction}`
   }
 }
@@ -145,8 +151,7 @@ function keyValues(count: number, value: string | number): Sql[] {
 }
 
 function ofOrganization({ organizationId, few }: PlanOptions): Sql {
-  const isOfFew = few === null ? sql`` : sql` and customers.id = any(array(${few}))`
-  return sql`customers.organization_id = ${organizationId}${isOfFew}`
+  return few === null ? sql`customers.organization_id = ${organizationId}` : sql`customers.organization_id = ${organizationId} and ${few.isOne}`
 }
 
 export function planCount(filter: Filter, options: PlanOptions): CountPlan {
@@ -165,14 +170,14 @@ function countOne(filter: Filter, options: PlanOptions): CountPlan {
     const passes = numberTerm(sql`count(*)`, filter.test, postgresDialect({ ...options, isByCustomer: false }))
     const counted = countedEvents(options.organizationId, filter, isOfOthers ? sql`(${passes}) is not true` : passes)
     // Events stay for a while when their customer goes.
-    return { from: sql`(${counted}) as counted join customers on customers.id = counted.customer_id`, isOfOthers }
+    return { from: sql`(${counted}) as counted join customers on customers.id = counted.customer_id where ${ofOrganization(options)}`, isOfOthers }
   }
   if (isOfAttribute(filter)) return { from: attributeEntries(filter, options), isOfOthers: filter.test.operator === 'empty' }
   return { from: customersWho({ ...filter, isNegated: false }, options), isOfOthers: false }
 }
 
 function customersWho(filter: Filter, options: PlanOptions): Sql {
-  return sql`customers where ${ofOrganization(options)} and ${filterTerm(filter, postgresDialect({ ...options, isByCustomer: options.few !== null }))}`
+  return sql`customers where ${ofOrganization(options)} and ${filterTerm(filter, postgresDialect({ ...options, isByCustomer: options.few !== null }), options.few?.filter)}`
 }
 
 /** The filter that a search consists of when it has no other; undefined when it has none at all. */
@@ -202,22 +207,28 @@ function attributeEntries(filter: AttributeFilter, options: PlanOptions): Sql {
   return sql`customer_attributes where ${attributeEntry(options.attributeIds.get(attribute) ?? 0, passes())}`
 }
 
+/** A filter, and a query for the ids of the customers who pass it. */
+export interface Driver {
+  readonly filter: Filter
+  readonly ids: Sql
+}
+
 /**
- * Queries for the ids of customers among whom all hits must be, each of which may find few: the rows of attributes
- * and events that pass. None where PostgreSQL itself knows how few there are.
+ * Filters that every hit passes and that may be passed by few, by the rows of attributes and events. None where
+ * PostgreSQL itself knows how few there are.
  */
-export function findDrivers({ filter, sort }: CustomerSearch, options: PlanOptions): Sql[] {
+export function findDrivers({ filter, sort }: CustomerSearch, options: PlanOptions): Driver[] {
   const filters = conjuncts(filter)
   if (filters.some(isOfKey)) return []
-  return filters.flatMap((one) => {
+  return filters.flatMap((one): Driver[] => {
     if (one.type === 'events' && passesZero(one.test) === one.isNegated) {
       const passes = numberTerm(sql`count(*)`, one.test, postgresDialect({ ...options, isByCustomer: false }))
-      return [countedEvents(options.organizationId, one, one.isNegated ? sql`(${passes}) is not true` : passes)]
+      return [{ filter: one, ids: countedEvents(options.organizationId, one, one.isNegated ? sql`(${passes}) is not true` : passes) }]
     }
     if (!isOfAttribute(one) || one.isNegated !== (one.test.operator === 'empty') || one.test.operator === '~' || one.test.operator === '$') return []
     // A walk in the order of the attribute is within the range of its index already.
     if (sort.by !== 'rank' && sort.field.attribute === one.field.attribute) return []
-    return [sql`select customer_attributes.customer_id from ${attributeEntries(one, options)}`]
+    return [{ filter: one, ids: sql`select customer_attributes.customer_id from ${attributeEntries(one, options)}` }]
   })
 }
 
