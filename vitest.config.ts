@@ -19,13 +19,15 @@ const include: Record<EngineName, string[]> = {
   'sqlite': [...onEngines, ...onServers],
   'sqlite without index': ofSearch,
   'postgres': [...onEngines, ...onServers, ...ofPostgres],
+  'postgres without index': ofSearch,
   'citus': [...onEngines, ...ofCitus]
 }
 
 /** Run once before the tests of an engine, if any of them is selected. */
 const globalSetup: Partial<Record<EngineName, string>> = {
-  postgres: 'test/postgres-server.ts',
-  citus: 'test/citus-database.ts'
+  'postgres': 'test/postgres-server.ts',
+  'postgres without index': 'test/postgres-server.ts',
+  'citus': 'test/citus-database.ts'
 }
 
 export default defineConfig({

@@ -1,5 +1,5 @@
 /** Every engine there is, in the order in which they are tested. */
-const engineNames = ['sqlite', 'sqlite without index', 'postgres', 'citus'] as const
+const engineNames = ['sqlite', 'sqlite without index', 'postgres', 'postgres without index', 'citus'] as const
 
 export type EngineName = (typeof engineNames)[number]
 

@@ -9,6 +9,7 @@ import { backUp } from '../src/cli/copy.ts'
 import { systemClock } from '../src/clock.ts'
 import { parseSearch } from '../src/parse-search.ts'
 import { withClient } from '../src/postgres/connection.ts'
+import type { PostgresOptions } from '../src/postgres/store.ts'
 import { PostgresStore } from '../src/postgres/store.ts'
 import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
@@ -55,7 +56,8 @@ const creators: Record<EngineName, () => TestDatabase | Promise<TestDatabase>> =
   'sqlite': () => createSqlite({}),
   // Every search by SQL.
   'sqlite without index': () => createSqlite({ indexBytesMax: 0 }),
-  'postgres': createPostgres,
+  'postgres': () => createPostgres({}),
+  'postgres without index': () => createPostgres({ indexBytesMax: 0 }),
   'citus': createCitus
 }
 
@@ -87,30 +89,32 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
 
 const writtenTables = ['organizations', 'tags', 'attributes', 'customers', 'customer_attributes', 'events', 'changes']
 
-async function createPostgres(): Promise<TestDatabase> {
+async function createPostgres(options: Pick<PostgresOptions, 'indexBytesMax'>): Promise<TestDatabase> {
   const { url, ownerUrl, drop } = await createPostgresDatabase(inject('postgresUrl'))
   onTestFinished(drop)
-  return testPostgres({ url, ownerUrl })
+  return testPostgres({ url, ownerUrl, ...options })
 }
 
 async function createCitus(): Promise<TestDatabase> {
   const url = inject('citusUrl')
   await emptyCitusDatabase(url)
-  return testPostgres({ url, ownerUrl: url })
+  return testPostgres({ url, ownerUrl: url, indexBytesMax: 0 })
 }
 
-function testPostgres({ url, ownerUrl }: { url: string; ownerUrl: string }): TestDatabase {
+function testPostgres({ ownerUrl, ...options }: Pick<PostgresOptions, 'url' | 'indexBytesMax'> & { ownerUrl: string }): TestDatabase {
+  const { url } = options
   return {
     url,
     tables: [...writtenTables, 'user_ids', 'feed', 'customer_counts'],
     folder: temporaryFolder(),
     async openStore() {
-      const store = await PostgresStore.open({ url, backUp: async (path) => await backUp(url, path) })
+      const store = await PostgresStore.open({ ...options, backUp: async (path) => await backUp(url, path) })
       onTestFinished(async () => { await store.close() })
       return store
     },
-    // Every search goes to the tables.
-    untilIndexed: () => Promise.resolve(),
+    async untilIndexed(store, caller) {
+      if (options.indexBytesMax !== 0) await untilAnsweredFromIndex(store, caller)
+    },
     // A backup is a file, whatever the engine of the database.
     openBackup: async (path) => openSqlite({ path }),
     async sql(text) {

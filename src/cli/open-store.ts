@@ -16,7 +16,6 @@ export async function openStore(database: string, { poolSize, ...options }: Stor
     const { SqliteStore } = await import('../sqlite/store.ts')
     return SqliteStore.open({ path, ...options })
   }
-  const { onCommit, searchSecondsMax } = options
   const { PostgresStore } = await import('../postgres/store.ts')
   return await PostgresStore.open({
     url: database,
@@ -24,9 +23,8 @@ export async function openStore(database: string, { poolSize, ...options }: Stor
       const { backUp } = await import('./copy.ts')
       return await backUp(database, path)
     },
-    ...(poolSize === undefined ? {} : { poolSize }),
-    ...(onCommit === undefined ? {} : { onCommit }),
-    ...(searchSecondsMax === undefined ? {} : { searchSecondsMax })
+    ...options,
+    ...(poolSize === undefined ? {} : { poolSize })
   })
 }
 

@@ -20,6 +20,7 @@ export const placements = {
   feed: { on: 'coordinator' },
   customer_counts: { on: 'coordinator' },
   request_leases: { on: 'coordinator' },
+  purges: { on: 'coordinator' },
   probes: { on: 'coordinator' },
   schema_migrations: { on: 'coordinator' }
 } as const satisfies Record<string, Placement>

@@ -371,7 +371,10 @@ function changeStatements({ changes }: WorkingSet, ids: readonly number[]): Stat
     // A creation's fields are in the customer's row, which halves what a customer takes on disk.
     after: kind === 'customer.created' || after === null ? null : renderFields(after)
   }))
-  const pointers = rows.map(({ id, organization_id, customer_id }) => ({ position: id, organization_id, customer_id }))
+  const pointers = changes.map(({ caller: { organizationId }, change }, index) => ({
+    position: requireId(ids[index]), organization_id: organizationId, customer_id: change.customerId ?? 0,
+    event_id: change.kind === 'event.recorded' ? change.after.event : null
+  }))
   return [...insertRows('changes', rows), ...insertRows('feed', pointers)]
 }
 

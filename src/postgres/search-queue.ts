@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { FairQueue } from '../indexing/fair-queue.ts'
+import type { ReadJob } from '../indexing/read-pool.ts'
 import type { FoundPage } from '../store.ts'
 
 interface Pending {
@@ -12,6 +13,7 @@ interface Pending {
 
 /** Searches wait in a bounded queue, in which the keys take turns; no key has more than its share of the queue, nor all connections where there are several. */
 export class SearchQueue {
+  readonly #answer: (job: ReadJob) => Promise<FoundPage>
   readonly #searchesMax: number
   readonly #searchSecondsMax: number
   readonly #waiting = new FairQueue<Pending>()
@@ -22,7 +24,8 @@ export class SearchQueue {
   #onIdle: (() => void) | undefined
 
   /** `searchesMax`: at a time. */
-  constructor({ searchesMax, searchSecondsMax }: { searchesMax: number; searchSecondsMax: number }) {
+  constructor({ searchesMax, searchSecondsMax }: { searchesMax: number; searchSecondsMax: number }, answer: (job: ReadJob) => Promise<FoundPage>) {
+    this.#answer = answer
     this.#searchesMax = searchesMax
     this.#searchSecondsMax = searchSecondsMax
   }
@@ -31,14 +34,14 @@ export class SearchQueue {
     return this.#waiting.length + this.#underWay
   }
 
-  run(keyId: number, search: () => Promise<FoundPage>): Promise<FoundPage> {
+  search(keyId: number, job: ReadJob): Promise<FoundPage> {
     if (this.#isClosing) return Promise.reject(unavailable('The server is stopping.'))
     if (this.#waiting.length >= limits.readQueueMax) return Promise.reject(unavailable('Too many searches are waiting. Try again.'))
     if (this.#waiting.lengthOf(keyId) >= limits.readQueueKeyMax) {
       return Promise.reject(unavailable('Too many searches of this API key are waiting. Try again, with fewer at once.'))
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push(keyId, { askedAtMs: performance.now(), run: () => search().then(resolve, reject), reject })
+      this.#waiting.push(keyId, { askedAtMs: performance.now(), run: () => this.#answer(job).then(resolve, reject), reject })
       this.#start()
     })
   }

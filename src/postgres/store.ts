@@ -9,6 +9,10 @@ import { ApiError, OperatorError, searchTookTooLong } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
+import type { ReadJob } from '../indexing/read-pool.ts'
+import type { DispatchOptions } from '../indexing/search-dispatch.ts'
+import { SearchDispatch } from '../indexing/search-dispatch.ts'
+import { threadBeside } from '../indexing/start-thread.ts'
 import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
@@ -26,15 +30,18 @@ import { sqlState, toStorageError } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
 import { WriteQueue } from './write-queue.ts'
 
-export interface PostgresOptions {
+export interface PostgresOptions extends Partial<DispatchOptions> {
   readonly url: string
   /** Connections that this process holds at most. */
   readonly poolSize?: number
   readonly onCommit?: CommitListener
-  readonly searchSecondsMax?: number
+  /** Whether large organizations are indexed at once, and not when they are first searched. */
+  readonly preparesIndex?: boolean
   /** How to write a backup, which is a file of another engine, of which this one knows nothing. */
   readonly backUp?: (path: string) => Promise<Backup>
 }
+
+const mebibyte = 1024 * 1024
 
 /** What those who make organizations lock, so that a first one is made once. */
 const organizationsLockKey = 0x436c746e
@@ -49,14 +56,18 @@ export class PostgresStore implements Store {
   readonly #points: PointReader
   readonly #keys: KeyReader
   readonly #writes: WriteQueue
-  readonly #searches: SearchQueue
+  readonly #searchesBySql: SearchQueue
+  readonly #searches: SearchDispatch
   readonly #searchSecondsMax: number
   readonly #isDistributed: boolean
   readonly #backUp: PostgresOptions['backUp']
   #cursorSecret: Uint8Array | undefined
 
   private constructor(
-    { url, backUp, poolSize = limits.poolSizeDefault, onCommit = () => undefined, searchSecondsMax = limits.searchSecondsMax }: PostgresOptions,
+    {
+      url, backUp, poolSize = limits.poolSizeDefault, onCommit = () => undefined, searchSecondsMax = limits.searchSecondsMax,
+      indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false, ...searches
+    }: PostgresOptions,
     { isDistributed }: { isDistributed: boolean }
   ) {
     this.#pool = openPool({ url, poolSize })
@@ -67,7 +78,11 @@ export class PostgresStore implements Store {
     this.#keys = new KeyReader(this.#pool)
     const writer = new GroupWriter(this.#pool, { catalog: this.#catalog, clock: systemClock, isDistributed })
     this.#writes = new WriteQueue(writer, { writersMax: Math.max(1, Math.min(writersMax, Math.floor(poolSize / 2))), onCommit })
-    this.#searches = new SearchQueue({ searchesMax: Math.max(1, Math.floor(poolSize / 2)), searchSecondsMax })
+    this.#searchesBySql = new SearchQueue({ searchesMax: Math.max(1, Math.floor(poolSize / 2)), searchSecondsMax }, async (job) => await this.#searchBySql(job))
+    const ways = { bySql: this.#searchesBySql, indexThread: threadBeside(import.meta.url, './index-thread.ts'), indexData: { url } }
+    // Machines of a cluster commit at slightly different moments, so an index could miss what it followed; and a cluster is for more than fits here.
+    this.#searches = new SearchDispatch(ways, { ...searches, searchSecondsMax, indexBytesMax: isDistributed ? 0 : indexBytesMax })
+    if (preparesIndex) this.#searches.prepare()
   }
 
   /** Throws an OperatorError when the database cannot be used, and has then left it as it was. */
@@ -88,19 +103,21 @@ export class PostgresStore implements Store {
     return await this.#points.find(organizationId, id)
   }
 
-  async search({ organizationId, keyId }: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
-    return await this.#searches.run(keyId, async () => {
-      try {
-        return await readAgain(() => this.#search(organizationId, search))
-      } catch (error) {
-        if (sqlState(error) === '57014') throw searchTookTooLong(this.#searchSecondsMax)
-        throw toStorageError(error, 'Try again.') ?? error
-      }
-    })
+  async search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage> {
+    return await this.#searches.search(caller, search)
+  }
+
+  async #searchBySql(job: ReadJob): Promise<FoundPage> {
+    try {
+      return await readAgain(() => this.#search(job))
+    } catch (error) {
+      if (sqlState(error) === '57014') throw searchTookTooLong(this.#searchSecondsMax)
+      throw toStorageError(error, 'Try again.') ?? error
+    }
   }
 
   /** Page and total of one moment. */
-  async #search(organizationId: number, search: CustomerSearch): Promise<FoundPage> {
+  async #search({ organizationId, search }: ReadJob): Promise<FoundPage> {
     const begin = [
       'begin isolation level repeatable read read only',
       `set local statement_timeout = ${Math.ceil(this.#searchSecondsMax * 1000)}`,
@@ -197,7 +214,7 @@ export class PostgresStore implements Store {
       databaseBytes: row?.databaseBytes ?? 0,
       writesWaiting: this.#writes.length,
       readsWaiting: this.#searches.length,
-      searchIndexBytes: 0
+      searchIndexBytes: this.#searches.indexBytes
     }
   }
 
@@ -208,7 +225,7 @@ export class PostgresStore implements Store {
 
   async close(): Promise<void> {
     if (this.#pool.ending) return
-    await Promise.all([this.#writes.close(), this.#searches.close()])
+    await Promise.all([this.#writes.close(), this.#searches.close(), this.#searchesBySql.close()])
     await this.#pool.end()
   }
 
@@ -273,7 +290,9 @@ async function purgeGroup(client: pg.ClientBase, before: UnixSeconds): Promise<n
   const ids = old.map(({ id }) => id)
   const { rows: deleted } = await client.query<{ kind: string; customer_id: number }>(
     'delete from changes where customer_id = any($1) and id = any($2) returning kind, customer_id', [[...new Set(old.map(({ customer_id }) => customer_id))], ids])
-  await client.query('delete from feed where position = any($1)', [ids])
+  await client.query(`
+    with gone as (delete from feed where position = any($1) returning xid)
+    update purges set xid = greatest(xid, (select max(xid) from gone))`, [ids])
   const gone = deleted.filter(({ kind }) => kind === 'customer.deleted').map(({ customer_id }) => customer_id)
   if (gone.length > 0) {
     await client.query(

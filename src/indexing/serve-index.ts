@@ -1,0 +1,105 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { MessagePort } from 'node:worker_threads'
+import { ApiError } from '../errors.ts'
+import type { HandedPage, ReadJob, ReadResult } from './read-pool.ts'
+import type { IndexNotice, Wanted } from './search-dispatch.ts'
+import { packError } from './thread-error.ts'
+
+/** What an engine's index of searches does in its thread. Never asked for two things at once. */
+export interface ServedIndex {
+  readonly bytes: number
+  readonly isBuilding: boolean
+  takeMoved(): IndexNotice['moved']
+  /** An organization that somebody searches, or all in which a search without this index would take long. */
+  want(want: Wanted['want']): Promise<void> | void
+  /** Undefined when the organization is not here. A search that was stopped leaves the index as it was. */
+  search(job: ReadJob): Promise<HandedPage | undefined> | HandedPage | undefined
+  /** Brings one organization a step further. */
+  buildSlice(): Promise<void> | void
+  /** Takes in what was committed since the last time, so that the next question has little to catch up with. */
+  follow(): Promise<void> | void
+  close(): Promise<void> | void
+}
+
+const mebibyte = 1024 * 1024
+/** An index that grew by less leaves little behind. */
+const collectedBytesMin = 64 * mebibyte
+
+/**
+ * Has an index answer what comes through the port, one thing after the other. What fails otherwise than by an
+ * ApiError ends the thread: the index may then have seen a part of a change, and SQL answers in its place.
+ */
+export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: { followMs: number }): void {
+  let turn = Promise.resolve()
+  let isClosed = false
+  let isBuilding = false
+  let bytesNoticed = 0
+  let bytesCollected = 0
+
+  const following = setInterval(() => { inTurn(async () => { await index.follow() }) }, followMs)
+  port.on('message', (message: ReadJob | Wanted | 'close') => {
+    if (message === 'close') inTurn(close)
+    else if ('want' in message) inTurn(async () => { await index.want(message.want) })
+    else inTurn(async () => { await answer(message) })
+  })
+
+  function inTurn(step: () => Promise<void>): void {
+    turn = turn.then(async () => {
+      if (isClosed) return
+      await step()
+      buildOn()
+    })
+  }
+
+  async function close(): Promise<void> {
+    isClosed = true
+    clearInterval(following)
+    await index.close()
+    port.close()
+  }
+
+  async function answer(job: ReadJob): Promise<void> {
+    const result = await find(job)
+    port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
+  }
+
+  async function find(job: ReadJob): Promise<ReadResult> {
+    try {
+      return { value: await index.search(job) }
+    } catch (error) {
+      if (error instanceof ApiError) return { error: packError(error) }
+      throw error
+    }
+  }
+
+  /** Builds in slices, between which questions are answered. */
+  function buildOn(): void {
+    if (isClosed) return
+    notify()
+    if (isBuilding || !index.isBuilding) return
+    isBuilding = true
+    setImmediate(() => {
+      inTurn(async () => {
+        isBuilding = false
+        await index.buildSlice()
+        if (!index.isBuilding && index.bytes - bytesCollected > collectedBytesMin) collectGarbage()
+      })
+    })
+  }
+
+  /** What building left behind is half as much again as the index, and V8 would keep it until the heap has grown by as much. */
+  function collectGarbage(): void {
+    bytesCollected = index.bytes
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    collect()
+  }
+
+  function notify(): void {
+    const notice: IndexNotice = { moved: index.takeMoved(), bytes: Math.ceil(index.bytes / mebibyte) * mebibyte }
+    if (notice.moved.length === 0 && notice.bytes === bytesNoticed) return
+    bytesNoticed = notice.bytes
+    port.postMessage({ notice })
+  }
+}
