@@ -18,7 +18,7 @@ import type { Statement } from './insert-rows.ts'
 import { insertRows, setAsInserted } from './insert-rows.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
-import type { ChangedTag, LoadedCustomer, LoadedState } from './working-set.ts'
+import type { ChangedTag, LoadedCustomer, LoadedState, RecordedChange } from './working-set.ts'
 import { holderKey, WorkingSet } from './working-set.ts'
 
 export interface CommandJob {
@@ -59,11 +59,15 @@ const countSlots = 64
 /** What Citus says of a lock on rows of several machines. */
 const unsupported = '0A000'
 
+/** What is said of the number of a transaction that no transaction has had yet. */
+const numberNotReached = '22023'
+
 const firstPauseMs = 20
 
 /** A transaction that its server forgot about does not keep its locks for long. */
 const beginWriting = [
-  'begin',
+  // Whatever the database is set to: what a lock was waited for must be seen.
+  'begin isolation level read committed',
   `set local statement_timeout = '${limits.searchSecondsMax}s'`,
   `set local lock_timeout = '${limits.lockWaitSeconds}s'`,
   `set local idle_in_transaction_session_timeout = '${limits.requestTimeoutSeconds}s'`,
@@ -127,7 +131,7 @@ export class GroupWriter {
   }
 
   async #commitGroup(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
-    let decided: { readonly drawn: DrawnIds; readonly set: WorkingSet; readonly outcomes: WriteOutcome[] } | undefined
+    let decided: Decided | undefined
     try {
       await inTransaction(this.#pool, {
         begin: beginWriting,
@@ -142,7 +146,7 @@ export class GroupWriter {
       })
     } catch (error) {
       if (!(error instanceof UnansweredCommit) || decided === undefined) throw error
-      if (!await this.#isCommitted(decided.drawn.transactionId, error)) throw error.cause
+      if (!await this.#isCommitted(decided, error)) throw error.cause
     }
     if (decided === undefined) return []
     const { set, outcomes } = decided
@@ -251,25 +255,44 @@ export class GroupWriter {
   }
 
   /** Asks what became of a transaction until that is known. */
-  async #isCommitted(transactionId: string, unanswered: UnansweredCommit): Promise<boolean> {
+  async #isCommitted({ drawn: { transactionId, changeIds }, set: { changes: [change] } }: Decided, unanswered: UnansweredCommit): Promise<boolean> {
     const until = performance.now() + limits.lostCommitSeconds * 1000
     for (let attempt = 1; performance.now() < until; attempt += 1) {
       await setTimeout(firstPauseMs * attempt)
       try {
         const { rows: [row] } = await this.#pool.query<{ status: string | null }>('select pg_xact_status($1::xid8) as status', [transactionId])
-        if (row?.status === 'committed') return true
         if (row?.status === 'aborted') return false
+        if (row?.status !== 'committed') continue
+        const isOurs = change === undefined || await this.#isRecorded(transactionId, change, requireId(changeIds[0]))
+        if (isOurs !== undefined) return isOurs
       } catch (error) {
+        // After a crash, when nothing of the transaction had reached the disk.
+        if (sqlState(error) === numberNotReached) return false
         if (!isConnectionError(error)) break
       }
     }
     throw unanswered
+  }
+
+  /**
+   * Whether a transaction that is committed is the one that made a change: after a crash, numbers that had not reached
+   * the disk are given again. Undefined when another machine has yet to learn of the commit.
+   */
+  async #isRecorded(transactionId: string, { change: { customerId }, caller: { requestId } }: RecordedChange, id: number): Promise<boolean | undefined> {
+    const { rows: [pointer] } = await this.#pool.query('select 1 from feed where xid = $1::xid8 and position = $2', [transactionId, id])
+    if (pointer === undefined) return false
+    const { rows: [recorded] } = await this.#pool.query<{ request_id: string }>('select request_id from changes where customer_id = $1 and id = $2', [customerId ?? 0, id])
+    return recorded === undefined ? undefined : recorded.request_id === requestId
   }
 }
 
 interface Decision {
   readonly set: WorkingSet
   readonly outcomes: WriteOutcome[]
+}
+
+interface Decided extends Decision {
+  readonly drawn: DrawnIds
 }
 
 function makesNames({ tags, attributes }: WorkingSet): boolean {
