@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import type { Change } from '../change.ts'
 import type { CopiedRows, CopiedTable, CopySource, CopyTarget, ProgressStep, Settings } from '../copy.ts'
 import { copiedCustomer, unsound } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
@@ -58,6 +59,8 @@ class PostgresTarget implements CopyTarget {
   async clear(progress: string): Promise<void> {
     await this.#transact(async () => {
       for (const table of clearedTables) await this.#rows(`truncate ${table}`)
+      // A server that follows the feed forgets what it knew.
+      await this.#rows('update purges set xid = pg_current_xact_id()')
       await this.#rows('drop table if exists copy_progress')
       await this.#rows('create table copy_progress (progress text not null)')
       await this.#rows('insert into copy_progress (progress) values ($1)', [progress])
@@ -119,6 +122,10 @@ class PostgresTarget implements CopyTarget {
 
 type Inserts = { readonly [Table in CopiedTable]: (rows: readonly CopiedRows[Table][]) => Statement[] }
 
+function recordedEvent(after: string | null): number | null {
+  return (JSON.parse(after ?? '{}') as { event?: number }).event ?? null
+}
+
 /** Rows as the engine keeps them, with what it derives from each. */
 function inserts(catalog: Catalog): Inserts {
   return {
@@ -132,11 +139,16 @@ function inserts(catalog: Catalog): Inserts {
     changes: (rows) => [
       ...insertRows('changes', rows.map(({ id, organizationId, customerId, kind, at, keyId, requestId, before, after }) =>
         ({ id, organization_id: organizationId, customer_id: customerId ?? 0, kind, at, key_id: keyId, request_id: requestId, before, after }))),
-      ...insertRows('feed', rows.map(({ id, organizationId, customerId }) => ({ position: id, organization_id: organizationId, customer_id: customerId ?? 0 })))
+      ...insertRows('feed', rows.map(({ id, organizationId, customerId, kind, after }) =>
+        ({ position: id, organization_id: organizationId, customer_id: customerId ?? 0, event_id: kind === 'event.recorded' ? recordedEvent(after) : null })))
     ],
     api_keys: (rows) => insertRows('api_keys', rows.map(({ id, organizationId, name, secretHash, createdAt, revokedAt }) =>
       ({ id, organization_id: organizationId, name, secret_hash: secretHash, created_at: createdAt, revoked_at: revokedAt })), '', 'overriding system value')
   }
+}
+
+function recordedEvent({ kind, after }: CopiedRows['changes']): number | null {
+  return kind === 'event.recorded' && after !== null ? (JSON.parse(after) as Extract<Change, { kind: typeof kind }>['after']).event : null
 }
 
 function customerStatements(rows: readonly CopiedRows['customers'][], catalog: Catalog): Statement[] {
