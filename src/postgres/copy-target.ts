@@ -122,10 +122,6 @@ class PostgresTarget implements CopyTarget {
 
 type Inserts = { readonly [Table in CopiedTable]: (rows: readonly CopiedRows[Table][]) => Statement[] }
 
-function recordedEvent(after: string | null): number | null {
-  return (JSON.parse(after ?? '{}') as { event?: number }).event ?? null
-}
-
 /** Rows as the engine keeps them, with what it derives from each. */
 function inserts(catalog: Catalog): Inserts {
   return {
@@ -139,8 +135,8 @@ function inserts(catalog: Catalog): Inserts {
     changes: (rows) => [
       ...insertRows('changes', rows.map(({ id, organizationId, customerId, kind, at, keyId, requestId, before, after }) =>
         ({ id, organization_id: organizationId, customer_id: customerId ?? 0, kind, at, key_id: keyId, request_id: requestId, before, after }))),
-      ...insertRows('feed', rows.map(({ id, organizationId, customerId, kind, after }) =>
-        ({ position: id, organization_id: organizationId, customer_id: customerId ?? 0, event_id: kind === 'event.recorded' ? recordedEvent(after) : null })))
+      ...insertRows('feed', rows.map((row) =>
+        ({ position: row.id, organization_id: row.organizationId, customer_id: row.customerId ?? 0, event_id: recordedEvent(row) })))
     ],
     api_keys: (rows) => insertRows('api_keys', rows.map(({ id, organizationId, name, secretHash, createdAt, revokedAt }) =>
       ({ id, organization_id: organizationId, name, secret_hash: secretHash, created_at: createdAt, revoked_at: revokedAt })), '', 'overriding system value')
