@@ -45,7 +45,8 @@ class PostgresTarget implements CopyTarget {
   }
 
   async isEmpty(): Promise<boolean> {
-    const [row] = await this.#rows<{ is: boolean }>(`select ${clearedTables.map((table) => `not exists (select from ${table})`).join(' and ')} as is`)
+    // Citus cannot do without a column.
+    const [row] = await this.#rows<{ is: boolean }>(`select ${clearedTables.map((table) => `not exists (select 1 from ${table})`).join(' and ')} as is`)
     return row?.is === true
   }
 
