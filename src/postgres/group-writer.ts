@@ -279,8 +279,8 @@ export class GroupWriter {
    * the disk are given again. Undefined when another machine has yet to learn of the commit.
    */
   async #isRecorded(transactionId: string, { change: { customerId }, caller: { requestId } }: RecordedChange, id: number): Promise<boolean | undefined> {
-    const { rows: [pointer] } = await this.#pool.query('select 1 from feed where xid = $1::xid8 and position = $2', [transactionId, id])
-    if (pointer === undefined) return false
+    const { rowCount: pointers } = await this.#pool.query('select from feed where xid = $1::xid8 and position = $2', [transactionId, id])
+    if (pointers === 0) return false
     const { rows: [recorded] } = await this.#pool.query<{ request_id: string }>('select request_id from changes where customer_id = $1 and id = $2', [customerId ?? 0, id])
     return recorded === undefined ? undefined : recorded.request_id === requestId
   }

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { withClient } from '../../src/postgres/connection.ts'
+import type { RunningCli } from '../e2e/start-cli.ts'
+import { runCli } from '../e2e/start-cli.ts'
+import type { PostgresServer } from '../postgres-server.ts'
+import { startPostgres } from '../postgres-server.ts'
+import { expectNothingLostOrDoubled, startNamedLoad } from './postgres-load.ts'
+import { startProxy } from './postgres-proxy.ts'
+import { create, createDatabase, rows, startServer, startServers } from './postgres-servers.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+/** Of these tests alone, since they stop it. */
+let postgres: PostgresServer
+beforeAll(async () => { postgres = await startPostgres() })
+afterAll(async () => { await postgres.close() })
+
+const isReady = async (server: RunningCli): Promise<boolean> => (await server.call('GET', '/health/ready')).status === 200
+
+test('while the database restarts and crashes under load, nothing acknowledged is lost, nothing is applied twice, and servers recover', async () => {
+  const { url, ownerUrl } = await createDatabase(postgres.url)
+  const servers = await startServers(url, 2)
+  const customer = await create(servers[0], {})
+  const load = startNamedLoad(servers, { connections: 16, customer })
+  for (const order of ['stop', 'crash', 'stop', 'crash', 'crash'] as const) {
+    const before = load.acknowledged.length
+    await vi.waitUntil(() => load.acknowledged.length >= before + 100, { timeout: 30_000, interval: 5 })
+    const refusedBefore = load.refused.length
+    await postgres.order(order)
+    await vi.waitUntil(() => load.refused.length > refusedBefore, { timeout: 30_000, interval: 5 })
+    for (const server of servers) {
+      const { status, body, headers } = await server.call('GET', `/v1/customers/${customer}`)
+      expect({ status, body, retryAfter: headers.get('retry-after') }).toEqual({
+        status: 503, body: { errors: [{ code: 'unavailable', message: 'The database cannot be reached. Try again.' }] }, retryAfter: '1'
+      })
+      expect((await server.call('GET', '/health/ready')).status).toBe(503)
+      expect((await server.call('GET', '/health/live')).status).toBe(200)
+    }
+    await postgres.order('start')
+  }
+  const before = load.acknowledged.length
+  await vi.waitUntil(() => load.acknowledged.length >= before + 100, { timeout: 30_000, interval: 5 })
+  await load.stop()
+  for (const server of servers) await vi.waitUntil(async () => await isReady(server), { timeout: 10_000, interval: 50 })
+  await expectNothingLostOrDoubled(ownerUrl, load)
+})
+
+test.each([
+  ['by then another transaction has its number', true], ['no transaction has its number yet', false]
+])('a commit that a crash took from the database, of which %s, is made again and answered', async (_, isNumberTaken) => {
+  const { url, ownerUrl } = await createDatabase(postgres.url)
+  const proxy = await startProxy(url)
+  const server = await startServer(proxy.url)
+  const customer = await create(server, {})
+  await withClient(postgres.url, async (client) => {
+    // So that nothing of the transaction reaches the disk by itself, and nobody else takes its number.
+    for (const setting of ["wal_writer_delay = '10s'", 'autovacuum = off']) await client.query(`alter system set ${setting}`)
+    await client.query('select pg_reload_conf()')
+    await client.query('checkpoint')
+  })
+
+  proxy.plan('hold the commit')
+  const answer = server.call('POST', '/v1/events', { name: 'once', customer })
+  await vi.waitUntil(() => proxy.metCommits === 1, { interval: 5 })
+  const [held] = await vi.waitUntil(async () => {
+    const open = await rows<{ number: string }>(postgres.url, 'select backend_xid::text as number from pg_stat_activity where backend_xid is not null')
+    return open.length > 0 && open
+  }, { interval: 5 })
+  await postgres.order('crash')
+  await postgres.order('start')
+  if (isNumberTaken) {
+    await withClient(postgres.url, async (client) => {
+      let number = 0
+      while (number < Number(held?.number)) number = (await client.query<{ number: number }>('select pg_current_xact_id()::text::bigint as number')).rows[0]?.number ?? 0
+      // Otherwise the database had written the number, and this shows nothing.
+      expect(number).toBe(Number(held?.number))
+    })
+  }
+  proxy.letGo()
+  expect(await answer).toMatchObject({ status: 200, body: { name: 'once', customer } })
+  expect(await rows(ownerUrl, 'select name from events')).toEqual([{ name: 'once' }])
+})
+
+test('a server does not start while the database is down, says so, and one that is running recovers when it is back', async () => {
+  const { url } = await createDatabase(postgres.url)
+  const server = await startServer(url)
+  const customer = await create(server, { name: 'before' })
+  await postgres.order('stop')
+
+  const { port } = new URL(url)
+  expect(await runCli(['serve', '--port', '0', '--database', url])).toEqual({
+    status: 1, stdout: '', stderr: `error: The database cannot be used: connect ECONNREFUSED 127.0.0.1:${port}. Check its URL, and whether it runs.\n`
+  })
+  for (const [method, path, body, message] of [
+    ['GET', `/v1/customers/${customer}`, undefined, 'The database cannot be reached. Try again.'],
+    ['POST', '/v1/customers', {}, 'The database cannot be reached. Try again.']
+  ] as const) {
+    const answer = await server.call(method, path, body)
+    expect({ status: answer.status, body: answer.body, retryAfter: answer.headers.get('retry-after') })
+      .toEqual({ status: 503, body: { errors: [{ code: 'unavailable', message }] }, retryAfter: '1' })
+  }
+
+  await postgres.order('start')
+  await vi.waitUntil(async () => await isReady(server), { timeout: 10_000, interval: 50 })
+  expect(await server.call('GET', `/v1/customers/${customer}`)).toMatchObject({ status: 200, body: { name: 'before' } })
+  expect((await server.call('POST', '/v1/customers', {})).status).toBe(201)
+})

@@ -1,0 +1,80 @@
+import { expect, test, vi } from 'vitest'
+import { readMigrations } from '../../src/sql/migrations.ts'
+import type { Ended } from '../e2e/start-cli.ts'
+import { runCli } from '../e2e/start-cli.ts'
+import { create, createDatabase, createEmptyDatabase, rows, startServer, withDatabase } from './postgres-servers.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+const serve = async (url: string): Promise<Ended> => await runCli(['serve', '--port', '0', '--database', url])
+const refusal = (stderr: string): Ended => ({ status: 1, stdout: '', stderr: `error: ${stderr}\n` })
+
+test('ten processes that start together on an empty database migrate it once, make one first key, and all serve', async () => {
+  const { ownerUrl } = await createEmptyDatabase()
+  const servers = await Promise.all(Array.from({ length: 10 }, async () => await startServer(ownerUrl)))
+  const keys = servers.flatMap(({ key }) => key ?? [])
+  expect(keys).toHaveLength(1)
+  const migrations = readMigrations(new URL('../../src/postgres/migrations/', import.meta.url))
+  expect(await rows(ownerUrl, 'select version, name from schema_migrations order by version')).toEqual(migrations.map(({ version, name }) => ({ version, name })))
+  const ids = await Promise.all(servers.map(async (server) => await create(server.withKey(keys[0]), {})))
+  expect(new Set(ids).size).toBe(10)
+})
+
+test('a role that may only read and write rows serves a migrated database, and is told what it lacks on an empty one', async () => {
+  const { url, ownerUrl } = await createEmptyDatabase()
+  expect(await serve(url)).toEqual(refusal(
+    'The database user may not run the migration 0001-customers.sql: permission denied to create extension "pg_trgm". Run npx clientele migrate as the owner of the database.'))
+  expect(await rows(ownerUrl, "select tablename from pg_tables where schemaname = 'public'")).toEqual([])
+
+  expect(await runCli(['migrate', '--database', ownerUrl])).toMatchObject({ status: 0 })
+  const role = new URL(url).username
+  await rows(ownerUrl, `grant select, insert, update, delete on all tables in schema public to ${role}`)
+  await rows(ownerUrl, `grant usage on all sequences in schema public to ${role}`)
+  const server = await startServer(url, { args: ['--rate-limit', '1000/min'] })
+  const id = await create(server, { userId: 'u', tags: ['new'], customData: { new: 1 } })
+  const asked = [
+    await server.call('PATCH', `/v1/customers/${id}`, { name: 'n' }),
+    await server.call('POST', '/v1/events', { name: 'e', customer: id }),
+    await server.call('POST', '/v1/customers/search', { filter: [{ field: 'customers.name', operator: '~', value: 'n' }] }),
+    await server.call('GET', '/health/ready'),
+    await server.call('DELETE', `/v1/customers/${id}`)
+  ]
+  expect(asked.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+})
+
+test('a newer schema that breaks nothing lets this version serve, and one that does refuses it', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  const { length: known } = readMigrations(new URL('../../src/postgres/migrations/', import.meta.url))
+  await rows(ownerUrl, `insert into schema_migrations (version, name, usable_from) values (${known + 1}, 'newer.sql', 0)`)
+  await create(await startServer(url), {})
+
+  await rows(ownerUrl, `update schema_migrations set usable_from = ${known + 1} where version = ${known + 1}`)
+  expect(await serve(url)).toEqual(refusal(
+    `The database was written by a newer version of Clientele (schema ${known + 1}, this one knows ${known}). Start that version instead.`))
+})
+
+test('what is wrong with the database or its URL is said in a sentence without the password', async () => {
+  const { url } = await createDatabase()
+  const { url: ascii } = await createEmptyDatabase("encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C' locale_provider libc")
+  const wrongPassword = new URL(url)
+  wrongPassword.password = 'not-the-secret'
+  const { password, username } = new URL(url)
+  const nobody = new URL(url)
+  nobody.port = '1'
+  const cases: Record<string, string> = {
+    [ascii]: "The database has the encoding SQL_ASCII, which cannot hold every text. Make one with: create database … encoding 'UTF8' template template0",
+    [wrongPassword.href]: `The database cannot be used: password authentication failed for user "${username}". Check its URL, and whether it runs.`,
+    [withDatabase(url, 'nowhere')]: 'The database cannot be used: database "nowhere" does not exist. Check its URL, and whether it runs.',
+    [`${url}?sslmode=require`]: 'The database cannot be used: The server does not support SSL connections. Check its URL, and whether it runs.',
+    [nobody.href]: 'The database cannot be used: connect ECONNREFUSED 127.0.0.1:1. Check its URL, and whether it runs.'
+  }
+  const answers = await Promise.all(Object.keys(cases).map(async (one) => await serve(one)))
+  expect(answers).toEqual(Object.values(cases).map(refusal))
+  for (const { stderr } of answers) {
+    expect(stderr).not.toContain(password)
+    expect(stderr).not.toContain('not-the-secret')
+  }
+  // Of two addresses that do not answer, as localhost may have, at least one is named.
+  nobody.hostname = 'localhost'
+  expect((await serve(nobody.href)).stderr).toMatch(/^error: The database cannot be used: connect ECONNREFUSED \S+:1\b.*\. Check its URL, and whether it runs\.\n$/)
+})
