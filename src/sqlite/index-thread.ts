@@ -13,12 +13,14 @@ import { SearchIndex } from './search-index.ts'
 
 /** The thread that keeps customers in memory and answers searches from there. */
 
+/** Rows are read here by their ids, once as they change: more than the upper levels of a tree would only keep what others wrote. */
+const cacheMebibytes = 8
 /** How often commits are followed when nobody asks. */
 const followMs = 100
 
 if (parentPort === null) throw new Error('index-thread.ts runs as a worker thread')
 const { path, bytesMax, searchSecondsMax } = workerData as IndexThreadData & { readonly path: string }
-const db = openReader(path)
+const db = openReader(path, { cacheMebibytes })
 const catalog = new Catalog(db)
 const index = new SearchIndex(db, { bytesMax, searchSecondsMax, nowMs: () => performance.now() })
 // In the order of the ids: CROSS JOIN keeps SQLite from turning the join around.

@@ -12,10 +12,12 @@ const applicationId = 0x436c746c
 
 const mebibyte = 1024 * 1024
 
+const cacheMebibytesDefault = 64
+
 /** A connection for reading. It cannot write, whatever is asked of it. */
-export function openReader(path: string): Database.Database {
+export function openReader(path: string, { cacheMebibytes = cacheMebibytesDefault } = {}): Database.Database {
   const db = new Database(path, { readonly: true, fileMustExist: true, timeout: limits.lockWaitSeconds * 1000 })
-  db.pragma(`cache_size = ${-64 * 1024}`)
+  db.pragma(`cache_size = ${-cacheMebibytes * 1024}`)
   // Random reads of a database larger than the cache go without a copy and a system call each.
   db.pragma(`mmap_size = ${2048 * mebibyte}`)
   registerSearchFunctions(db)
@@ -29,7 +31,7 @@ export function openWriter(path: string): Database.Database {
   // better-sqlite3 is built so that a WAL database drops to NORMAL at its first use unless told.
   db.pragma('synchronous = FULL')
   db.pragma('foreign_keys = ON')
-  db.pragma(`cache_size = ${-64 * 1024}`)
+  db.pragma(`cache_size = ${-cacheMebibytesDefault * 1024}`)
   // Checkpoints are written by the writer thread, so long pauses between them disturb nobody.
   db.pragma('wal_autocheckpoint = 8000')
   db.pragma(`journal_size_limit = ${64 * mebibyte}`)
