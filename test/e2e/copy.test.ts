@@ -266,13 +266,6 @@ describe.each(pairs)('from %s to %s', (from, to) => {
   })
 })
 
-test.runIf(inject('engine') === 'postgres')('a database of PostgreSQL is not copied over itself, by whatever URL', async () => {
-  const source = await newDatabase.postgres()
-  await fill(source)
-
-  expect(await refusal(source, source.replace('127.0.0.1', 'localhost'), '--overwrite')).toBe('error: The source and the target are the same database. Name another one with --to.\n')
-})
-
 function notEmpty(url: string): string {
   return `error: ${shown(url)} is not empty. Name an empty database, or give --overwrite, which removes all that it holds first.\n`
 }
@@ -284,7 +277,15 @@ async function copiedRows(url: string): Promise<number> {
   return Object.values(parts).reduce((sum, { rows }) => sum + rows, 0)
 }
 
-describe.runIf(inject('engine') === 'sqlite')('whatever the engines', () => {
+// On one of the engines, since they are of no other.
+if (inject('engine') === 'postgres') {
+  test('a database of PostgreSQL is not copied over itself, by whatever URL', async () => {
+    const source = await newDatabase.postgres()
+    await fill(source)
+
+    expect(await refusal(source, source.replace('127.0.0.1', 'localhost'), '--overwrite')).toBe('error: The source and the target are the same database. Name another one with --to.\n')
+  })
+} else {
   test('a copy shows how far it is, and in the end how the two compare', async () => {
     const [source, target] = [await newDatabase.sqlite(), await newDatabase.sqlite()]
     await fill(source)
@@ -335,4 +336,4 @@ describe.runIf(inject('engine') === 'sqlite')('whatever the engines', () => {
   ])('copy $flags ends with $status', async ({ flags, status, stderr }) => {
     expect(await runCli(['copy', ...flags], { cwd: temporaryFolder() })).toEqual({ status, stdout: '', stderr })
   })
-})
+}
