@@ -9,8 +9,9 @@ import { decide } from '../src/decide.ts'
 import { columnValues, indexedValue } from '../src/sql/customer-row.ts'
 import { openWriter } from '../src/sqlite/open.ts'
 import { answerParent } from './child.ts'
+import type { BenchDatabase } from './database.ts'
+import { countRows, rowsAdded } from './database.ts'
 import { sampleDraft } from './sample-customer.ts'
-import { countRows, rowsAdded } from './table-rows.ts'
 
 /**
  * The yardstick of creating: the rows that a create leaves, worked out beforehand and inserted by one
@@ -18,7 +19,7 @@ import { countRows, rowsAdded } from './table-rows.ts'
  */
 
 export interface DirectInserts {
-  readonly path: string
+  readonly database: BenchDatabase
   readonly firstNewSample: number
   readonly rowsPerCommit: number
   readonly seconds: number
@@ -51,18 +52,18 @@ const preparedCustomers = 3200
 
 let db: Database | undefined
 
-answerParent<DirectInserts, DirectlyInserted>(({ path, firstNewSample, rowsPerCommit, seconds, rowsOfCreate }) => {
+answerParent<DirectInserts, DirectlyInserted>(async ({ database, firstNewSample, rowsPerCommit, seconds, rowsOfCreate }) => {
   const isFirst = db === undefined
-  db ??= openWriter(path)
+  db ??= openWriter(database.path)
   const prepareRows = rowsFrom(db)
   const insertGroup = groupInserter(db)
   let sample = firstNewSample
   let id = db.prepare<[], number>('select max(id) from customers').pluck().get() ?? 0
 
   if (isFirst) {
-    const before = countRows(db)
+    const before = await countRows(database)
     insertGroup([prepareRows(sample++, ++id)])
-    const added = rowsAdded(before, countRows(db))
+    const added = rowsAdded(before, await countRows(database))
     if (!isDeepStrictEqual(added, rowsOfCreate)) {
       throw new Error(`The yardstick inserts ${JSON.stringify(added)} where a create inserts ${JSON.stringify(rowsOfCreate)}`)
     }

@@ -1,15 +1,15 @@
 import { generateSecret, hashSecret } from '../src/api-key.ts'
+import { openStore } from '../src/cli/open-store.ts'
 import { parseCreate } from '../src/command.ts'
-import { openReader, openWriter } from '../src/sqlite/open.ts'
-import { SqliteStore } from '../src/sqlite/store.ts'
 import { answerParent } from './child.ts'
+import type { BenchDatabase } from './database.ts'
+import { countRows, emptyLog, rowsAdded } from './database.ts'
 import { sampleDraft } from './sample-customer.ts'
-import { countRows, rowsAdded } from './table-rows.ts'
 
 /** Makes a database of sample customers through the engine's own writing path. */
 
 export interface Load {
-  readonly path: string
+  readonly database: BenchDatabase
   readonly customers: number
 }
 
@@ -22,11 +22,11 @@ export interface Loaded {
 /** Enough to fill a group while another is under way. */
 const inFlightMax = 256
 
-answerParent<Load, Loaded>(async ({ path, customers }) => {
-  const store = SqliteStore.open({ path })
+answerParent<Load, Loaded>(async ({ database, customers }) => {
+  const store = await openStore(database.url, { indexBytesMax: 0 })
   const key = generateSecret()
   const { id: keyId, organizationId } = await store.createDefault({ name: 'bench', secretHash: hashSecret(key) }) ?? {}
-  if (keyId === undefined || organizationId === undefined) throw new Error(`${path} is no new database`)
+  if (keyId === undefined || organizationId === undefined) throw new Error(`${database.url} is no new database`)
 
   const create = async (sample: number): Promise<void> => {
     const { command } = parseCreate(sampleDraft(sample), { attributes: new Map(), strictAttributes: false })
@@ -40,13 +40,10 @@ answerParent<Load, Loaded>(async ({ path, customers }) => {
   }
   await Promise.all(inFlight)
 
-  const reader = openReader(path)
-  const before = countRows(reader)
+  const before = await countRows(database)
   await create(customers - 1)
-  const rowsOfCreate = rowsAdded(before, countRows(reader))
-  reader.close()
+  const rowsOfCreate = rowsAdded(before, await countRows(database))
   await store.close()
-  // The last connection to close empties the write-ahead log into the file if it may write.
-  openWriter(path).close()
+  emptyLog(database)
   return { key, rowsOfCreate }
 })

@@ -12,6 +12,8 @@ export class Measurements {
   readonly #driven = new Map<string, Driven[]>()
   readonly directGroups: DirectlyInserted[] = []
   readonly directSingles: DirectlyInserted[] = []
+  /** On PostgreSQL: customers read through the driver, 32 at a time. */
+  readonly directReads: DirectlyInserted[] = []
   /** Create on one connection: how many commits and commands the server counted. */
   readonly aloneCommits: { readonly commits: number; readonly commands: number }[] = []
   /** Create on 64 connections: the same. */

@@ -1,4 +1,3 @@
-import { constants, copyFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
@@ -6,7 +5,10 @@ import { parseArgs } from 'node:util'
 import type { Child } from './child.ts'
 import { startChild } from './child.ts'
 import type { ConstantAnswers } from './constant-server.ts'
+import type { BenchEngine } from './database.ts'
+import { benchEngines, copyDatabase, createDatabase } from './database.ts'
 import type { DirectInserts, DirectlyInserted } from './direct-inserts.ts'
+import type { DirectPostgres } from './direct-postgres.ts'
 import type { Drive, Driven } from './generator.ts'
 import type { Load, Loaded } from './load.ts'
 import type { Subject } from './measurements.ts'
@@ -26,14 +28,18 @@ const warmUpSeconds = 0.3
 const samplesPerCell = 1_000_000
 const readConnectionsBesideWriters = 8
 
-const usage = 'npm run bench -- [--customers N] [--seconds N] [--engine sqlite]'
+const usage = 'npm run bench -- [--customers N] [--seconds N] [--engine sqlite|postgres]'
 
 await run({ usage, readFlags, bench })
 
 interface Settings {
   readonly customers: number
   readonly seconds: number
+  readonly engine: BenchEngine
 }
+
+/** As many transactions as the server has at a time. */
+const directWriters = 4
 
 function readFlags(args: readonly string[]): Settings | string {
   try {
@@ -43,27 +49,27 @@ function readFlags(args: readonly string[]): Settings | string {
     })
     const customers = Number(values.customers)
     const seconds = Number(values.seconds)
-    if (values.engine !== 'sqlite') return `there is no engine "${values.engine}"; there is: sqlite`
+    const engine = benchEngines.find((name) => name === values.engine)
+    if (engine === undefined) return `there is no engine "${values.engine}"; there are: ${benchEngines.join(', ')}`
     if (!Number.isInteger(customers) || customers < 1000 || customers > 10_000_000) return '--customers should be a whole number from 1000 to 10000000'
     if (!(seconds >= 0.2 && seconds <= 60)) return '--seconds should be a number from 0.2 to 60'
-    return { customers, seconds }
+    return { customers, seconds, engine }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
 }
 
-async function bench({ customers, seconds }: Settings, folder: string): Promise<boolean> {
+async function bench({ customers, seconds, engine }: Settings, folder: string): Promise<boolean> {
   const ticksBefore = machineTicks()
   const started = performance.now()
   say(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} processors, Node ${process.version}, databases in ${folder}`)
 
-  const database = join(folder, 'clientele.db')
-  const { key, rowsOfCreate } = await load({ path: database, customers })
+  const database = await createDatabase(engine, folder)
+  const { key, rowsOfCreate } = await load({ database, customers })
   say(`made ${customers.toLocaleString('en-US')} customers in ${since(started)}`)
-  const directDatabase = join(folder, 'direct.db')
-  copyFileSync(database, directDatabase, constants.COPYFILE_FICLONE)
+  const directDatabase = await copyDatabase(database, folder)
 
-  const server = await startServer({ database, logPath: join(folder, 'server.log') })
+  const server = await startServer({ database: database.url, logPath: join(folder, 'server.log') })
   const headers = { authorization: `Bearer ${key}` }
   const customer = await text(`${server.url}/v1/customers/${Math.ceil(customers / 2)}`, headers)
   const page = await text(`${server.url}/v1/customers?offset=${Math.floor(customers / 4)}`, headers)
@@ -77,6 +83,7 @@ async function bench({ customers, seconds }: Settings, folder: string): Promise<
   const generator = startChild<Drive, Driven>('generator')
   const besideGenerator = startChild<Drive, Driven>('generator')
   const direct = startChild<DirectInserts, DirectlyInserted>('direct-inserts')
+  const directPostgres = startChild<DirectPostgres, DirectlyInserted>('direct-postgres')
 
   let cells = 0
   const driveWith = async (
@@ -94,10 +101,12 @@ async function bench({ customers, seconds }: Settings, folder: string): Promise<
   }
   const insertDirectly = async (rowsPerCommit: number, forSeconds = seconds): Promise<DirectlyInserted> => {
     cells += 1
-    return await direct.ask({
-      path: directDatabase, firstNewSample: customers + cells * samplesPerCell, rowsPerCommit, seconds: forSeconds, rowsOfCreate
-    })
+    const inserts = { firstNewSample: customers + cells * samplesPerCell, rowsPerCommit, rowsOfCreate }
+    if (engine === 'sqlite') return await direct.ask({ database: directDatabase, seconds: forSeconds, ...inserts })
+    return await directPostgres.ask({ database: directDatabase, customers, atOnce: rowsPerCommit === 1 ? 1 : directWriters, seconds: forSeconds, inserts })
   }
+  const readDirectly = async (): Promise<DirectlyInserted> =>
+    await directPostgres.ask({ database: directDatabase, customers, atOnce: 32, seconds })
 
   const measurements = new Measurements()
   const workloadsOf: readonly (readonly [Subject, WorkloadName])[] = [
@@ -124,6 +133,7 @@ async function bench({ customers, seconds }: Settings, folder: string): Promise<
     }
     measurements.directGroups.push(await insertDirectly(64))
     measurements.directSingles.push(await insertDirectly(1))
+    if (engine === 'postgres') measurements.directReads.push(await readDirectly())
     measurements.getAlone.push(await driveWith(besideGenerator, 'clientele', 'get', readConnectionsBesideWriters))
     await driveBoth()
     measurements.privateMebibytes.push(privateMebibytes(server.pid))
@@ -150,8 +160,8 @@ async function bench({ customers, seconds }: Settings, folder: string): Promise<
   const ticks = machineTicks()
   const stolen = (ticks.stolen - ticksBefore.stolen) / (ticks.total - ticksBefore.total)
   const groups = measurements.groupCommits.map(({ commits, commands }) => (commands / commits).toFixed(1))
-  say(`\n${describeCells(measurements)}\n`)
-  say(`${describeTargets(measurements)}\n`)
+  say(`\n${describeCells(measurements, engine)}\n`)
+  say(`${describeTargets(measurements, engine)}\n`)
   say(`customers a commit, create at 64 connections: ${groups.join(', ')}`)
   say(`processor time taken by the hypervisor for others (steal): ${(stolen * 100).toFixed(1)} %; whole run ${since(started)}`)
   return true

@@ -23,11 +23,11 @@ export interface Scrape {
 }
 
 export async function startServer(
-  { database, logPath, flags = [] }: { database: string; logPath: string; flags?: readonly string[] }
+  { database, logPath, flags = [] }: { /** Its URL. */ database: string; logPath: string; flags?: readonly string[] }
 ): Promise<Server> {
   const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
   const log = openSync(logPath, 'w')
-  const server = spawn(process.execPath, [main, 'serve', '--database', `sqlite:${database}`, '--port', '0', '--json', ...flags], {
+  const server = spawn(process.execPath, [main, 'serve', '--database', database, '--port', '0', '--json', ...flags], {
     stdio: ['ignore', 'pipe', log],
     // Out of reach of a terminal's Ctrl-C, so that it is the bench that ends it.
     detached: true

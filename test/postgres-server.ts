@@ -38,9 +38,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 /** A server with a migrated template, which does not outlive this process however that ends. */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(settings: Record<string, string> = {}): Promise<PostgresServer> {
   // In a session of its own, so that an interrupt from the terminal reaches it only through us.
-  const child = spawn(process.execPath, [fileURLToPath(new URL('postgres-process.ts', import.meta.url))], { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
+  const child = spawn(process.execPath, [fileURLToPath(new URL('postgres-process.ts', import.meta.url)), JSON.stringify(settings)], { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const nextAnswer = async (): Promise<{ url?: string; error?: string }> => {
     const { value, done } = await lines.next()

@@ -90,6 +90,31 @@ export function describeTargets(report: Report): string {
   ].join('\n')
 }
 
+/** Fewer hits are counted sooner. */
+const fewHits = 20_000
+
+/** What is wanted of PostgreSQL, whose searches have the network and another process on their way. */
+export function describePostgresTargets({ measured, besideWriters }: { measured: readonly Measured[]; besideWriters: BesideWriters | null }): string {
+  const answered = measured.flatMap(({ question, page, total, byHand }) => (total === null ? [] : [{
+    name: question.name, isDeep: question.behind !== null, hits: byHand.total, pageMs: page.ms, totalMs: total.ms, totalAgainMs: total.againMs
+  }]))
+  const pages = answered.map(({ pageMs }) => pageMs)
+  const few = answered.filter(({ hits }) => hits < fewHits)
+  const many = answered.filter(({ hits }) => hits >= fewHits)
+  const deep = answered.filter(({ isDeep }) => isDeep)
+  return [
+    verdict(`questions not answered, of ${measured.length}, none`, measured.length - answered.length, 0, whole),
+    verdict(`first page, p95, at most 50 ms (median ${fine(median(pages))} ms)${worst(answered, ({ pageMs }) => pageMs)}`, percentile(pages, 0.95), 50, ms),
+    verdict(`total under 20,000 hits, at most 150 ms${worst(few, ({ totalMs }) => totalMs)}`, Math.max(...few.map(({ totalMs }) => totalMs)), 150, ms),
+    verdict(`total of more, at most 1,200 ms${worst(many, ({ totalMs }) => totalMs)}`, Math.max(...many.map(({ totalMs }) => totalMs)), 1_200, ms),
+    verdict(`total counted before, at most 5 ms${worst(answered, ({ totalAgainMs }) => totalAgainMs)}`, Math.max(...answered.map(({ totalAgainMs }) => totalAgainMs)), 5, ms),
+    verdict(`page behind a deep cursor, at most 50 ms${worst(deep, ({ pageMs }) => pageMs)}`, Math.max(...deep.map(({ pageMs }) => pageMs)), 50, ms),
+    ...besideWriters === null ? [] : [verdict(
+      `total counted before while 200 customers a second are patched, at most 5 ms (${besideWriters.counted.length} counted)${worst(besideWriters.counted, (each) => each.ms)}`,
+      Math.max(...besideWriters.counted.map((each) => each.ms)), 5, ms)]
+  ].join('\n')
+}
+
 function allowance(byHandMs: number): number {
   return Math.max(2 * byHandMs, byHandMs + 2)
 }

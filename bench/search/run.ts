@@ -1,9 +1,15 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { rmSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { withClient } from '../../src/postgres/connection.ts'
 import { openReader } from '../../src/sqlite/open.ts'
-import { startChild } from '../child.ts'
+import { keep, startChild } from '../child.ts'
+import type { BenchEngine } from '../database.ts'
+import { benchEngines, createDatabase } from '../database.ts'
 import type { Drive, Driven } from '../generator.ts'
 import { machineTicks, privateMebibytes } from '../proc.ts'
 import { run, say } from '../program.ts'
@@ -17,10 +23,10 @@ import { measurePage, measureTotal, strangerTo } from './measure.ts'
 import { addCustomers, countBesideWriters, getBesideSlowest } from './phases.ts'
 import { allQuestions } from './questions.ts'
 import type { Sizes } from './report.ts'
-import { describeQuestion, describeTargets, tableHead } from './report.ts'
+import { describePostgresTargets, describeQuestion, describeTargets, tableHead } from './report.ts'
 import { Tables } from './tables.ts'
 
-const usage = 'npm run bench:search -- [--customers N] [--seed N] [--only TEXT] [--compare] [--fresh]'
+const usage = 'npm run bench:search -- [--customers N] [--seed N] [--only TEXT] [--compare] [--fresh] [--engine sqlite|postgres] [--by-sql]'
 /** Old changes are part of the database and stay. */
 const serverFlags = ['--change-days', '36500']
 /** A server that cannot have its index in memory is waited for in vain. */
@@ -38,6 +44,9 @@ interface Settings {
   readonly only: string
   readonly isFresh: boolean
   readonly isCompared: boolean
+  readonly engine: BenchEngine
+  /** Whether the server has no index in memory. */
+  readonly isBySql: boolean
 }
 
 await run({ usage, readFlags, bench })
@@ -48,14 +57,18 @@ function readFlags(args: readonly string[]): Settings | string {
       args: [...args],
       options: {
         customers: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' }, only: { type: 'string', default: '' },
-        compare: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false }
+        compare: { type: 'boolean', default: false }, fresh: { type: 'boolean', default: false },
+        'engine': { type: 'string', default: 'sqlite' }, 'by-sql': { type: 'boolean', default: false }
       }
     })
     const customers = Number(values.customers)
     const seed = Number(values.seed)
     if (!Number.isInteger(customers) || customers < 10_000 || customers > 10_000_000) return '--customers should be a whole number from 10000 to 10000000'
     if (!Number.isInteger(seed) || seed < 0 || seed > 2 ** 31) return '--seed should be a whole number from 0 up'
-    return { customers, seed, only: values.only, isFresh: values.fresh, isCompared: values.compare }
+    const engine = benchEngines.find((name) => name === values.engine)
+    if (engine === undefined) return `there is no engine "${values.engine}"; there are: ${benchEngines.join(', ')}`
+    if (values.compare && engine === 'postgres') return '--compare is for sqlite'
+    return { customers, seed, only: values.only, isFresh: values.fresh, isCompared: values.compare, engine, isBySql: values['by-sql'] }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
@@ -76,6 +89,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   }
 
   const opened = await open(settings, folder)
+  if (settings.engine === 'postgres') return await benchPostgres(settings, opened)
   const { sizes, options } = opened
   const { measured, served } = await askAll(opened)
   const { server, asker } = served
@@ -103,7 +117,7 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   const mebibytes = privateMebibytes(server.pid)
   await served.stop()
 
-  const without = await startServer({ database: opened.database, logPath: join(folder, 'without.log'), flags: [...serverFlags, '--search-memory', '0'] })
+  const without = await startServer({ database: opened.url, logPath: join(folder, 'without.log'), flags: [...serverFlags, '--search-memory', '0'] })
   const other = new Asker({ url: without.url, key: benchKey })
   await warmUp(other)
   const more = { ...options, firstNewSample: options.firstNewSample + samplesPerCell }
@@ -121,11 +135,48 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   return differing === 0
 }
 
+/** The same questions, asked of a server on PostgreSQL; by hand they are asked of the database that its customers were copied from. */
+async function benchPostgres({ only, isBySql }: Pick<Settings, 'only' | 'isBySql'>, opened: Opened): Promise<boolean> {
+  const { measured, served } = await askAll(opened)
+  const { asker, server } = served
+  let differing = measured.filter(({ difference }) => difference !== null).length
+  const { options, tables } = opened
+  const beside = { server, key: benchKey, options }
+  const besideWriters = only === '' && !isBySql
+    ? await countBesideWriters(startChild<Drive, Driven>('generator'), beside, { asker, pid: server.pid, tables, measured, seconds: writersSeconds, isCompared: false })
+    : null
+  say(`the process has ${Math.round(privateMebibytes(server.pid))} MiB`)
+  await served.stop()
+  say(`\n${describePostgresTargets({ measured, besideWriters })}\n`)
+  differing += besideWriters?.differences.length ?? 0
+  say(`differences from the SQL written by hand: ${differing}`)
+  return differing === 0
+}
+
+/** A database on PostgreSQL with what another has. */
+async function copyToPostgres(from: string, folder: string): Promise<string> {
+  const { url } = await createDatabase('postgres', folder)
+  const started = performance.now()
+  const copy = spawn(process.execPath, [fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url)), 'copy', '--from', from, '--to', url], { stdio: ['ignore', 'ignore', 'inherit'] })
+  keep(copy)
+  const [code] = await once(copy, 'exit') as [number | null]
+  if (code !== 0) throw new Error('The copy to PostgreSQL failed')
+  // What autovacuum does soon after.
+  await withClient(url, async (client) => await client.query('vacuum analyze'))
+  const { rows: [size] } = await withClient(url, async (client) => await client.query<{ bytes: number }>('select pg_database_size(current_database()) as bytes'))
+  say(`copied to PostgreSQL in ${Math.round((performance.now() - started) / 1000)} s; the database has ${Math.round((size?.bytes ?? 0) / 2 ** 20)} MiB`)
+  return url
+}
+
 interface Opened {
   readonly customers: number
   readonly seed: number
   readonly only: string
+  /** Of the database that is served. */
+  readonly url: string
+  /** The file that the questions are asked of by hand. */
   readonly database: string
+  readonly flags: readonly string[]
   readonly tables: Tables
   readonly sizes: Sizes
   readonly options: WorkloadOptions
@@ -139,12 +190,14 @@ interface Served {
 }
 
 /** A copy of the database, which writers may change. */
-async function open({ customers, seed, isFresh, only }: Omit<Settings, 'isCompared'>, folder: string): Promise<Opened> {
+async function open({ customers, seed, isFresh, only, engine, isBySql }: Omit<Settings, 'isCompared'>, folder: string): Promise<Opened> {
   const prepared = await preparedDatabase({ customers, seed, isFresh }, say)
   const database = copyDatabase(prepared, folder)
   const db = openReader(database)
   return {
     customers, seed, only, database,
+    url: engine === 'sqlite' ? `sqlite:${database}` : await copyToPostgres(`sqlite:${database}`, folder),
+    flags: isBySql ? [...serverFlags, '--search-memory', '0'] : serverFlags,
     sizes: sizesOf(db.prepare<[], { name: string; bytes: number }>('select name, pgsize as bytes from dbstat where aggregate = 1').all(), customers),
     tables: new Tables(db),
     options: { seed, customers, loadedSamples: customers, firstNewSample: customers },
@@ -156,10 +209,10 @@ async function open({ customers, seed, isFresh, only }: Omit<Settings, 'isCompar
 }
 
 /** A server that is warm but was asked nothing that is measured. */
-async function serve({ database }: Opened): Promise<Served> {
-  const server = await startServer({ database, logPath: `${database}.log`, flags: serverFlags })
+async function serve({ url, database, flags }: Opened): Promise<Served> {
+  const server = await startServer({ database: url, logPath: `${database}.log`, flags })
   const asker = new Asker({ url: server.url, key: benchKey })
-  await waitForIndex(asker, server)
+  if (flags === serverFlags) await waitForIndex(asker, server)
   await warmUp(asker)
   return {
     server, asker,
