@@ -117,12 +117,15 @@ export class GroupWriter {
 
   async #retry(jobs: readonly CommandJob[]): Promise<WriteOutcome[]> {
     const until = performance.now() + limits.connectionWaitSeconds * 1000
+    let hasMetCitus = false
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#commitGroup(jobs)
       } catch (error) {
-        if (sqlState(error) === unsupported) this.#isDistributed = true
-        const isPassing = isConflict(error) || isConnectionError(error) || (sqlState(error) === unsupported && attempt === 1)
+        const meetsCitus = sqlState(error) === unsupported && !hasMetCitus
+        hasMetCitus ||= meetsCitus
+        this.#isDistributed ||= meetsCitus
+        const isPassing = isConflict(error) || isConnectionError(error) || meetsCitus
         if (!isPassing || attempt === limits.writeAttemptsMax || performance.now() > until) throw error
         // At random, so that two that are in each other's way do not meet again.
         await setTimeout(firstPauseMs * attempt * Math.random())
