@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import type { Diagnosis } from './diagnosis.ts'
+import type { Diagnosis } from '../sql/diagnosis.ts'
 import type { Key, Sequence } from './order-buckets.ts'
 import { selectBuckets } from './order-buckets.ts'
 import { lowest } from './order-counter.ts'

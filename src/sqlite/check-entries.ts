@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { CustomerCheck } from './customer-check.ts'
-import type { FindingKind } from './diagnosis.ts'
+import type { FindingKind } from '../sql/diagnosis.ts'
 
 /** An entry of the index of tags, whose value is 0, or of attributes. */
 interface Entry {

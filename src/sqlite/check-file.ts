@@ -1,7 +1,7 @@
 import SqliteDatabase, { SqliteError } from 'better-sqlite3'
 import type { Database } from 'better-sqlite3'
 import { readMigrations } from '../sql/migrations.ts'
-import type { Diagnosis } from './diagnosis.ts'
+import type { Diagnosis } from '../sql/diagnosis.ts'
 import { migrationsFolder } from './open.ts'
 
 /** What SQLite says of an index that does not agree with its table. */

@@ -1,11 +1,12 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Tag } from '../contract/tag.ts'
 import type { Customer } from '../customer.ts'
-import { emptyCustomer, renderCustomer } from '../customer.ts'
-import type { Catalog } from './catalog.ts'
+import { emptyCustomer } from '../customer.ts'
 import { columnValues, indexedValue } from '../sql/customer-row.ts'
-import type { FindingKind } from './diagnosis.ts'
-import { readStoredCustomer } from './stored-customer.ts'
+import type { FindingKind } from '../sql/diagnosis.ts'
+import { renderedTags } from '../sql/rendered-tags.ts'
+import { readStoredCustomer } from '../sql/stored-customer.ts'
+import type { Catalog } from './catalog.ts'
 
 /** A row of customers, its columns under their own names. */
 export interface CustomerRow {
@@ -123,18 +124,8 @@ export class CustomerCheck {
   }
 
   #tagColumns(row: CustomerRow, customer: Customer): Pick<CustomerRow, 'tag_ids' | 'tag_version' | 'rendering'> {
-    const { tag_ids, tag_version, organization_id } = row
-    const { tagIds, tagColors } = this.#catalog.of(organization_id)
-    const ids = customer.tags.flatMap(({ name }) => tagIds.get(name) ?? [])
-    if (ids.length < customer.tags.length) return { tag_ids, tag_version, rendering: renderCustomer(customer) }
-    const isPossible = tag_version <= this.#catalog.tagVersion
-    if (isPossible && !this.#catalog.isCurrent(organization_id, tag_version)) {
-      return { tag_ids: ids.join(), tag_version, rendering: renderCustomer(customer) }
-    }
-    const tags = customer.tags.map(({ name, color }) => ({ name, color: tagColors.get(name) ?? color }))
-    return {
-      tag_ids: ids.join(), tag_version: isPossible ? tag_version : this.#catalog.tagVersion, rendering: renderCustomer({ ...customer, tags })
-    }
+    const { tagIds, tagVersion, rendering } = renderedTags(this.#catalog, { organizationId: row.organization_id, tagVersion: row.tag_version, customer })
+    return { tag_ids: tagIds?.join() ?? row.tag_ids, tag_version: tagVersion, rendering }
   }
 
   #attributeEntries(row: CustomerRow, customer: Customer): AttributeEntry[] {

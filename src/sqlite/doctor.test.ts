@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import type { Command } from '../command.ts'
 import { parseCreate, parseEvent, parseTags, parseUpdate } from '../command.ts'
 import type { Written } from '../store.ts'
-import type { Finding } from './diagnosis.ts'
+import type { Finding } from '../sql/diagnosis.ts'
 import { checkDatabase } from './doctor.ts'
 import { openWriter, prepareDatabase } from './open.ts'
 import { Writer } from './writer.ts'

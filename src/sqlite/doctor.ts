@@ -1,44 +1,20 @@
 import type { Database } from 'better-sqlite3'
 import { SqliteError } from 'better-sqlite3'
 import { OperatorError } from '../errors.ts'
+import { CatalogTally } from '../sql/catalog-tally.ts'
+import type { FindingKind } from '../sql/diagnosis.ts'
+import { Diagnosis, isMendable } from '../sql/diagnosis.ts'
+import type { DoctorOptions, DoctorReport, Examination, OnProgress } from '../sql/doctor-report.ts'
+import { summarize } from '../sql/doctor-report.ts'
 import { Catalog } from './catalog.ts'
-import { CatalogTally } from './catalog-tally.ts'
 import { checkCounts, recount } from './check-counts.ts'
 import { SurplusWalk, entryTables } from './check-entries.ts'
 import { checkFile, checkSequences, raiseSequences, rebuildIndexes } from './check-file.ts'
+import { readAttributes, repairNames } from './check-names.ts'
 import type { CheckedCustomer, CustomerRow } from './customer-check.ts'
 import { CustomerCheck } from './customer-check.ts'
-import type { Finding, FindingKind } from './diagnosis.ts'
-import { Diagnosis, isMendable } from './diagnosis.ts'
 import { openReader, openWriter, prepareDatabase, requirePrepared } from './open.ts'
 import { prepareWriterStatements } from './writer-statements.ts'
-
-export interface DoctorOptions {
-  /** Without it nothing is written, not even a newer schema. */
-  readonly repair: boolean
-  readonly onProgress?: OnProgress
-}
-
-/** Told now and then how many customers are done. */
-type OnProgress = (doing: 'checking' | 'repairing', done: number, total: number) => void
-
-export interface DoctorReport {
-  /** Null when the file is too damaged to tell. */
-  readonly customers: number | null
-  readonly findings: readonly TreatedFinding[]
-}
-
-export interface TreatedFinding extends Finding {
-  /** How many there are still. Those not found before came to light by a repair. */
-  readonly left: number
-}
-
-interface Examination {
-  readonly customers: number | null
-  readonly findings: readonly Finding[]
-  /** Undefined when the rest was not looked at, since it could not be told. */
-  readonly tally: CatalogTally | undefined
-}
 
 const batchCustomers = 500
 
@@ -77,21 +53,6 @@ function treat(path: string, examinations: Examination[], onProgress: OnProgress
   if (kinds().includes('indexes') && !kinds().includes('pages')) run(rebuildIndexes)
   const tally = examinations.at(-1)?.tally
   if (tally !== undefined && kinds().some(isMendable)) run((db) => { repairRows(db, tally, onProgress) })
-}
-
-function summarize(examinations: readonly Examination[]): DoctorReport {
-  const last = examinations.at(-1)
-  const merged = new Map<Finding['kind'], TreatedFinding>()
-  for (const { findings } of examinations) {
-    for (const finding of findings) {
-      const known = merged.get(finding.kind)
-      const left = last?.findings.find(({ kind }) => kind === finding.kind)
-      merged.set(finding.kind, {
-        kind: finding.kind, count: Math.max(finding.count, known?.count ?? 0), left: left?.count ?? 0, ids: left?.ids ?? known?.ids ?? finding.ids
-      })
-    }
-  }
-  return { customers: last?.customers ?? null, findings: [...merged.values()] }
 }
 
 function withDatabase<Answer>(db: Database, use: (db: Database) => Answer): Answer {
@@ -133,13 +94,13 @@ function examineMoment(db: Database, diagnosis: Diagnosis, onProgress: OnProgres
     if (done % batchCustomers === 0) onProgress('checking', done, customers)
     if (checked === undefined) diagnosis.add('unreadable', row.id)
     else {
-      tally.add(row, checked)
+      tally.add({ organizationId: row.organization_id, tagVersion: row.tag_version, ...checked })
       reportCustomer(row, checked, diagnosis)
       entries.tags += checked.tagEntries - checked.missingTagIds.length
       entries.attributes += checked.attributeEntries - checked.missingAttributes.length
     }
   }
-  tally.report(db, diagnosis)
+  tally.report(readAttributes(db), diagnosis)
   for (const index of ['tags', 'attributes'] as const) {
     const table = entryTables[index]
     // All that should be there was counted, so more than that is surplus; where there is none, the walk is saved.
@@ -171,7 +132,7 @@ function repairRows(db: Database, tally: CatalogTally, onProgress: OnProgress): 
   const catalog = new Catalog(db)
   db.transaction(() => {
     catalog.refresh()
-    tally.repair(db, catalog)
+    repairNames(db, tally, catalog)
   }).immediate()
   const check = new CustomerCheck(db, catalog)
   repairCustomers(db, { catalog, check, onProgress })

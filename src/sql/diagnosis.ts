@@ -1,7 +1,7 @@
 /** Everything that the doctor looks for: what it calls it, whose ids it names, and what to do where it cannot mend it. */
 export const findingKinds = {
   pages: { says: 'damaged parts of the file', ofWhat: 'place', remedy: 'Restore a backup.' },
-  indexes: { says: 'indexes of SQLite that are missing or do not agree with their table', ofWhat: 'index', remedy: null },
+  indexes: { says: 'indexes that are missing or do not agree with their table', ofWhat: 'index', remedy: null },
   references: { says: 'rows of an organization that does not exist', ofWhat: 'row', remedy: 'Restore a backup.' },
   sequences: { says: 'tables that would give an id again', ofWhat: 'table', remedy: null },
   unreadable: { says: 'renderings that cannot be read', ofWhat: 'customer', remedy: 'Restore these customers from a backup.' },
@@ -17,6 +17,10 @@ export const findingKinds = {
   tagEntriesSurplus: { says: 'entries that customer_tags should not have', ofWhat: 'customer', remedy: null },
   attributeEntriesMissing: { says: 'entries that customer_attributes lacks', ofWhat: 'customer', remedy: null },
   attributeEntriesSurplus: { says: 'entries that customer_attributes should not have', ofWhat: 'customer', remedy: null },
+  userIdEntriesMissing: { says: 'entries that user_ids lacks', ofWhat: 'customer', remedy: null },
+  userIdEntriesSurplus: { says: 'entries that user_ids should not have', ofWhat: 'customer', remedy: null },
+  feedEntriesMissing: { says: 'entries that feed lacks', ofWhat: 'change', remedy: null },
+  feedEntriesSurplus: { says: 'entries that feed should not have', ofWhat: 'change', remedy: null },
   customerCounts: { says: 'wrong counts of customers', ofWhat: 'organization', remedy: null },
   orderBuckets: { says: 'wrong counts of the sorted lists', ofWhat: 'organization', remedy: null },
   events: { says: 'events of customers that neither exist nor can be brought back', ofWhat: 'customer', remedy: null }

@@ -1,9 +1,9 @@
-import type { Database } from 'better-sqlite3'
+import type { Tag } from '../contract/tag.ts'
 import type { AttributeType } from '../custom-data.ts'
 import { attributeType } from '../custom-data.ts'
-import type { Catalog } from './catalog.ts'
-import type { CheckedCustomer, CustomerRow } from './customer-check.ts'
+import type { Customer } from '../customer.ts'
 import type { Diagnosis } from './diagnosis.ts'
+import type { TagRow } from './name-catalog.ts'
 
 interface LackedTag {
   readonly customerId: number
@@ -22,11 +22,38 @@ interface SeenType {
 
 type SeenTypes = Map<AttributeType, SeenType>
 
-interface AttributeRow {
+/** What a customer says of tags and attributes. */
+export interface TalliedCustomer {
+  readonly organizationId: number
+  /** The newest version of a tag when the rendering was made. */
+  readonly tagVersion: number
+  readonly customer: Customer
+  /** Those that the table of tags lacks. */
+  readonly unknownTags: readonly Tag[]
+}
+
+/** A row of the table of attributes, whose type may be damaged. */
+export interface DeclaredAttribute {
   readonly id: number
   readonly organizationId: number
   readonly name: string
   readonly type: string
+}
+
+/** What is there when tags and attributes are mended. */
+interface Names {
+  readonly attributes: readonly DeclaredAttribute[]
+  readonly organizationIds: ReadonlySet<number>
+  readonly tagVersion: number
+  readonly hasTag: (organizationId: number, name: string) => boolean
+}
+
+/** Rows to be made get ids and versions above all others, by which servers at work learn of them. */
+interface NameRepairs {
+  readonly tags: readonly Omit<TagRow, 'id'>[]
+  /** Attributes of a wrong type, to be removed before they are made again. */
+  readonly removedAttributeIds: readonly number[]
+  readonly attributes: readonly Omit<DeclaredAttribute, 'id'>[]
 }
 
 const types: readonly string[] = ['text', 'number', 'boolean'] satisfies AttributeType[]
@@ -37,17 +64,18 @@ export class CatalogTally {
   readonly #attributes = new Map<number, Map<string, SeenTypes>>()
   #tagVersion = 0
 
-  add({ id, organization_id, tag_version }: CustomerRow, { customer, unknownTags }: CheckedCustomer): void {
-    this.#tagVersion = Math.max(this.#tagVersion, tag_version)
+  add({ organizationId, tagVersion, customer, unknownTags }: TalliedCustomer): void {
+    const { id } = customer
+    this.#tagVersion = Math.max(this.#tagVersion, tagVersion)
     for (const { name, color } of unknownTags) {
-      const tags = within(this.#lackedTags, organization_id)
+      const tags = within(this.#lackedTags, organizationId)
       const known = tags.get(name)
       const isRecolored = known !== undefined && (known.isRecolored || known.color !== color)
-      const newest = known === undefined || tag_version >= known.tagVersion ? { color, tagVersion: tag_version } : known
+      const newest = known === undefined || tagVersion >= known.tagVersion ? { color, tagVersion } : known
       tags.set(name, { customerId: known?.customerId ?? id, color: newest.color, tagVersion: newest.tagVersion, isRecolored })
     }
     for (const [name, value] of customer.customData) {
-      const seen = within(within(this.#attributes, organization_id), name)
+      const seen = within(within(this.#attributes, organizationId), name)
       const type = attributeType(value)
       const ofType = seen.get(type) ?? { count: 0, ids: [] }
       seen.set(type, ofType)
@@ -56,54 +84,45 @@ export class CatalogTally {
     }
   }
 
-  report(db: Database, diagnosis: Diagnosis): void {
+  report(declared: readonly DeclaredAttribute[], diagnosis: Diagnosis): void {
     for (const tags of this.#lackedTags.values()) for (const { customerId } of tags.values()) diagnosis.add('tags', customerId)
-    const rows = readAttributes(db)
-    for (const { organizationId, name, id, type } of rows) {
+    for (const { organizationId, name, id, type } of declared) {
       if (type !== this.#rightType(organizationId, { name, type })) diagnosis.add('attributeTypes', id)
     }
-    for (const { seen } of this.#lackedAttributes(rows)) diagnosis.add('attributes', Math.min(...[...seen.values()].flatMap(({ ids }) => ids)))
-    const declared = new Map(rows.map(({ organizationId, name, type }) => [keyOf(organizationId, name), type]))
+    for (const { seen } of this.#lackedAttributes(declared)) diagnosis.add('attributes', Math.min(...[...seen.values()].flatMap(({ ids }) => ids)))
+    const typesByName = new Map(declared.map(({ organizationId, name, type }) => [keyOf(organizationId, name), type]))
     for (const [organizationId, attributes] of this.#attributes) {
       for (const [name, seen] of attributes) {
-        const right = this.#rightType(organizationId, { name, type: declared.get(keyOf(organizationId, name)) ?? '' })
+        const right = this.#rightType(organizationId, { name, type: typesByName.get(keyOf(organizationId, name)) ?? '' })
         for (const [type, { count, ids }] of seen) if (type !== right) addAll(diagnosis, ids, count)
       }
     }
   }
 
-  /** Rows get ids and versions above all others, by which connections that are open learn of them. */
-  repair(db: Database, catalog: Catalog): void {
-    catalog.load()
-    const organizations = new Set(db.prepare<[], number>('select id from organizations').pluck().all())
-    const insertTag = db.prepare<[number, string, string, number, number]>(`
-      insert into tags (organization_id, name, color, version, is_recolored) values (?, ?, ?, ?, ?)
-      on conflict (organization_id, name) do update set version = excluded.version`)
-    let version = Math.max(catalog.tagVersion, this.#tagVersion)
-    for (const [organizationId, tags] of this.#lackedTags) {
-      for (const [name, { color, isRecolored }] of tags) {
-        if (!organizations.has(organizationId) || catalog.of(organizationId).tagIds.has(name)) continue
-        version += 1
-        insertTag.run(organizationId, name, color, version, Number(isRecolored))
-      }
-    }
-    const insertAttribute = db.prepare<[number, string, string]>('insert into attributes (organization_id, name, type) values (?, ?, ?)')
-    const deleteAttribute = db.prepare<[number]>('delete from attributes where id = ?')
-    const rows = readAttributes(db)
-    for (const { organizationId, name, id, type } of rows) {
+  repairs({ attributes, organizationIds, tagVersion, hasTag }: Names): NameRepairs {
+    let version = Math.max(tagVersion, this.#tagVersion)
+    const tags = [...this.#lackedTags].flatMap(([organizationId, lacked]) => [...lacked].flatMap(([name, { color, isRecolored }]) => {
+      if (!organizationIds.has(organizationId) || hasTag(organizationId, name)) return []
+      version += 1
+      return { organizationId, name, color, version, isRecolored }
+    }))
+    const wrong = attributes.flatMap(({ id, organizationId, name, type }) => {
       const right = this.#rightType(organizationId, { name, type })
-      if (type === right || !organizations.has(organizationId)) continue
-      deleteAttribute.run(id)
-      insertAttribute.run(organizationId, name, right)
+      return type === right || !organizationIds.has(organizationId) ? [] : { id, attribute: { organizationId, name, type: right } }
+    })
+    const lacked = this.#lackedAttributes(attributes).filter(({ organizationId }) => organizationIds.has(organizationId))
+    return {
+      tags,
+      removedAttributeIds: wrong.map(({ id }) => id),
+      attributes: [
+        ...wrong.map(({ attribute }) => attribute),
+        ...lacked.map(({ organizationId, name }) => ({ organizationId, name, type: this.#rightType(organizationId, { name, type: '' }) }))
+      ]
     }
-    for (const { organizationId, name } of this.#lackedAttributes(rows)) {
-      if (organizations.has(organizationId)) insertAttribute.run(organizationId, name, this.#rightType(organizationId, { name, type: '' }))
-    }
-    catalog.load()
   }
 
-  #lackedAttributes(rows: readonly AttributeRow[]): { organizationId: number; name: string; seen: SeenTypes }[] {
-    const there = new Set(rows.map(({ organizationId, name }) => keyOf(organizationId, name)))
+  #lackedAttributes(declared: readonly DeclaredAttribute[]): { organizationId: number; name: string; seen: SeenTypes }[] {
+    const there = new Set(declared.map(({ organizationId, name }) => keyOf(organizationId, name)))
     return [...this.#attributes].flatMap(([organizationId, attributes]) =>
       [...attributes].flatMap(([name, seen]) => (there.has(keyOf(organizationId, name)) ? [] : { organizationId, name, seen })))
   }
@@ -116,10 +135,6 @@ export class CatalogTally {
     const [mostSeen] = seen.toSorted(([, one], [, other]) => other.count - one.count)
     return mostSeen?.[0] ?? 'text'
   }
-}
-
-function readAttributes(db: Database): AttributeRow[] {
-  return db.prepare<[], AttributeRow>('select id, organization_id as organizationId, name, type from attributes order by id').all()
 }
 
 function addAll(diagnosis: Diagnosis, ids: readonly number[], count: number): void {
