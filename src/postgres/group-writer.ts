@@ -122,7 +122,7 @@ export class GroupWriter {
       try {
         return await this.#commitGroup(jobs)
       } catch (error) {
-        const meetsCitus = sqlState(error) === unsupported && !hasMetCitus
+        const meetsCitus: boolean = sqlState(error) === unsupported && !hasMetCitus
         hasMetCitus ||= meetsCitus
         this.#isDistributed ||= meetsCitus
         const isPassing = isConflict(error) || isConnectionError(error) || meetsCitus
