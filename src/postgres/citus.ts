@@ -132,6 +132,12 @@ export async function dropOldRows(client: pg.ClientBase): Promise<void> {
   }
 }
 
+/** Bytes of the database. */
+export const sizeHere = 'select pg_database_size(current_database())'
+
+/** The same on all machines that answer. */
+export const sizeEverywhere = `select sum(result::bigint)::bigint from run_command_on_all_nodes('${sizeHere}') where success`
+
 /** Into how many parts customers are spread. */
 export async function shardCount(client: pg.ClientBase): Promise<number> {
   const { rows: [row] } = await client.query<{ shards: number }>("select count(*)::int as shards from pg_dist_shard where logicalrelid = to_regclass('customers')")

@@ -16,7 +16,7 @@ import { threadBeside } from '../indexing/start-thread.ts'
 import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
-import { explainedEverywhere, isDistributed, oneConnectionAMachine } from './citus.ts'
+import { explainedEverywhere, isDistributed, oneConnectionAMachine, sizeEverywhere, sizeHere } from './citus.ts'
 import { cannotBeUsed, openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
@@ -204,7 +204,7 @@ export class PostgresStore implements Store {
 
   async status(): Promise<StoreStatus> {
     const [row] = await this.#rows<{ customers: number; databaseBytes: number }>(`
-      select (select coalesce(sum(customers), 0)::bigint from customer_counts) as customers, pg_database_size(current_database()) as "databaseBytes"`)
+      select (select coalesce(sum(customers), 0)::bigint from customer_counts) as customers, (${this.#isDistributed ? sizeEverywhere : sizeHere}) as "databaseBytes"`)
     return {
       customers: row?.customers ?? 0,
       databaseBytes: row?.databaseBytes ?? 0,
