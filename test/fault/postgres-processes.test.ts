@@ -13,7 +13,7 @@ interface AnsweredCustomer {
   readonly customData: Record<string, unknown>
 }
 
-test('concurrent patches of different fields of one customer through two processes all survive', async () => {
+test('concurrent patches of different fields of one customer through two processes all survive, and a hundred tags all arrive', async () => {
   const { url } = await createDatabase()
   const servers = await startServers(url, 2)
   const id = await create(servers[0], {})
@@ -25,18 +25,14 @@ test('concurrent patches of different fields of one customer through two process
     const { body } = await inTurn(servers, round).call('GET', `/v1/customers/${id}`)
     expect(Object.fromEntries(fields.map((field) => [field, (body as Record<string, unknown>)[field]]))).toEqual(patch)
   }
-})
 
-test('a hundred concurrent tags on one customer through two processes all arrive, new ones and known ones', async () => {
-  const { url } = await createDatabase()
-  const servers = await startServers(url, 2)
   const names = numbers(100).map((number) => `tag ${number}`)
-  // They are new to the first, and known to the second.
-  for (const id of [await create(servers[0], {}), await create(servers[1], {})]) {
-    const answers = await Promise.all(names.map(async (name, index) => await inTurn(servers, index).call('PUT', `/v1/customers/${id}/tags`, { tags: [name] })))
+  // The tags are new to the first, and known to the second.
+  for (const tagged of [await create(servers[0], {}), await create(servers[1], {})]) {
+    const answers = await Promise.all(names.map(async (name, index) => await inTurn(servers, index).call('PUT', `/v1/customers/${tagged}/tags`, { tags: [name] })))
     expect(answers.map(({ status }) => status)).toEqual(names.map(() => 200))
     for (const server of servers) {
-      const { tags } = (await server.call('GET', `/v1/customers/${id}`)).body as AnsweredCustomer
+      const { tags } = (await server.call('GET', `/v1/customers/${tagged}`)).body as AnsweredCustomer
       expect(tags.toSorted((one, other) => one.name < other.name ? -1 : 1)).toEqual(names.toSorted().map((name) => ({ name, color })))
     }
   }
@@ -67,7 +63,7 @@ test('a userId taken concurrently through two processes is held by one customer,
   }
 })
 
-test('names of tags and attributes that two processes make at once are each made once, with one type, and known to both', async () => {
+test('names of tags and attributes that two processes make at once are each made once, with one type, and known to both with their colors', async () => {
   const { url, ownerUrl } = await createDatabase()
   const servers = await startServers(url, 2)
   for (const round of numbers(5)) {
@@ -91,18 +87,15 @@ test('names of tags and attributes that two processes make at once are each made
   }
   const names = await rows(ownerUrl, 'select (select count(*) from tags) as tags, (select count(*) from attributes) as attributes, (select count(distinct version) from tags) as versions')
   expect(names).toEqual([{ tags: 85, attributes: 95, versions: 85 }])
-})
 
-test('a recoloring through one process is seen through the other', async () => {
-  const { url } = await createDatabase()
-  const [one, other] = await startServers(url, 2)
-  const id = await create(one, { tags: [{ name: 'Lead', color: 'red' }] })
-  expect(((await other.call('GET', `/v1/customers/${id}`)).body as AnsweredCustomer).tags).toEqual([{ name: 'Lead', color: 'red' }])
-  for (const [from, to, shade] of [[one, other, 'blue'], [other, one, 'green'], [one, other, 'red']] as const) {
+  // A new color is seen through the other process, too.
+  const id = await create(servers[0], { tags: [{ name: 'Lead', color: 'red' }] })
+  expect(((await servers[1].call('GET', `/v1/customers/${id}`)).body as AnsweredCustomer).tags).toEqual([{ name: 'Lead', color: 'red' }])
+  for (const [from, to, shade] of [[0, 1, 'blue'], [1, 0, 'green'], [0, 1, 'red']] as const) {
     const tags = [{ name: 'Lead', color: shade }]
-    await create(from, { tags })
-    expect(((await to.call('GET', `/v1/customers/${id}`)).body as AnsweredCustomer).tags).toEqual(tags)
-    const found = await to.call('POST', '/v1/customers/search', { filter: [{ field: 'customers.id', operator: '=', value: id }] })
+    await create(servers[from], { tags })
+    expect(((await servers[to].call('GET', `/v1/customers/${id}`)).body as AnsweredCustomer).tags).toEqual(tags)
+    const found = await servers[to].call('POST', '/v1/customers/search', { filter: [{ field: 'customers.id', operator: '=', value: id }] })
     expect((found.body as { data: AnsweredCustomer[] }).data.map((customer) => customer.tags)).toEqual([tags])
   }
 })

@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { connect, createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** What becomes of the next commit that a server sends. */
+/** What becomes of the next commit that a server sends together with rows: that of a command. */
 type Plan =
   /** It reaches the database, whose answer does not come back. */
   | 'lose the answer'
@@ -28,7 +28,8 @@ export interface PostgresProxy {
 }
 
 const commit = Buffer.from('commit\0')
-/** The answer to it. */
+const insertion = Buffer.from('insert into')
+/** The answer to a commit. */
 const committed = Buffer.from('COMMIT\0')
 const question = Buffer.from('pg_xact_status')
 
@@ -72,7 +73,7 @@ export async function startProxy(databaseUrl: string): Promise<PostgresProxy> {
     })
     client.on('data', (data) => {
       if (data.includes(question)) statusQuestions += 1
-      if (planned === undefined || !data.includes(commit)) {
+      if (planned === undefined || !data.includes(commit) || !data.includes(insertion)) {
         database.write(data)
         return
       }
