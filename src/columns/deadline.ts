@@ -3,7 +3,7 @@ import { searchTookTooLong } from '../errors.ts'
 /** As many steps as take some tenths of a millisecond; to read the clock takes as long as a few of them. */
 const stepsPerGlance = 4_096
 /** A step is as long as a look at 64 characters of a text. */
-export const charactersPerStepBits = 6
+const charactersPerStepBits = 6
 
 /** Stops a search that takes too long, by throwing: whoever keeps what it finds keeps it only once it is whole. */
 export class Deadline {
