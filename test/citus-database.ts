@@ -28,7 +28,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide('citusUrl', url)
 }
 
-const kept = ['schema_migrations', 'secrets']
+const kept = ['schema_migrations', 'secrets', 'purges']
 
 /** As a database is that was just distributed. A database for each test would take seconds. */
 export async function emptyCitusDatabase(url: string): Promise<void> {

@@ -74,7 +74,7 @@ test('distributing puts each table in its place with its rows, and does nothing 
   expect(await distributeDatabase(url)).toEqual({ migrations: [], tables: [], machines: 2, shards: 4 })
   expect(await dump(url)).toEqual(before)
   // A table without a place would have been forgotten.
-  const tables = await query(url, "select tablename as name from pg_tables where schemaname = 'public' order by name collate \"C\"")
+  const tables = await query(url, "select tablename as name from pg_tables where schemaname = 'public' order by tablename collate \"C\"")
   expect(tables.map(({ name }) => name)).toEqual(expected.map(({ name }) => name))
 })
 

@@ -1,5 +1,5 @@
 import { Compile } from 'typebox/schema'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { ErrorBody, ErrorEntry } from '../../src/contract/error.ts'
 import type { ErrorCode } from '../../src/errors.ts'
 import { ApiError, customerNotFound, errorCodes, invalidRequest, unavailable, userIdTaken } from '../../src/errors.ts'
@@ -98,6 +98,8 @@ test('GET /v1/customers 500: a store that fails is internal, and the log has the
   const { ask, create, logged } = await startWire({}, database)
   await create()
   await database.sql('alter table customers rename to lost')
+  // Other tests may have the same database after this one.
+  onTestFinished(async () => { await database.sql('alter table lost rename to customers') })
   expect(await ask('GET', '/v1/customers')).toEqual({ status: 500, body: { errors: [{ code: 'internal', message: 'Internal error' }] } })
   expect(logged.at(-1)).toMatchObject({ level: 50, status: 500, code: 'internal', err: { message: expect.any(String) as string } })
 })
