@@ -4,13 +4,13 @@ import { selectedEngines } from './test/engine-names.ts'
 import { TallyReporter } from './test/tally-reporter.ts'
 
 // Of the properties some are of rules, or of SQLite alone.
-const properties = 'test/property/!(drafts|sql|sqlite-plans).test.ts'
+const properties = 'test/property/!(drafts|sql|sqlite-plans|postgres-reader).test.ts'
 /** Run on every engine, each of which is a project. */
 const onEngines = ['test/conformance/**/*.test.ts', 'test/wire/**/*.test.ts', properties]
 /** Run on SQLite and on PostgreSQL, by processes of their own. */
 const onServers = ['test/e2e/copy.test.ts', 'test/fault/{kill,stop}.test.ts']
 /** Of one engine, but need what is set up for it. */
-const ofPostgres = ['src/postgres/**/*.test.ts', 'test/{e2e,fault}/postgres-*.test.ts']
+const ofPostgres = ['src/postgres/**/*.test.ts', 'test/{e2e,fault,property}/postgres-*.test.ts']
 const ofCitus = ['test/{e2e,fault}/citus-*.test.ts']
 /** For an engine that is another only in how it searches. */
 const ofSearch = ['test/conformance/**/*.test.ts', 'test/wire/search-*.test.ts', properties]

@@ -42,7 +42,7 @@ function clientConfig(url: string): pg.ClientConfig {
 }
 
 /** The parts of a URL; `sslmode` means what it means to every other client of PostgreSQL. */
-export function readUrl(url: string): pg.ClientConfig {
+function readUrl(url: string): pg.ClientConfig {
   try {
     const { ssl, host, port, user, password, database, application_name } = parse(url, { useLibpqCompat: true })
     return {

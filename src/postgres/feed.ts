@@ -9,7 +9,7 @@ export interface FeedCursor {
   readonly position: number
 }
 
-export interface FeedChange {
+interface FeedChange {
   readonly id: number
   readonly organizationId: number
   /** Null for a change that is of no single customer. */
