@@ -92,10 +92,11 @@ export interface PostgresDatabase {
   drop(): Promise<void>
 }
 
-/** A database of its own, migrated. */
-export async function createPostgresDatabase(serverUrl: string): Promise<PostgresDatabase> {
+/** A database of its own, migrated; or a copy of another one, to which nobody is connected. */
+export async function createPostgresDatabase(serverUrl: string, original?: PostgresDatabase): Promise<PostgresDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`
-  await withClient(serverUrl, async (client) => await client.query(`create database ${name} template ${template} owner ${owner}`))
+  const copied = original === undefined ? template : new URL(original.url).pathname.slice(1)
+  await withClient(serverUrl, async (client) => await client.query(`create database ${name} template ${copied} owner ${owner}`))
   return {
     url: urlOf(serverUrl, name, app),
     ownerUrl: urlOf(serverUrl, name, owner),

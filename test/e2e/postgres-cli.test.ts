@@ -33,7 +33,10 @@ test('every command works on PostgreSQL, and none shows the password of the URL'
   expect(await run('key', 'list')).toMatchObject({ status: 0, stderr: '' })
   expect(await run('organization', 'list', '--json')).toMatchObject({ status: 0, stderr: '' })
   expect(await run('backup', '--to', join(temporaryFolder(), 'copy.db'))).toMatchObject({ status: 0, stderr: '' })
-  expect(await run('doctor')).toMatchObject({ status: 1, stdout: '' })
+  expect(await run('doctor', '--check')).toEqual({ status: 0, stdout: `${shown}: 1 customers, all sound.\n`, stderr: '' })
+  expect(await run('doctor', '--json')).toEqual({
+    status: 0, stdout: `${JSON.stringify({ database: shown, customers: 1, isSound: true, findings: [] })}\n`, stderr: ''
+  })
   said.push(await server.end('SIGTERM'))
   expect(said.filter(({ stdout, stderr }) => `${stdout}${stderr}`.includes(password))).toEqual([])
 })

@@ -1,0 +1,95 @@
+import { readStoredCustomer } from '../sql/stored-customer.ts'
+import { digestOf } from './customer-row.ts'
+import type { DoctorSession } from './doctor-session.ts'
+
+/** Customers that are walked in one step, from the first id of a range to its last. */
+export interface IdRange {
+  readonly after: number
+  readonly upTo: number
+}
+
+/** Entries of a customer that is not there. */
+export interface StrayEntries {
+  readonly customerId: number
+  readonly entries: number
+}
+
+export interface StrayTable {
+  readonly name: 'customer_attributes' | 'events'
+  readonly finding: 'attributeEntriesSurplus' | 'events'
+  readonly condition: string
+}
+
+const nobody = (table: string): string => `not exists (select from customers where customers.id = ${table}.customer_id)`
+
+export const strayTables: readonly StrayTable[] = [
+  { name: 'customer_attributes', finding: 'attributeEntriesSurplus', condition: nobody('customer_attributes') },
+  {
+    name: 'events', finding: 'events',
+    // Events of a deleted customer stay until its deletion is purged, and go with it.
+    condition: `${nobody('events')} and not exists (select from changes where changes.customer_id = events.customer_id and kind = 'customer.deleted')`
+  }
+]
+
+const straysMax = 1_000
+
+/** Within a transaction of the session's, or outside. */
+export async function* strays(session: DoctorSession, { name, condition }: StrayTable, { after, upTo }: IdRange): AsyncGenerator<readonly StrayEntries[]> {
+  let from = after
+  for (;;) {
+    const found = await session.rows<StrayEntries>(`
+      select customer_id as "customerId", count(*) as entries from ${name}
+      where customer_id > $1 and customer_id <= $2 and ${condition} group by customer_id order by customer_id limit $3`, [from, upTo, straysMax])
+    if (found.length > 0) yield found
+    if (found.length < straysMax) return
+    from = found.at(-1)?.customerId ?? upTo
+  }
+}
+
+/** A row of user_ids. */
+export interface Claim {
+  readonly organization_id: number
+  readonly digest: Buffer
+  readonly customer_id: number
+}
+
+const claimsMax = 1_000
+
+/** Every row of user_ids, in slices; those of a slice that should not be there come last. */
+export async function* surplusClaims(session: DoctorSession): AsyncGenerator<readonly Claim[]> {
+  let last: Pick<Claim, 'organization_id' | 'digest'> = { organization_id: Number.MIN_SAFE_INTEGER, digest: Buffer.alloc(0) }
+  for (;;) {
+    const { claims, wrong } = await session.atOneMoment(async () => {
+      const some = await session.rows<Claim>(`
+        select organization_id, digest, customer_id from user_ids where (organization_id, digest) > ($1, $2) order by organization_id, digest limit $3`,
+      [last.organization_id, last.digest, claimsMax])
+      return { claims: some, wrong: await wrongClaims(session, some) }
+    })
+    const surplus = await session.lookAgain(wrong, ({ length }) => length > 0, async (suspects) => await session.atOneMoment(async () => await wrongClaims(session, suspects)))
+    if (surplus.length > 0) yield surplus
+    const end = claims.at(-1)
+    if (end === undefined || claims.length < claimsMax) return
+    last = end
+  }
+}
+
+/** Of rows of user_ids, those whose customer has not got the userId. */
+export async function wrongClaims(session: DoctorSession, claims: readonly Claim[]): Promise<Claim[]> {
+  if (claims.length === 0) return []
+  const isOf = ({ organization_id, digest }: Claim, customer: { organization_id: number; user_id: string | null } | undefined): boolean =>
+    customer !== undefined && customer.user_id !== null && customer.organization_id === organization_id && digestOf(customer.user_id).equals(digest)
+  const rows = await session.rows<{ id: number; organization_id: number; user_id: string | null }>(
+    'select id, organization_id, user_id from customers where id = any($1)', [claims.map(({ customer_id }) => customer_id)])
+  const byColumn = new Map(rows.map((row) => [row.id, row]))
+  // The column may be wrong itself.
+  const suspects = claims.filter((claim) => !isOf(claim, byColumn.get(claim.customer_id)))
+  if (suspects.length === 0) return []
+  const renderings = await session.rows<{ id: number; organization_id: number; rendering: string }>(
+    'select id, organization_id, rendering from customers where id = any($1)', [suspects.map(({ customer_id }) => customer_id)])
+  const byRendering = new Map(renderings.map(({ id, organization_id, rendering }) => [id, { organization_id, customer: readStoredCustomer(rendering, id) }]))
+  return suspects.filter((claim) => {
+    const holder = byRendering.get(claim.customer_id)
+    if (holder === undefined) return true
+    return holder.customer !== undefined && !isOf(claim, { organization_id: holder.organization_id, user_id: holder.customer.userId })
+  })
+}

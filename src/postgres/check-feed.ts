@@ -1,0 +1,94 @@
+import type { DoctorSession } from './doctor-session.ts'
+
+/** What a change and the pointer of the feed to it both say. */
+export interface Pointer {
+  readonly position: number
+  readonly organization_id: number
+  readonly customer_id: number
+  readonly event_id: number | null
+}
+
+interface ChangeRow {
+  readonly position: number
+  readonly organization_id: number
+  readonly customer_id: number
+  /** Of an event that was recorded; else null. */
+  readonly after: string | null
+}
+
+const sliceMax = 1_000
+
+const selectChanges = `
+  select id as position, organization_id, customer_id, case when kind = 'event.recorded' then after end as after from changes`
+const selectPointers = 'select position, organization_id, customer_id, event_id from feed'
+
+/** Walks all changes; answers the pointers that are missing, slice by slice. */
+export async function* missingPointers(session: DoctorSession): AsyncGenerator<readonly Pointer[]> {
+  let last = { customer_id: Number.MIN_SAFE_INTEGER, position: 0 }
+  for (;;) {
+    const { changes, missing } = await session.atOneMoment(async () => {
+      const some = (await session.rows<ChangeRow>(
+        `${selectChanges} where (customer_id, id) > ($1, $2) order by customer_id, id limit $3`, [last.customer_id, last.position, sliceMax])).map(pointerTo)
+      return { changes: some, missing: await withoutPointer(session, some) }
+    })
+    if (missing.length > 0) yield missing
+    const end = changes.at(-1)
+    if (end === undefined || changes.length < sliceMax) return
+    last = end
+  }
+}
+
+/** Walks all pointers; answers those that no change has, likewise. */
+export async function* surplusPointers(session: DoctorSession): AsyncGenerator<readonly Pointer[]> {
+  let last = Number.MIN_SAFE_INTEGER
+  for (;;) {
+    const { pointers, wrong } = await session.atOneMoment(async () => {
+      const some = await session.rows<Pointer>(`${selectPointers} where position > $1 order by position limit $2`, [last, sliceMax])
+      return { pointers: some, wrong: await withoutChange(session, some) }
+    })
+    const surplus = await session.lookAgain(wrong, ({ length }) => length > 0, async (suspects) => await session.atOneMoment(async () => await withoutChange(session, suspects)))
+    if (surplus.length > 0) yield surplus
+    const end = pointers.at(-1)
+    if (end === undefined || pointers.length < sliceMax) return
+    last = end.position
+  }
+}
+
+/** Those to which the feed has no pointer, read after them. */
+export async function withoutPointer(session: DoctorSession, changes: readonly Pointer[]): Promise<Pointer[]> {
+  if (changes.length === 0) return []
+  const there = new Set((await session.rows<Pointer>(`${selectPointers} where position = any($1)`, [changes.map(({ position }) => position)])).map(keyOf))
+  return changes.filter((change) => !there.has(keyOf(change)))
+}
+
+/** Those of which there is no change, read after them. */
+export async function withoutChange(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
+  const there = new Set((await readChanges(session, pointers)).map(keyOf))
+  return pointers.filter((pointer) => !there.has(keyOf(pointer)))
+}
+
+/** What the changes of these positions and customers say now. */
+export async function readChanges(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
+  if (pointers.length === 0) return []
+  const rows = await session.rows<ChangeRow>(`${selectChanges} where customer_id = any($1) and id = any($2)`,
+    [[...new Set(pointers.map(({ customer_id }) => customer_id))], pointers.map(({ position }) => position)])
+  return rows.map(pointerTo)
+}
+
+function pointerTo({ after, ...change }: ChangeRow): Pointer {
+  return { ...change, event_id: eventOf(after) }
+}
+
+function eventOf(after: string | null): number | null {
+  if (after === null) return null
+  try {
+    const { event } = JSON.parse(after) as { event?: unknown }
+    return typeof event === 'number' ? event : null
+  } catch {
+    return null
+  }
+}
+
+function keyOf({ position, organization_id, customer_id, event_id }: Pointer): string {
+  return [position, organization_id, customer_id, event_id].join()
+}

@@ -1,0 +1,114 @@
+import pg from 'pg'
+import { OperatorError } from '../errors.ts'
+import type { DeclaredAttribute } from '../sql/catalog-tally.ts'
+import { CatalogTally } from '../sql/catalog-tally.ts'
+import { Diagnosis } from '../sql/diagnosis.ts'
+import type { DoctorOptions, DoctorReport, Examination, OnProgress } from '../sql/doctor-report.ts'
+import { summarize } from '../sql/doctor-report.ts'
+import { wrongCounts } from './check-counts.ts'
+import type { IdRange } from './check-entries.ts'
+import { strays, strayTables, surplusClaims } from './check-entries.ts'
+import { missingPointers, surplusPointers } from './check-feed.ts'
+import { brokenIndexes, lowSequences, strayReferences } from './check-schema.ts'
+import { isDistributed } from './citus.ts'
+import { cannotBeUsed, checkServer, withClient } from './connection.ts'
+import type { NamedDatabase } from './copy-source.ts'
+import type { CheckedCustomer, CustomerRow } from './customer-check.ts'
+import { checkCustomers, isWrong, reportCustomer, selectedColumns } from './customer-check.ts'
+import { DoctorSession } from './doctor-session.ts'
+import { migrateDatabase, requireMigrated } from './migrate.ts'
+
+const sliceCustomers = 1_000
+
+/**
+ * Holds everything that is kept besides renderings against them, and makes anew what differs. Each slice of customers is
+ * checked at one moment, another one for each, so that no transaction is long.
+ */
+export async function checkDatabase({ url, name }: NamedDatabase, { repair, onProgress = () => undefined }: DoctorOptions): Promise<DoctorReport> {
+  try {
+    if (repair) await migrateDatabase(url)
+    return await withClient(url, async (client) => {
+      await checkServer(client)
+      await requireMigrated(client)
+      const session = new DoctorSession(client, { isDistributed: await isDistributed(client) })
+      const examinations = [await examine(session, onProgress)]
+      return summarize(examinations)
+    })
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw cannotBeUsed(error)
+    throw new OperatorError(`${name} cannot be checked to the end: ${error.message}. What was repaired stays repaired; run doctor again.`, { cause: error })
+  }
+}
+
+async function examine(session: DoctorSession, onProgress: OnProgress): Promise<Examination> {
+  const diagnosis = new Diagnosis()
+  const tally = new CatalogTally()
+  for (const { name } of await brokenIndexes(session)) diagnosis.add('indexes', name)
+  for (const reference of await strayReferences(session)) diagnosis.add('references', reference)
+  for (const { table } of await lowSequences(session)) diagnosis.add('sequences', table)
+  const customers = await examineCustomers(session, { diagnosis, tally, onProgress })
+  tally.report(await readAttributes(session), diagnosis)
+  for await (const claims of surplusClaims(session)) for (const { customer_id } of claims) diagnosis.add('userIdEntriesSurplus', customer_id)
+  for await (const pointers of missingPointers(session)) for (const { position } of pointers) diagnosis.add('feedEntriesMissing', position)
+  for await (const pointers of surplusPointers(session)) for (const { position } of pointers) diagnosis.add('feedEntriesSurplus', position)
+  for (const { organizationId } of await wrongCounts(session)) diagnosis.add('customerCounts', organizationId)
+  return { customers, findings: diagnosis.list(), tally }
+}
+
+/** Answers how many there are. */
+async function examineCustomers(
+  session: DoctorSession, { diagnosis, tally, onProgress }: { diagnosis: Diagnosis; tally: CatalogTally; onProgress: OnProgress }
+): Promise<number> {
+  const total = await countCustomers(session)
+  const organizationIds = new Set((await session.rows<{ id: number }>('select id from organizations')).map(({ id }) => id))
+  let done = 0
+  for (let range = await nextRange(session, Number.MIN_SAFE_INTEGER); ; range = await nextRange(session, range.upTo)) {
+    const checked = await checkRange(session, range)
+    for (const one of checked) {
+      const { row } = one
+      if (!organizationIds.has(row.organization_id)) diagnosis.add('references', `customers ${row.id}`)
+      if (one.customer === undefined) diagnosis.add('unreadable', row.id)
+      else {
+        tally.add({ organizationId: row.organization_id, tagVersion: row.tag_version, customer: one.customer, unknownTags: one.unknownTags })
+        reportCustomer(one, diagnosis)
+      }
+    }
+    for (const table of strayTables) {
+      for await (const found of strays(session, table, range)) for (const { customerId, entries } of found) diagnosis.add(table.finding, customerId, entries)
+    }
+    done += checked.length
+    onProgress('checking', done, total)
+    if (range.upTo === Number.MAX_SAFE_INTEGER) return done
+  }
+}
+
+type Checked = CheckedCustomer | { readonly row: CustomerRow; readonly customer: undefined }
+
+async function checkRange(session: DoctorSession, { after, upTo }: IdRange): Promise<Checked[]> {
+  const checked = await session.atOneMoment(async () => await checkCustomers(session,
+    await session.rows<CustomerRow>(`select ${selectedColumns} from customers where id > $1 and id <= $2 order by id`, [after, upTo])))
+  const isSuspicious = (one: Checked): boolean => one.customer !== undefined && (isWrong(one) || one.unknownTags.length > 0)
+  return await session.lookAgain(checked, (all) => all.some(isSuspicious), async (all) => {
+    const suspects = all.filter(isSuspicious).map(({ row }) => row.id)
+    const again = new Map((await session.atOneMoment(async () => await checkCustomers(session,
+      await session.rows<CustomerRow>(`select ${selectedColumns} from customers where id = any($1)`, [suspects])))).map((one) => [one.row.id, one]))
+    // Who is gone now was deleted meanwhile.
+    return all.flatMap((one) => (isSuspicious(one) ? again.get(one.row.id) ?? [] : one))
+  })
+}
+
+/** From behind an id to that of the last customer of a slice; the last range has no end. Only an id comes from each machine. */
+async function nextRange(session: DoctorSession, after: number): Promise<IdRange> {
+  const [end] = await session.rows<{ id: number }>('select id from customers where id > $1 order by id offset $2 limit 1', [after, sliceCustomers - 1])
+  return { after, upTo: end?.id ?? Number.MAX_SAFE_INTEGER }
+}
+
+/** As counted, which may be wrong, for what is told of the progress. */
+async function countCustomers(session: DoctorSession): Promise<number> {
+  const [row] = await session.rows<{ customers: number }>('select coalesce(sum(customers), 0)::bigint as customers from customer_counts')
+  return row?.customers ?? 0
+}
+
+async function readAttributes(session: DoctorSession): Promise<DeclaredAttribute[]> {
+  return await session.rows<DeclaredAttribute>('select id, organization_id as "organizationId", name, type from attributes order by id')
+}
