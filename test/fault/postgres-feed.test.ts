@@ -39,7 +39,7 @@ test('a reader of the feed misses no change and gets none twice, while sixteen w
 async function readNext(client: pg.Client, { after, limit }: { after?: FeedCursor | undefined; limit: number }): Promise<FeedPage> {
   return await vi.waitUntil(async () => {
     const page = await readFeed(client, { after, limit })
-    return page.changes.length > 0 && page
+    return page.next !== after && page
   }, { timeout: 30_000, interval: 10 })
 }
 
@@ -69,13 +69,22 @@ test('a change waits for those of older transactions, and comes in the same plac
 })
 
 test('a change that was purged after its pointer was read is left out, and a cursor of a restored database is refused', async () => {
-  const { url } = await createDatabase()
-  await withClient(url, async (client) => {
-    await client.query('insert into feed (position, organization_id, customer_id) values (1, 1, 7)')
-    const late = readFeed(client, { limit: 10 })
-    await withClient(url, async (purge) => await purge.query('delete from feed'))
-    expect((await late).changes).toEqual([])
+  const { url, ownerUrl } = await createDatabase()
+  await withClient(url, async (reader) => await withClient(ownerUrl, async (purge) => {
+    await purge.query('insert into feed (position, organization_id, customer_id) values (1, 1, 7)')
+    await purge.query('begin; lock table changes in access exclusive mode')
+    const late = readNext(reader, { limit: 10 }).catch((error: unknown) => error)
+    const { rows: [self] } = await purge.query<{ name: string }>('select current_database() as name')
+    await withClient(url, async (watch) => {
+      await vi.waitUntil(async () => {
+        const waiting = await watch.query("select from pg_stat_activity where datname = $1 and wait_event_type = 'Lock'", [self?.name])
+        return waiting.rowCount === 1
+      }, { timeout: 30_000, interval: 10 })
+    })
+    await purge.query('delete from feed')
+    await purge.query('commit')
+    expect(await late).toEqual({ changes: [], next: expect.objectContaining({ position: 1 }) as FeedCursor })
     const after = { epoch: '1.1', transaction: '700', position: 1 }
-    await expect(readFeed(client, { after, limit: 10 })).rejects.toThrow(ForeignCursor)
-  })
+    await expect(readFeed(reader, { after, limit: 10 })).rejects.toThrow(ForeignCursor)
+  }))
 })

@@ -61,6 +61,8 @@ export async function startProxy(databaseUrl: string): Promise<PostgresProxy> {
     }
     let isKept = false
     let lost: Plan | undefined
+    // What a server sends together may arrive in parts, cut anywhere.
+    let [tail, hasInserted] = [Buffer.alloc(0), false]
     client.on('close', () => { if (!isKept) database.destroy() })
     database.on('close', () => { if (!isKept) client.destroy() })
     database.on('data', (data) => {
@@ -72,8 +74,13 @@ export async function startProxy(databaseUrl: string): Promise<PostgresProxy> {
       }
     })
     client.on('data', (data) => {
-      if (data.includes(question)) statusQuestions += 1
-      if (planned === undefined || !data.includes(commit) || !data.includes(insertion)) {
+      const text = Buffer.concat([tail, data])
+      const hasCommit = text.includes(commit)
+      tail = hasCommit ? Buffer.alloc(0) : text.subarray(1 - question.length)
+      if (text.includes(question)) statusQuestions += 1
+      hasInserted ||= text.includes(insertion)
+      if (planned === undefined || !hasCommit || !hasInserted) {
+        if (hasCommit) hasInserted = false
         database.write(data)
         return
       }
@@ -89,7 +96,7 @@ export async function startProxy(databaseUrl: string): Promise<PostgresProxy> {
         isKept = true
         kept.push(plan === 'hold the commit' ? client : database)
         // Without the commit and the byte and length ahead of it.
-        database.write(data.subarray(0, data.indexOf(commit) - 5))
+        database.write(data.subarray(0, Math.max(0, data.length - (text.length - text.indexOf(commit)) - 5)))
         if (plan === 'keep the transaction open') client.destroy()
       }
     })
