@@ -27,6 +27,8 @@ const warmUpSeconds = 0.3
 /** Samples set aside for each cell that creates, more than it could use. */
 const samplesPerCell = 1_000_000
 const readConnectionsBesideWriters = 8
+/** As many transactions as the server has at a time. */
+const directWriters = 4
 
 const usage = 'npm run bench -- [--customers N] [--seconds N] [--engine sqlite|postgres]'
 
@@ -37,9 +39,6 @@ interface Settings {
   readonly seconds: number
   readonly engine: BenchEngine
 }
-
-/** As many transactions as the server has at a time. */
-const directWriters = 4
 
 function readFlags(args: readonly string[]): Settings | string {
   try {
