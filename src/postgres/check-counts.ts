@@ -1,4 +1,5 @@
 import type { DoctorSession } from './doctor-session.ts'
+import { insertRows } from './insert-rows.ts'
 
 /** By how much the count of an organization is too low. */
 export interface WrongCount {
@@ -23,5 +24,14 @@ export async function wrongCounts(session: DoctorSession): Promise<WrongCount[]>
   return await session.lookAgain(await read(), ({ length }) => length > 0, async (first) => {
     const second = await read()
     return second.filter(({ organizationId, lacking }) => first.some((count) => count.organizationId === organizationId && count.lacking === lacking))
+  })
+}
+
+/** Adds what is lacking, so that nobody has to wait while customers are counted. */
+export async function recount(session: DoctorSession): Promise<void> {
+  const counts = await wrongCounts(session)
+  await session.change(async () => {
+    await session.run(insertRows('customer_counts', counts.map(({ organizationId, lacking }) => ({ organization_id: organizationId, slot: 0, customers: lacking })),
+      'on conflict (organization_id, slot) do update set customers = customer_counts.customers + excluded.customers'))
   })
 }

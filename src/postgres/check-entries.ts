@@ -1,4 +1,5 @@
 import { readStoredCustomer } from '../sql/stored-customer.ts'
+import { deleteClaims, lockCustomers } from './customer-repair.ts'
 import { digestOf } from './customer-row.ts'
 import type { DoctorSession } from './doctor-session.ts'
 
@@ -46,6 +47,13 @@ export async function* strays(session: DoctorSession, { name, condition }: Stray
   }
 }
 
+/** Removes what `strays` has found. Nobody can turn up again as its customer: ids are not given twice, and no deletion is kept. */
+export async function removeStrays(session: DoctorSession, { name, condition }: StrayTable, found: readonly StrayEntries[]): Promise<void> {
+  await session.change(async () => {
+    await session.run([{ text: `delete from ${name} where customer_id = any($1) and ${condition}`, values: [found.map(({ customerId }) => customerId)] }])
+  })
+}
+
 /** A row of user_ids. */
 export interface Claim {
   readonly organization_id: number
@@ -74,7 +82,7 @@ export async function* surplusClaims(session: DoctorSession): AsyncGenerator<rea
 }
 
 /** Of rows of user_ids, those whose customer has not got the userId. */
-export async function wrongClaims(session: DoctorSession, claims: readonly Claim[]): Promise<Claim[]> {
+async function wrongClaims(session: DoctorSession, claims: readonly Claim[]): Promise<Claim[]> {
   if (claims.length === 0) return []
   const isOf = ({ organization_id, digest }: Claim, customer: { organization_id: number; user_id: string | null } | undefined): boolean =>
     customer !== undefined && customer.user_id !== null && customer.organization_id === organization_id && digestOf(customer.user_id).equals(digest)
@@ -91,5 +99,13 @@ export async function wrongClaims(session: DoctorSession, claims: readonly Claim
     const holder = byRendering.get(claim.customer_id)
     if (holder === undefined) return true
     return holder.customer !== undefined && !isOf(claim, { organization_id: holder.organization_id, user_id: holder.customer.userId })
+  })
+}
+
+/** Removes what `surplusClaims` has found, unless a writer has made it right. */
+export async function removeClaims(session: DoctorSession, claims: readonly Claim[]): Promise<void> {
+  await session.change(async () => {
+    await lockCustomers(session, claims.map(({ customer_id }) => customer_id))
+    await session.run(deleteClaims(await wrongClaims(session, claims)))
   })
 }

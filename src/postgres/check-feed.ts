@@ -1,4 +1,6 @@
 import type { DoctorSession } from './doctor-session.ts'
+import { insertRows } from './insert-rows.ts'
+import { organizationsLockKey } from './lock-keys.ts'
 
 /** What a change and the pointer of the feed to it both say. */
 export interface Pointer {
@@ -54,21 +56,50 @@ export async function* surplusPointers(session: DoctorSession): AsyncGenerator<r
   }
 }
 
+/** Makes pointers that `missingPointers` has found, after those that are wrong were removed. Nobody purges meanwhile. */
+export async function makePointers(session: DoctorSession, changes: readonly Pointer[]): Promise<void> {
+  await session.change(async () => {
+    await session.rows('select pg_advisory_xact_lock($1)', [organizationsLockKey])
+    const missing = await withoutPointer(session, await readChanges(session, changes))
+    await session.run(insertRows('feed', missing.map((pointer) => ({ ...pointer })), 'on conflict do nothing'))
+    // An event that a server knows by the pointer that is gone would come to it twice.
+    await forgetInMemory(session)
+  })
+}
+
+/** Removes pointers that `surplusPointers` has found. */
+export async function removePointers(session: DoctorSession, pointers: readonly Pointer[]): Promise<void> {
+  await session.change(async () => {
+    await session.rows('select pg_advisory_xact_lock($1)', [organizationsLockKey])
+    const surplus = await withoutChange(session, pointers)
+    await session.run([{ text: 'delete from feed where position = any($1)', values: [surplus.map(({ position }) => position)] }])
+  })
+}
+
+/**
+ * Has servers forget what they hold in memory of customers, and read it again, as they do when pointers were purged that they
+ * have not seen. Pointers to the customers mended would say too little: an event that is gone has none, and one that is
+ * without a change is wrong itself.
+ */
+export async function forgetInMemory(session: DoctorSession): Promise<void> {
+  await session.rows('update purges set xid = greatest(xid, pg_current_xact_id())')
+}
+
 /** Those to which the feed has no pointer, read after them. */
-export async function withoutPointer(session: DoctorSession, changes: readonly Pointer[]): Promise<Pointer[]> {
+async function withoutPointer(session: DoctorSession, changes: readonly Pointer[]): Promise<Pointer[]> {
   if (changes.length === 0) return []
   const there = new Set((await session.rows<Pointer>(`${selectPointers} where position = any($1)`, [changes.map(({ position }) => position)])).map(keyOf))
   return changes.filter((change) => !there.has(keyOf(change)))
 }
 
 /** Those of which there is no change, read after them. */
-export async function withoutChange(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
+async function withoutChange(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
   const there = new Set((await readChanges(session, pointers)).map(keyOf))
   return pointers.filter((pointer) => !there.has(keyOf(pointer)))
 }
 
 /** What the changes of these positions and customers say now. */
-export async function readChanges(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
+async function readChanges(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
   if (pointers.length === 0) return []
   const rows = await session.rows<ChangeRow>(`${selectChanges} where customer_id = any($1) and id = any($2)`,
     [[...new Set(pointers.map(({ customer_id }) => customer_id))], pointers.map(({ position }) => position)])

@@ -1,7 +1,7 @@
 import type { CopiedTable } from '../copy.ts'
 import { sequences } from './copy-source.ts'
 import type { DoctorSession } from './doctor-session.ts'
-import { indexStatements } from './migrate.ts'
+import { indexStatements, underSchemaLock } from './migrate.ts'
 
 export interface IndexToBuild {
   readonly name: string
@@ -17,6 +17,15 @@ export async function brokenIndexes(session: DoctorSession): Promise<IndexToBuil
     where not exists (select from pg_index where indexrelid = to_regclass(name) and indisvalid and indisready)`, [wanted.map(({ name }) => name)])
   const broken = new Set([...rows.map(({ name }) => name), ...session.isDistributed ? await brokenOnMachines(session) : []])
   return wanted.filter(({ name }) => broken.has(name))
+}
+
+/** Makes them anew while writers go on. The role has to own the tables. */
+export async function buildIndexes(session: DoctorSession): Promise<void> {
+  for (const { statements } of await brokenIndexes(session)) {
+    await underSchemaLock(session.client, async () => {
+      for (const statement of statements) await session.rows(statement)
+    })
+  }
 }
 
 /** On the machines of a cluster the index of a part is called as the index, with a number behind it. */
@@ -68,6 +77,17 @@ export async function lowSequences(session: DoctorSession): Promise<LowSequence[
     if (behind > 0) low.push({ table, sequence, behind })
   }
   return low
+}
+
+const drawnMax = 1_000_000
+
+/** Draws the ids that would be given again, as a server does, since it draws at the same time. */
+export async function raiseSequences(session: DoctorSession): Promise<void> {
+  for (const { sequence, behind } of await lowSequences(session)) {
+    for (let left = behind; left > 0; left -= drawnMax) {
+      await session.rows('select max(nextval($1::regclass)) from generate_series(1, $2::bigint)', [sequence, Math.min(left, drawnMax)])
+    }
+  }
 }
 
 /** Rows of organizations that do not exist, but for those of customers. */

@@ -33,6 +33,8 @@ export interface CheckedCustomer {
   readonly surplusAttributeIds: readonly number[]
   /** Whether user_ids does not name it as the holder of its userId, nor anybody else who has it. */
   readonly lacksUserId: boolean
+  /** Whom it names instead. */
+  readonly wrongHolderId: number | undefined
 }
 
 interface AttributeEntry {
@@ -53,6 +55,13 @@ interface ReadCustomer {
   readonly customer: Customer
 }
 
+export type Checked = CheckedCustomer | UnreadableCustomer
+
+interface UnreadableCustomer {
+  readonly row: CustomerRow
+  readonly customer: undefined
+}
+
 const ofTags = ['tag_ids', 'tag_version', 'rendering']
 const columns = Object.keys(customerRow(0, {
   organizationId: 0, before: undefined, customer: emptyCustomer(0), rendering: '', tagVersion: 0, createdAt: 0, updatedAt: 0
@@ -60,8 +69,8 @@ const columns = Object.keys(customerRow(0, {
 const searchedColumns = columns.filter((column) => !ofTags.includes(column))
 export const selectedColumns = columns.join()
 
-/** Holds rows against their renderings, within a transaction of the session's. Of a rendering that cannot be read, `customer` is undefined. */
-export async function checkCustomers(session: DoctorSession, rows: readonly CustomerRow[]): Promise<(CheckedCustomer | { readonly row: CustomerRow; readonly customer: undefined })[]> {
+/** Holds rows against their renderings, within a transaction of the session's. */
+export async function checkCustomers(session: DoctorSession, rows: readonly CustomerRow[]): Promise<Checked[]> {
   if (rows.length === 0) return []
   const read = rows.map((row) => ({ row, customer: readStoredCustomer(row.rendering, row.id) }))
   const readable = read.filter((one): one is ReadCustomer => one.customer !== undefined)
@@ -84,8 +93,11 @@ export function reportCustomer({ row: { id }, kinds, missingAttributes, surplusA
   if (lacksUserId) diagnosis.add('userIdEntriesMissing', id)
 }
 
-/** Whether a userId of a customer is another's by user_ids: of nobody, of somebody who has not got it, or of somebody who has. */
-type Holder = 'itself' | 'nobody' | 'another'
+/** Whom user_ids names as the holder of a customer's userId. */
+interface Holder {
+  readonly id: number | undefined
+  readonly is: 'itself' | 'nobody' | 'another' | 'one who has not got it'
+}
 
 /** Who has the userIds of customers, by their ids. */
 async function readHolders(session: DoctorSession, readable: readonly ReadCustomer[]): Promise<Map<number, Holder>> {
@@ -98,9 +110,10 @@ async function readHolders(session: DoctorSession, readable: readonly ReadCustom
   const held = wanted.map((one) => ({ ...one, holderId: ids.get(claimKey(one.organizationId, one.digest)) }))
   const others = await readUserIds(session, held.flatMap(({ id, holderId }) => (holderId === undefined || holderId === id ? [] : holderId)))
   return new Map(held.map(({ id, organizationId, userId, holderId }): [number, Holder] => {
-    if (holderId === id) return [id, 'itself']
-    const other = holderId === undefined ? undefined : others.get(holderId)
-    return [id, other?.organizationId === organizationId && other.mayHave(userId) ? 'another' : 'nobody']
+    if (holderId === undefined) return [id, { id: holderId, is: 'nobody' }]
+    if (holderId === id) return [id, { id: holderId, is: 'itself' }]
+    const other = others.get(holderId)
+    return [id, { id: holderId, is: other?.organizationId === organizationId && other.mayHave(userId) ? 'another' : 'one who has not got it' }]
   }))
 }
 
@@ -133,7 +146,7 @@ function checkCustomer(
   if (row.rendering !== rendering) kinds.push('renderings')
   if (String(row.tag_ids) !== String(right.tag_ids) || row.tag_version !== tagVersion) kinds.push('tagIds')
   if (searchedColumns.some((column) => row[column] !== right[column])) kinds.push('columns')
-  if (holder === 'another') kinds.push('userIds')
+  if (holder?.is === 'another') kinds.push('userIds')
   const names = catalog.of(organizationId)
   const rightEntries = new Map([...customer.customData].flatMap(([name, value]) => {
     const attributeId = names.attributeIds.get(name)
@@ -149,6 +162,7 @@ function checkCustomer(
     unknownTags: customer.tags.filter(({ name }) => !names.tagIds.has(name)),
     missingAttributes: [...rightEntries].flatMap(([attributeId, expected]) => (rightIds.has(attributeId) ? [] : [expected])),
     surplusAttributeIds: entries.filter((entry) => !isRight(entry)).map(({ attribute_id }) => attribute_id),
-    lacksUserId: holder === 'nobody'
+    lacksUserId: holder?.is === 'nobody' || holder?.is === 'one who has not got it',
+    wrongHolderId: holder?.is === 'one who has not got it' ? holder.id : undefined
   }
 }

@@ -3,7 +3,6 @@ import type pg from 'pg'
 import { limits } from '../limits.ts'
 import { Catalog } from './catalog.ts'
 import { oneConnectionAMachine } from './citus.ts'
-import type { Statement } from './insert-rows.ts'
 import { isConflict, sqlState } from './storage-error.ts'
 
 /** Whatever the database is set to: a slice is short, but some questions are of a whole table. */
@@ -17,6 +16,12 @@ const attemptsMax = 10
 const firstPauseMs = 50
 /** By then what one machine of a cluster has committed the others have as well. */
 const settledMs = 500
+
+/** A statement and its values, arrays of any type among them. */
+export interface RepairStatement {
+  readonly text: string
+  readonly values: readonly unknown[]
+}
 
 /** The connection of a doctor, outside a transaction. */
 export class DoctorSession {
@@ -34,7 +39,7 @@ export class DoctorSession {
     return (await this.client.query<Row>(text, [...values])).rows
   }
 
-  async run(statements: readonly Statement[]): Promise<void> {
+  async run(statements: readonly RepairStatement[]): Promise<void> {
     for (const { text, values } of statements) await this.client.query(text, [...values])
   }
 

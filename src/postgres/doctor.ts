@@ -1,24 +1,30 @@
 import pg from 'pg'
 import { OperatorError } from '../errors.ts'
-import type { DeclaredAttribute } from '../sql/catalog-tally.ts'
 import { CatalogTally } from '../sql/catalog-tally.ts'
-import { Diagnosis } from '../sql/diagnosis.ts'
+import { Diagnosis, isMendable } from '../sql/diagnosis.ts'
 import type { DoctorOptions, DoctorReport, Examination, OnProgress } from '../sql/doctor-report.ts'
 import { summarize } from '../sql/doctor-report.ts'
-import { wrongCounts } from './check-counts.ts'
+import { recount, wrongCounts } from './check-counts.ts'
 import type { IdRange } from './check-entries.ts'
-import { strays, strayTables, surplusClaims } from './check-entries.ts'
-import { missingPointers, surplusPointers } from './check-feed.ts'
-import { brokenIndexes, lowSequences, strayReferences } from './check-schema.ts'
+import { removeClaims, removeStrays, strays, strayTables, surplusClaims } from './check-entries.ts'
+import { forgetInMemory, makePointers, missingPointers, removePointers, surplusPointers } from './check-feed.ts'
+import { readAttributes, repairNames } from './check-names.ts'
+import { brokenIndexes, buildIndexes, lowSequences, raiseSequences, strayReferences } from './check-schema.ts'
 import { isDistributed } from './citus.ts'
 import { cannotBeUsed, checkServer, withClient } from './connection.ts'
 import type { NamedDatabase } from './copy-source.ts'
-import type { CheckedCustomer, CustomerRow } from './customer-check.ts'
+import type { Checked, CustomerRow } from './customer-check.ts'
 import { checkCustomers, isWrong, reportCustomer, selectedColumns } from './customer-check.ts'
+import { repairCustomers } from './customer-repair.ts'
 import { DoctorSession } from './doctor-session.ts'
+import { doctorLockKey } from './lock-keys.ts'
 import { migrateDatabase, requireMigrated } from './migrate.ts'
 
 const sliceCustomers = 1_000
+/** Customers that are held at once, so that writers wait a little only. */
+const repairedMax = 100
+
+const insufficientPrivilege = '42501'
 
 /**
  * Holds everything that is kept besides renderings against them, and makes anew what differs. Each slice of customers is
@@ -31,12 +37,15 @@ export async function checkDatabase({ url, name }: NamedDatabase, { repair, onPr
       await checkServer(client)
       await requireMigrated(client)
       const session = new DoctorSession(client, { isDistributed: await isDistributed(client) })
-      const examinations = [await examine(session, onProgress)]
-      return summarize(examinations)
+      const first = await examine(session, onProgress)
+      if (!repair || !first.findings.some(({ kind }) => isMendable(kind))) return summarize([first])
+      await mend(session, first, onProgress)
+      return summarize([first, await examine(session, onProgress)])
     })
   } catch (error) {
     if (!(error instanceof pg.DatabaseError)) throw cannotBeUsed(error)
-    throw new OperatorError(`${name} cannot be checked to the end: ${error.message}. What was repaired stays repaired; run doctor again.`, { cause: error })
+    const remedy = error.code === insufficientPrivilege ? 'as the owner of the tables' : 'again'
+    throw new OperatorError(`${name} cannot be checked to the end: ${error.message}. What was repaired stays repaired; run doctor ${remedy}.`, { cause: error })
   }
 }
 
@@ -82,7 +91,40 @@ async function examineCustomers(
   }
 }
 
-type Checked = CheckedCustomer | { readonly row: CustomerRow; readonly customer: undefined }
+/** In an order in which nothing is made from what is still wrong. */
+async function mend(session: DoctorSession, { customers, tally }: Examination, onProgress: OnProgress): Promise<void> {
+  const [lock] = await session.rows<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [doctorLockKey])
+  // Two would each add what a count lacks.
+  if (lock?.locked !== true) throw new OperatorError('Another doctor is mending this database. Wait for it, then run doctor again.')
+  try {
+    await buildIndexes(session)
+    await raiseSequences(session)
+    if (tally !== undefined) await repairNames(session, tally)
+    await mendCustomers(session, { total: customers ?? 0, onProgress })
+    for await (const claims of surplusClaims(session)) await removeClaims(session, claims)
+    for await (const pointers of surplusPointers(session)) await removePointers(session, pointers)
+    for await (const pointers of missingPointers(session)) await makePointers(session, pointers)
+    await recount(session)
+  } finally {
+    await session.change(async () => { await forgetInMemory(session) }).catch(() => undefined)
+    await session.rows('select pg_advisory_unlock($1)', [doctorLockKey]).catch(() => undefined)
+  }
+}
+
+async function mendCustomers(session: DoctorSession, { total, onProgress }: { total: number; onProgress: OnProgress }): Promise<void> {
+  let done = 0
+  for (let range = await nextRange(session, Number.MIN_SAFE_INTEGER); ; range = await nextRange(session, range.upTo)) {
+    const checked = await checkRange(session, range)
+    const wrong = checked.filter((one) => one.customer !== undefined && isWrong(one)).map(({ row }) => row.id)
+    for (let from = 0; from < wrong.length; from += repairedMax) await repairCustomers(session, wrong.slice(from, from + repairedMax))
+    for (const table of strayTables) {
+      for await (const found of strays(session, table, range)) await removeStrays(session, table, found)
+    }
+    done += checked.length
+    onProgress('repairing', done, total)
+    if (range.upTo === Number.MAX_SAFE_INTEGER) return
+  }
+}
 
 async function checkRange(session: DoctorSession, { after, upTo }: IdRange): Promise<Checked[]> {
   const checked = await session.atOneMoment(async () => await checkCustomers(session,
@@ -107,8 +149,4 @@ async function nextRange(session: DoctorSession, after: number): Promise<IdRange
 async function countCustomers(session: DoctorSession): Promise<number> {
   const [row] = await session.rows<{ customers: number }>('select coalesce(sum(customers), 0)::bigint as customers from customer_counts')
   return row?.customers ?? 0
-}
-
-async function readAttributes(session: DoctorSession): Promise<DeclaredAttribute[]> {
-  return await session.rows<DeclaredAttribute>('select id, organization_id as "organizationId", name, type from attributes order by id')
 }

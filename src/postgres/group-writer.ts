@@ -16,6 +16,7 @@ import type { ColumnValue } from './customer-row.ts'
 import { attributeRow, customerRow, digestOf } from './customer-row.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows, setAsInserted } from './insert-rows.ts'
+import { namesLockKey } from './lock-keys.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
 import type { ChangedTag, LoadedCustomer, LoadedState, RecordedChange } from './working-set.ts'
@@ -49,9 +50,6 @@ interface Found {
   readonly drawn: DrawnIds
   readonly seen: NamesSeen
 }
-
-/** What those who make or recolor tags, or make attributes, lock until they commit, so that others learn of all by the highest number. */
-const namesLockKey = 0x436c746d
 
 /** Rows of counts an organization has; a transaction takes that of its connection, so that few wait for one another. */
 const countSlots = 64

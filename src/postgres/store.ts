@@ -20,6 +20,7 @@ import { explainedEverywhere, isDistributed, oneConnectionAMachine, sizeEverywhe
 import { cannotBeUsed, openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
+import { organizationsLockKey } from './lock-keys.ts'
 import { migrateDatabase } from './migrate.ts'
 import { PointReader, readAgain } from './point-reader.ts'
 import { planBounds, searchCustomers } from './reader.ts'
@@ -41,9 +42,6 @@ export interface PostgresOptions extends Partial<DispatchOptions> {
 }
 
 const mebibyte = 1024 * 1024
-
-/** What those who make organizations lock, so that a first one is made once. */
-const organizationsLockKey = 0x436c746e
 
 /** Of the connections, so that reads find one left. */
 const writersMax = 4

@@ -1,0 +1,10 @@
+/** What processes on one database lock against each other, as advisory locks; "Cltl" in ASCII and upwards. */
+
+/** What those who make or recolor tags, or make attributes, lock until they commit, so that others learn of all by the highest number. */
+export const namesLockKey = 0x436c746d
+
+/** What those who make organizations lock, so that a first one is made once; and who purges changes. */
+export const organizationsLockKey = 0x436c746e
+
+/** What a doctor locks who mends. */
+export const doctorLockKey = 0x436c7470
