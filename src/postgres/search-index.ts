@@ -20,6 +20,8 @@ interface Pointer {
 /** What a snapshot knows beyond an older one. */
 interface Seen extends NamesSeen {
   readonly snapshot: string
+  /** The last transaction that left a pointer. */
+  readonly newest: string
   /** Whether nothing was purged that the older one did not know. */
   readonly isWhole: boolean
 }
@@ -116,6 +118,7 @@ export class SearchIndex {
     const [{ rows: [seen] }, { rows: pointers }] = await Promise.all([
       client.query<Seen>(`
         select pg_current_snapshot()::text as snapshot, ${selectNamesSeen},
+          greatest((select max(xid) from feed), (select max(xid) from purges), '0')::text as newest,
           coalesce((select max(xid) < pg_snapshot_xmin($1::pg_snapshot) from purges), true) as "isWhole"`, [since]),
       client.query<Pointer>(`
         select organization_id as "organizationId", customer_id as "customerId", event_id as "eventId" from feed
@@ -126,7 +129,7 @@ export class SearchIndex {
     const reached = pointers.filter(({ organizationId, customerId }) => this.#index.hasReached(organizationId, customerId))
     const takeIn = await this.#read(client, reached)
     takeIn()
-    this.#snapshot = seen.snapshot
+    this.#snapshot = snapshotUpTo(seen)
     this.#index.makeRoom(new Set(reached.map(({ organizationId }) => organizationId)))
     return seen
   }
@@ -167,6 +170,18 @@ export class SearchIndex {
 
 /** In the order of the ids. */
 const fromWanted = 'from unnest($1::bigint[]) with ordinality as wanted (id, place) join customers using (id)'
+
+/**
+ * The snapshot as if no transaction behind the newest had begun: those that left nothing may not have reached the disk, and after a
+ * crash their numbers are given again.
+ */
+function snapshotUpTo({ snapshot, newest }: Seen): string {
+  const [first = '', end = '', running = ''] = snapshot.split(':')
+  const upTo = BigInt(newest) + 1n
+  if (upTo >= BigInt(end)) return snapshot
+  const before = running.split(',').filter((number) => number !== '' && BigInt(number) < upTo)
+  return `${BigInt(first) < upTo ? first : upTo}:${upTo}:${before.join()}`
+}
 
 async function readLarge(client: pg.ClientBase): Promise<number[]> {
   const { rows } = await client.query<{ id: number }>(`

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { withClient } from '../../src/postgres/connection.ts'
 import type { RunningCli } from '../e2e/start-cli.ts'
+import { untilIndexed } from '../e2e/indexed.ts'
 import { runCli } from '../e2e/start-cli.ts'
 import type { PostgresServer } from '../postgres-server.ts'
 import { startPostgres } from '../postgres-server.ts'
@@ -79,6 +80,29 @@ test.each([
   proxy.letGo()
   expect(await answer).toMatchObject({ status: 200, body: { name: 'once', customer } })
   expect(await rows(ownerUrl, 'select name from events')).toEqual([{ name: 'once' }])
+})
+
+test('a search after a crash finds what was written since, also by transactions whose numbers had been given before', async () => {
+  const { url } = await createDatabase(postgres.url)
+  const server = await startServer(url)
+  const customer = await create(server, { name: 'before' })
+  await untilIndexed(server)
+  const search = async (name: string): Promise<number> => {
+    const { body } = await server.call('POST', '/v1/customers/search', { filter: [{ field: 'customers.name', operator: '=', value: name }] })
+    return (body as { total: number }).total
+  }
+  await withClient(postgres.url, async (client) => {
+    for (const setting of ["wal_writer_delay = '10s'", 'autovacuum = off']) await client.query(`alter system set ${setting}`)
+    await client.query('select pg_reload_conf()')
+    await client.query('checkpoint')
+    for (let count = 0; count < 50; count += 1) await client.query('begin; select pg_current_xact_id(); rollback')
+  })
+  expect(await search('before')).toBe(1)
+  await postgres.order('crash')
+  await postgres.order('start')
+  await vi.waitUntil(async () => await isReady(server), { timeout: 10_000, interval: 50 })
+  expect((await server.call('PATCH', `/v1/customers/${customer}`, { name: 'after' })).status).toBe(200)
+  expect({ before: await search('before'), after: await search('after') }).toEqual({ before: 0, after: 1 })
 })
 
 test('a server does not start while the database is down, says so, and one that is running recovers when it is back', async () => {
