@@ -1,11 +1,14 @@
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { openOrganization } from '../../test/conformance/open-organization.ts'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { untilAnsweredFromIndex } from '../../test/engines.ts'
+import { openOrganization, speakTo } from '../../test/conformance/open-organization.ts'
 import type { PostgresDatabase } from '../../test/postgres-server.ts'
 import { createPostgresDatabase } from '../../test/postgres-server.ts'
+import { OperatorError } from '../errors.ts'
 import type { Finding } from '../sql/diagnosis.ts'
 import type { DoctorReport } from '../sql/doctor-report.ts'
 import { withClient } from './connection.ts'
 import { checkDatabase } from './doctor.ts'
+import { doctorLockKey } from './lock-keys.ts'
 import { PostgresStore } from './store.ts'
 
 const server = inject('postgresUrl')
@@ -44,6 +47,7 @@ async function fill(url: string): Promise<void> {
 
 interface Patient {
   readonly url: string
+  readonly ownerUrl: string
   /** Damages it, as no command would. */
   readonly sql: (text: string) => Promise<void>
   readonly rows: (...texts: readonly string[]) => Promise<unknown[][]>
@@ -56,9 +60,10 @@ interface Patient {
 async function openPatient(): Promise<Patient> {
   const { url, ownerUrl, drop } = await createPostgresDatabase(server, written)
   onTestFinished(drop)
+  const superuserUrl = Object.assign(new URL(server), { pathname: new URL(url).pathname }).href
   return {
-    url,
-    sql: async (text) => { await withClient(ownerUrl, async (client) => await client.query(text)) },
+    url, ownerUrl,
+    sql: async (text) => { await withClient(superuserUrl, async (client) => await client.query(text)) },
     rows: async (...texts) => await withClient(ownerUrl, async (client) => {
       const answers: unknown[][] = []
       for (const text of texts) answers.push((await client.query<unknown[]>({ text, rowMode: 'array' })).rows)
@@ -67,6 +72,15 @@ async function openPatient(): Promise<Patient> {
     check: async () => await checkDatabase({ url, name: 'it' }, { repair: false }),
     repair: async () => await checkDatabase({ url: ownerUrl, name: 'it' }, { repair: true })
   }
+}
+
+const caller = { organizationId: 1, keyId: 1, requestId: 'test' }
+
+/** A server on it, which stays open. */
+async function openServer({ url }: Patient, options: { poolSize?: number; indexBytesMax?: number } = { indexBytesMax: 0 }): Promise<PostgresStore> {
+  const store = await PostgresStore.open({ url, ...options })
+  onTestFinished(async () => { await store.close() })
+  return store
 }
 
 function healthy(customers = 1_198) {
@@ -160,7 +174,7 @@ describe('is found, mended, and then found no more', () => {
     },
     {
       name: 'an index that is gone and one that was not finished', findings: [{ kind: 'indexes', count: 2, ids: ['customers_by_email', 'customer_attributes_by_text'] }],
-      damage: `drop index customer_attributes_by_text; drop index customers_by_email`
+      damage: `drop index customer_attributes_by_text; update pg_index set indisvalid = false where indexrelid = 'customers_by_email'::regclass`
     }
   ])('$name', async ({ damage, findings }) => {
     const { check, repair, sql, rows } = await openPatient()
@@ -190,4 +204,195 @@ describe('is found, mended, and then found no more', () => {
     expect(await check()).toEqual(healthy())
     expect(await rows(...derived)).toEqual(before)
   })
+
+  test('events of nobody, which go', async () => {
+    const { check, repair, sql, rows } = await openPatient()
+    await sql(`delete from feed where position in (select id from changes where kind = 'customer.deleted' and customer_id = 11);
+      delete from changes where kind = 'customer.deleted' and customer_id = 11;
+      insert into events values (90, 1, 4711, 'Paid', '{}', 1), (91, 1, 4711, 'Paid', '{}', 1)`)
+    const findings: Finding[] = [{ kind: 'sequences', count: 2, ids: ['customers', 'events'] }, { kind: 'events', count: 3, ids: [11, 4711] }]
+
+    expect(await check()).toEqual(left(...findings))
+    expect(await repair()).toEqual(mended(...findings))
+    expect(await check()).toEqual(healthy())
+    expect(await rows('select id, customer_id from events')).toEqual([[[1, 5]]])
+  })
+
+  test('ids that would be given again: after it none is', async () => {
+    const patient = await openPatient()
+    const { check, repair, sql, rows } = patient
+    await sql(`select setval('customer_ids', 1199); select setval('event_ids', 1, false); select setval('organizations_id_seq', 1);
+      select setval('tags_id_seq', 1); select setval('attributes_id_seq', 1); select setval('api_keys_id_seq', 1, false); select setval('feed_position_seq', 7)`)
+    const findings: Finding[] = [{ kind: 'sequences', count: 7, ids: ['api_keys', 'attributes', 'changes', 'customers', 'events', 'organizations', 'tags'] }]
+
+    expect(await check()).toEqual(left(...findings))
+    expect(await repair()).toEqual(mended(...findings))
+    expect(await check()).toEqual(healthy())
+    const organization = speakTo(await openServer(patient), caller)
+    await organization.create({ tags: ['new'] })
+    await organization.recordEvent({ name: 'Paid', customer: 1 })
+    expect(await rows('select max(id) from customers', 'select max(id) from events', "select id from tags where name = 'new'")).toEqual([[[1_201]], [[3]], [[3]]])
+    expect(await check()).toEqual(healthy(1_199))
+  })
+
+  test('a tag that the table of tags lacks: it has its last color again, and servers that knew it go on', async () => {
+    const patient = await openPatient()
+    const { check, repair, sql, rows } = patient
+    const organization = speakTo(await openServer(patient), caller)
+    await organization.tag(1, ['VIP'])
+    const renderings = 'select id, rendering from customers order by id'
+    const before = await rows(renderings)
+    await sql("delete from tags where name = 'Lead'")
+
+    expect(await check()).toEqual(left({ kind: 'tags', count: 1, ids: [1] }))
+    expect(await repair()).toEqual(mended({ kind: 'tags', count: 1, ids: [1] }))
+    expect(await check()).toEqual(healthy())
+    expect(await rows(renderings)).toEqual(before)
+    expect(await rows('select name, color from tags order by id')).toEqual([[['VIP', 'red'], ['Lead', 'blue']]])
+    const answers = [await organization.tag(2, ['Lead']), await organization.tag(10, ['VIP'])]
+    expect(answers.map(({ tags }) => tags)).toEqual([[{ name: 'Lead', color: 'blue' }], [{ name: 'Lead', color: 'blue' }, { name: 'VIP', color: 'red' }]])
+    expect(await check()).toEqual(healthy())
+  })
+
+  test('attributes that the table lacks or has with another type: servers that knew them go on', async () => {
+    const patient = await openPatient()
+    const { check, repair, sql, rows } = patient
+    const organization = speakTo(await openServer(patient), caller)
+    const misled = speakTo(await openServer(patient), caller)
+    await organization.patch(1, { customData: { Plan: 'Pro' } })
+    await sql("delete from attributes where name = 'Plan'; update attributes set type = 'text' where name = '2024'")
+    await expect(misled.patch(1, { customData: { 2024: 7 } })).rejects.toThrow('Invalid request')
+
+    const { findings } = await repair()
+    expect(findings.map(({ kind, ids: [first], left: itsLeft }) => [kind, first, itsLeft])).toEqual([['attributes', 1, 0], ['attributeTypes', 1, 0], ['attributeEntriesSurplus', 1, 0]])
+    expect(await check()).toEqual(healthy())
+    expect(await rows('select name, type from attributes order by name')).toEqual([[['2024', 'number'], ['Plan', 'text'], ['active', 'boolean'], ['seats', 'number']]])
+    await organization.patch(1, { customData: { Plan: 'Max', 2024: 7 } })
+    await organization.patch(3, { customData: { Plan: 'Pro' } })
+    await misled.patch(1, { customData: { Plan: 'Pro', 2024: 8 } })
+    expect(await check()).toEqual(healthy())
+    await expect(organization.patch(1, { customData: { 2024: 'seven' } })).rejects.toThrow('Invalid request')
+  })
+
+  test('customers whose ids are far apart, or below zero', async () => {
+    const { check, repair, sql } = await openPatient()
+    await sql(`create temporary table strangers as select * from customers where id = 6;
+      ${[-5, 9_007_199_254_740_000].map((id) => `update strangers set id = ${id}, rendering = regexp_replace(regexp_replace(rendering, '"id":6,', '"id":${id},'), '"userId":"[^"]*"', '"userId":null');
+        insert into customers select * from strangers; update strangers set id = 6, rendering = (select rendering from customers where id = 6);`).join('')}
+      drop table strangers; select setval('customer_ids', 9007199254740000); update customer_counts set customers = customers + 2 where slot = (select min(slot) from customer_counts)`)
+    expect(await check()).toEqual({ customers: 1_200, findings: [
+      { kind: 'columns', count: 2, ids: [-5, 9_007_199_254_740_000], left: 2 }, { kind: 'attributeEntriesMissing', count: 6, ids: [-5, 9_007_199_254_740_000], left: 6 }
+    ] })
+    expect((await repair()).findings.map(({ kind, left: itsLeft }) => [kind, itsLeft])).toEqual([['columns', 0], ['attributeEntriesMissing', 0]])
+    expect(await check()).toEqual(healthy(1_200))
+  })
+})
+
+describe('is found and left, while all else is mended:', () => {
+  test.each<{ name: string; damage: string; findings: Finding[] }>([
+    {
+      name: 'renderings that cannot be read', findings: [{ kind: 'unreadable', count: 5, ids: [1, 4, 5, 6, 1100] }],
+      damage: `update customers set rendering = '{"id":1,' where id = 1; update customers set rendering = '[]' where id = 4;
+        update customers set rendering = replace(rendering, '"notes":null,', '') where id = 5; update customers set rendering = replace(rendering, '"notes":null', '"notes":1') where id = 6;
+        update customers set rendering = '' where id = 1100`
+    },
+    {
+      name: 'a userId in the renderings of two', findings: [{ kind: 'userIds', count: 1, ids: [9] }],
+      damage: `update customers set rendering = replace(rendering, '"U-9"', '"U-900"'), user_id = 'U-900', folded_user_id = 'u-900' where id = 9;
+        delete from user_ids where customer_id = 9`
+    },
+    {
+      name: 'values of two types', findings: [{ kind: 'values', count: 2, ids: [5, 6] }],
+      damage: `update customers set rendering = regexp_replace(rendering, '"active":\\w+', '"active":"yes"') where id in (5, 6);
+        update customer_attributes set number = null, text = 'yes' where customer_id in (5, 6) and attribute_id = (select id from attributes where name = 'active')`
+    },
+    {
+      name: 'rows of an organization that there is none of', findings: [{ kind: 'references', count: 1, ids: ['api_keys 1'] }],
+      damage: 'update api_keys set organization_id = 77'
+    }
+  ])('$name', async ({ damage, findings }) => {
+    const { repair, sql, rows } = await openPatient()
+    await sql(damage)
+    const before = await rows(...derived)
+
+    expect(await repair()).toEqual(left(...findings))
+    await sql("update customers set company = 'x' where id = 3")
+    const { findings: both } = await repair()
+    expect(both.toSorted((one, other) => one.left - other.left)).toEqual([{ kind: 'columns', count: 1, ids: [3], left: 0 }, ...left(...findings).findings])
+    expect(await rows(...derived)).toEqual(before)
+  })
+})
+
+test('a userId that two have and nobody holds is given to the first, and the other one is left', async () => {
+  const { repair, sql, rows } = await openPatient()
+  await sql(`update customers set rendering = replace(rendering, '"U-9"', '"U-900"'), user_id = 'U-900', folded_user_id = 'u-900' where id = 9;
+    delete from user_ids where customer_id in (9, 900)`)
+
+  expect(await repair()).toEqual({
+    customers: 1_198,
+    findings: [{ kind: 'userIdEntriesMissing', count: 2, ids: [9, 900], left: 0 }, { kind: 'userIds', count: 1, ids: [900], left: 1 }]
+  })
+  expect(await rows("select customer_id from user_ids where digest = sha256('U-900')")).toEqual([[[9]]])
+})
+
+test('a server that holds customers in memory finds what was mended', async () => {
+  const patient = await openPatient()
+  const { sql, repair } = patient
+  const store = await openServer(patient, { poolSize: 4 })
+  const organization = speakTo(store, caller)
+  const totalOf = async (name: string): Promise<number | null> => (await organization.search({ filter: [{ field: 'customers.name', operator: '=', value: name }] })).total
+  await untilAnsweredFromIndex(store, caller)
+  await sql(`update customers set rendering = replace(rendering, '"Name 0"', '"Anna"') where id = 1`)
+  expect([await totalOf('Name 0'), await totalOf('Anna')]).toEqual([1, 0])
+
+  await repair()
+  expect([await totalOf('Name 0'), await totalOf('Anna')]).toEqual([0, 1])
+  await untilAnsweredFromIndex(store, caller)
+  expect([await totalOf('Name 0'), await totalOf('Anna')]).toEqual([0, 1])
+})
+
+test('doctor checks and mends while two servers write: every write is answered, and nothing is wrong afterwards', async () => {
+  const patient = await openPatient()
+  const { check, repair, sql } = patient
+  const stores = [await openServer(patient), await openServer(patient)]
+  let count = 0
+  let isWriting = true
+  const writers = Array.from({ length: 6 }, async (_, writer) => {
+    const organization = speakTo(stores[writer % 2] ?? await openServer(patient), caller)
+    for (let own = 0; isWriting; own += 1) {
+      const { id } = await organization.create({ userId: `${writer}-${own}`, firstSeen: own, tags: ['Lead', `t${own % 9}`], customData: { own, writer: `w${writer}` } })
+      await organization.patch(1 + (own * 7 + writer) % 10, { lastSeen: null, customData: { own: -own, [`a${writer}`]: own } })
+      if (own % 3 === 0) await organization.patch(id, { userId: `moved ${writer}-${own}` })
+      if (own % 7 === 0) await organization.delete(id)
+      if (own % 5 === 0) await organization.recordEvent({ name: 'Paid', customer: 1 })
+      count += 1
+    }
+  })
+  await vi.waitUntil(() => count > 50, { timeout: 30_000 })
+  expect((await check()).findings).toEqual([])
+  await sql(`delete from customer_attributes where customer_id % 2 = 0; update customers set company = 'x', tag_ids = '{}' where id % 3 = 0;
+    update user_ids set customer_id = -customer_id where customer_id % 5 = 0; delete from customer_counts; delete from feed where position % 4 = 0`)
+  const { findings } = await repair()
+  const after = count
+  await vi.waitUntil(() => count > after + 20, { timeout: 30_000 })
+  isWriting = false
+  await Promise.all(writers)
+
+  expect(findings.filter(({ left: itsLeft }) => itsLeft > 0)).toEqual([])
+  expect((await check()).findings).toEqual([])
+}, 120_000)
+
+test('a check refuses a database of an older version; a repair refuses another one at work, and what its user may not do', async () => {
+  const { url, ownerUrl, check, repair, sql } = await openPatient()
+  await sql('drop index customers_by_email')
+  await expect(checkDatabase({ url, name: 'it' }, { repair: true })).rejects.toThrow(new OperatorError(
+    'it cannot be checked to the end: must be owner of table customers. What was repaired stays repaired; run doctor as the owner of the tables.'))
+  await withClient(ownerUrl, async (client) => {
+    await client.query('select pg_advisory_lock($1)', [doctorLockKey])
+    await expect(repair()).rejects.toThrow(new OperatorError('Another doctor is mending this database. Wait for it, then run doctor again.'))
+  })
+  expect(await repair()).toEqual(mended({ kind: 'indexes', count: 1, ids: ['customers_by_email'] }))
+  await sql('drop function lease_requests; drop table request_leases; delete from schema_migrations where version > 2')
+  await expect(check()).rejects.toThrow(new OperatorError('The database has an older schema. Bring it up to date first: npx clientele migrate'))
+  expect(await repair()).toEqual(healthy())
 })
