@@ -42,8 +42,8 @@ function attributeStatements(wrong: readonly CheckedCustomer[]): RepairStatement
   const surplus = wrong.flatMap(({ row: { id }, surplusAttributeIds }) => surplusAttributeIds.map((attributeId) => ({ id, attributeId })))
   return [
     ...(surplus.length === 0 ? [] : [{
-      // The first condition finds them by the index, the second is exact.
-      text: "delete from customer_attributes where customer_id = any($1) and customer_id || ' ' || attribute_id = any($2)",
+      // The first condition finds them by the index, the second is exact. Cast, or else Citus does not send it to its machines.
+      text: "delete from customer_attributes where customer_id = any($1) and customer_id::text || ' ' || attribute_id::text = any($2)",
       values: [surplus.map(({ id }) => id), surplus.map(({ id, attributeId }) => `${id} ${attributeId}`)]
     }]),
     ...insertRows('customer_attributes', wrong.flatMap(({ missingAttributes }) => missingAttributes))
@@ -66,7 +66,7 @@ function userIdStatements(wrong: readonly CheckedCustomer[]): RepairStatement[] 
 export function deleteClaims(claims: readonly { readonly organization_id: number; readonly digest: Buffer; readonly customer_id: number }[]): RepairStatement[] {
   if (claims.length === 0) return []
   return [{
-    text: "delete from user_ids where organization_id = any($1) and digest = any($2) and organization_id || ' ' || encode(digest, 'hex') || ' ' || customer_id = any($3)",
+    text: "delete from user_ids where organization_id = any($1) and digest = any($2) and organization_id::text || ' ' || encode(digest, 'hex') || ' ' || customer_id::text = any($3)",
     values: [
       [...new Set(claims.map(({ organization_id }) => organization_id))],
       claims.map(({ digest }) => digest),

@@ -1,0 +1,106 @@
+import { expect, inject, onTestFinished, test, vi } from 'vitest'
+import { withClient } from '../../src/postgres/connection.ts'
+import { distributeDatabase } from '../../src/postgres/distribute.ts'
+import { checkDatabase } from '../../src/postgres/doctor.ts'
+import { PostgresStore } from '../../src/postgres/store.ts'
+import type { DoctorReport } from '../../src/sql/doctor-report.ts'
+import { createClusterDatabase } from '../citus-cluster.ts'
+import type { TestOrganization } from '../conformance/open-organization.ts'
+import { openOrganization, speakTo } from '../conformance/open-organization.ts'
+
+// Each test makes a database on several machines.
+vi.setConfig({ testTimeout: 180_000 })
+
+const cluster = inject('citusUrl')
+
+interface Patient {
+  readonly organization: TestOrganization
+  /** Of another server. */
+  readonly another: TestOrganization
+  readonly sql: (...texts: readonly string[]) => Promise<unknown[][]>
+  readonly treat: (options: { repair: boolean }) => Promise<DoctorReport>
+}
+
+/** A database on several machines with two servers on it. */
+async function openPatient(): Promise<Patient> {
+  const { url } = await createClusterDatabase(cluster)
+  const openStore = async (): Promise<PostgresStore> => {
+    const store = await PostgresStore.open({ url })
+    onTestFinished(async () => { await store.close() })
+    return store
+  }
+  await PostgresStore.open({ url }).then(async (store) => { await store.close() })
+  await distributeDatabase(url, { shards: 4 })
+  const organization = await openOrganization(await openStore())
+  return {
+    organization,
+    another: speakTo(await openStore(), organization.caller),
+    sql: async (...texts) => await withClient(url, async (client) => {
+      const answers: unknown[][] = []
+      for (const text of texts) answers.push((await client.query<unknown[]>({ text, rowMode: 'array' })).rows)
+      return answers
+    }),
+    treat: async (options) => await checkDatabase({ url, name: 'it' }, options)
+  }
+}
+
+const derived = [
+  'select * from customers order by id', 'select * from customer_attributes order by customer_id, attribute_id', 'select * from user_ids order by digest',
+  'select organization_id, sum(customers) from customer_counts group by organization_id', 'select position, organization_id, customer_id, event_id from feed order by position',
+  'select * from changes order by id', 'select * from events order by id', 'select id, name, type from attributes where id = 1'
+]
+
+test('on several machines doctor finds and mends what it does on one', async () => {
+  const { organization, sql, treat } = await openPatient()
+  for (let index = 0; index < 20; index += 1) {
+    const { id } = await organization.create({ userId: `u${index}`, tags: ['vip', `t${index % 3}`], customData: { plan: 'pro', n: index } })
+    await organization.recordEvent({ name: 'paid', customer: id, data: { index } })
+  }
+  const before = await sql(...derived)
+  expect(await treat({ repair: false })).toEqual({ customers: 20, findings: [] })
+  expect(await treat({ repair: true })).toEqual({ customers: 20, findings: [] })
+
+  await sql(
+    "update customers set company = 'x' where id <= 10", "update customers set tag_ids = '{}' where id = 11", 'delete from customer_attributes where customer_id = 12',
+    'insert into customer_attributes values (12, 99, 1, null), (13, 99, 1, null), (4711, 1, 1, null)', 'delete from user_ids where customer_id in (14, 15)',
+    "insert into user_ids values (1, '\\x00', 4711), (1, '\\x01', 16)", 'delete from customer_counts', 'delete from feed where customer_id = 17',
+    'insert into feed (position, organization_id, customer_id) values (0, 1, 1)', "insert into events values (3, 1, 4711, 'paid', '{}', 1)",
+    "select setval('customer_ids', 4711)", "select setval('event_ids', 7)", "update attributes set type = 'number' where name = 'plan'", 'drop index customers_by_email')
+  const report = await treat({ repair: false })
+  expect(report.findings.map(({ kind, count }) => [kind, count])).toEqual([
+    ['indexes', 1], ['sequences', 1], ['columns', 10], ['tagIds', 1], ['attributeTypes', 1], ['attributeEntriesMissing', 2], ['attributeEntriesSurplus', 3],
+    ['userIdEntriesMissing', 2], ['userIdEntriesSurplus', 2], ['feedEntriesMissing', 2], ['feedEntriesSurplus', 1], ['customerCounts', 1], ['events', 1]
+  ])
+  const { findings } = await treat({ repair: true })
+  expect(findings.filter(({ left }) => left > 0)).toEqual([])
+  expect(await treat({ repair: false })).toEqual({ customers: 20, findings: [] })
+  const after = await sql(...derived)
+  // The attribute has a new id, by which servers learn of it.
+  expect([after[0], ...after.slice(2, 7)]).toEqual([before[0], ...before.slice(2, 7)])
+})
+
+test('on several machines doctor mends while two servers write, and nothing is wrong afterwards', async () => {
+  const { organization, another, sql, treat } = await openPatient()
+  let count = 0
+  let isWriting = true
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
+    const its = writer % 2 === 0 ? organization : another
+    for (let own = 0; isWriting; own += 1) {
+      const { id } = await its.create({ userId: `${writer}-${own}`, tags: ['Lead', `t${own % 9}`], customData: { own, writer: `w${writer}` } })
+      if (own % 3 === 0) await its.patch(id, { userId: `moved ${writer}-${own}`, customData: { own: -own, [`a${own % 20}`]: own } })
+      if (own % 7 === 0) await its.delete(id)
+      if (own % 5 === 0) await its.recordEvent({ name: 'Paid', customer: id }).catch(() => undefined)
+      count += 1
+    }
+  })
+  await vi.waitUntil(() => count > 100, { timeout: 60_000 })
+  expect((await treat({ repair: false })).findings).toEqual([])
+  await sql("update customers set company = 'x' where id % 3 = 0", 'delete from customer_attributes where customer_id % 2 = 0',
+    'update user_ids set customer_id = -customer_id where customer_id % 5 = 0', 'delete from feed where position % 4 = 0')
+  const { findings } = await treat({ repair: true })
+  isWriting = false
+  await Promise.all(writers)
+
+  expect(findings.filter(({ left }) => left > 0)).toEqual([])
+  expect((await treat({ repair: false })).findings).toEqual([])
+})
