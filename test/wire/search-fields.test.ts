@@ -179,6 +179,8 @@ test('POST /v1/customers/search 200: groups nest, and a negated one finds exactl
     [{ filter: [{ comparison: 'OR' }] }, everyone],
     [{ not: true }, []],
     [{ filter: [{ filter: [], not: true }, isNamed] }, []],
+    [{ filter: [{ filter: [], not: true }, { field: 'events.none', operator: '=', value: 0 }] }, []],
+    [{ filter: [{ not: true, comparison: 'OR', filter: [{ filter: [] }, isNamed] }, { field: 'events.none', operator: '=', value: 0 }] }, []],
     [{ comparison: 'OR', filter: [{ filter: [], not: true }, isNamed] }, [1, 2, 3]]
   ] as const) {
     expect([body, await search(body)]).toEqual([body, found(ids)])
