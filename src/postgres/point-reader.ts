@@ -1,5 +1,7 @@
+import { performance } from 'node:perf_hooks'
 import type pg from 'pg'
 import type { CustomerJson } from '../customer.ts'
+import { limits } from '../limits.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import { isConnectionError, toStorageError, UnansweredCommit } from './storage-error.ts'
@@ -106,12 +108,13 @@ export class PointReader {
   }
 }
 
-/** Runs a read once more when its connection broke, as those do that were idle while the database restarted. */
+/** Runs a read once more when its connection broke, as those do that were idle while the database restarted. One that has waited long is not kept waiting. */
 export async function readAgain<Answer>(read: () => Promise<Answer>): Promise<Answer> {
+  const until = performance.now() + limits.connectionWaitSeconds * 1000 / 2
   try {
     return await read()
   } catch (error) {
-    if (!isConnectionError(error) && !(error instanceof UnansweredCommit)) throw error
+    if ((!isConnectionError(error) && !(error instanceof UnansweredCommit)) || performance.now() > until) throw error
     return await read()
   }
 }

@@ -8,7 +8,7 @@ test('three processes under uneven load grant what one would within a tenth, wit
   const { url, ownerUrl } = await createDatabase()
   const name = new URL(url).pathname.slice(1)
   await withClient(inject('postgresUrl'), async (client) => await client.query(`alter database ${name} set track_functions = 'all'`))
-  const perMinute = 900
+  const perMinute = 600
   const servers = await startServers(url, 3, { args: ['--rate-limit', `${perMinute}/min`] })
 
   const started = performance.now()
