@@ -179,8 +179,9 @@ test('POST /v1/customers/search 200: groups nest, and a negated one finds exactl
     [{ filter: [{ comparison: 'OR' }] }, everyone],
     [{ not: true }, []],
     [{ filter: [{ filter: [], not: true }, isNamed] }, []],
-    [{ filter: [{ filter: [], not: true }, { field: 'events.none', operator: '=', value: 0 }] }, []],
-    [{ filter: [{ not: true, comparison: 'OR', filter: [{ filter: [] }, isNamed] }, { field: 'events.none', operator: '=', value: 0 }] }, []],
+    // Beyond the first page the total is counted by itself.
+    [{ filter: [{ filter: [], not: true }, { field: 'events.none', operator: '=', value: 0 }], offset: 1 }, []],
+    [{ filter: [{ not: true, comparison: 'OR', filter: [{ filter: [] }, isNamed] }, { field: 'events.none', operator: '=', value: 0 }], offset: 1 }, []],
     [{ comparison: 'OR', filter: [{ filter: [], not: true }, isNamed] }, [1, 2, 3]]
   ] as const) {
     expect([body, await search(body)]).toEqual([body, found(ids)])
