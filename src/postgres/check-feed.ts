@@ -1,5 +1,5 @@
 import type { DoctorSession } from './doctor-session.ts'
-import { insertRows } from './insert-rows.ts'
+import { insertRows, setAsInserted } from './insert-rows.ts'
 import { organizationsLockKey } from './lock-keys.ts'
 
 /** What a change and the pointer of the feed to it both say. */
@@ -56,18 +56,21 @@ export async function* surplusPointers(session: DoctorSession): AsyncGenerator<r
   }
 }
 
-/** Makes pointers that `missingPointers` has found, after those that are wrong were removed. Nobody purges meanwhile. */
+/** Makes pointers that `missingPointers` has found. One of another content keeps its place in the feed, so that no reader gets its change twice. Nobody purges meanwhile. */
 export async function makePointers(session: DoctorSession, changes: readonly Pointer[]): Promise<void> {
   await session.change(async () => {
     await session.rows('select pg_advisory_xact_lock($1)', [organizationsLockKey])
     const missing = await withoutPointer(session, await readChanges(session, changes))
-    await session.run(insertRows('feed', missing.map((pointer) => ({ ...pointer })), 'on conflict do nothing'))
-    // An event that a server knows by the pointer that is gone would come to it twice.
+    const rows = missing.map(({ position, organization_id, customer_id, event_id }) => ({ position, organization_id, customer_id, event_id }))
+    const [first] = rows
+    if (first === undefined) return
+    await session.run(insertRows('feed', rows, `on conflict (position) do update set ${setAsInserted(first, ['position'])}`))
+    // An event that a server knows by a pointer that was there would come to it twice.
     await forgetInMemory(session)
   })
 }
 
-/** Removes pointers that `surplusPointers` has found. */
+/** Removes pointers that `surplusPointers` has found, after those of another content were made right. */
 export async function removePointers(session: DoctorSession, pointers: readonly Pointer[]): Promise<void> {
   await session.change(async () => {
     await session.rows('select pg_advisory_xact_lock($1)', [organizationsLockKey])

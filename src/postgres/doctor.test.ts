@@ -192,6 +192,8 @@ describe('is found, mended, and then found no more', () => {
     const before = await rows(...derived)
     const positions = await rows('select position from feed where customer_id in (1, 2, 1100) or event_id is not null and customer_id = 5 order by customer_id, position')
     const [first, , second, event, last] = positions.flat(2).map(Number) as [number, number, number, number, number]
+    const places = `select position, xid from feed where position <> ${last} order by position`
+    const placesBefore = await rows(places)
     await sql(`insert into feed (position, organization_id, customer_id) values (0, 1, 5); delete from feed where position = ${last};
       update feed set customer_id = 5 where position = ${first}; update feed set organization_id = 5 where position = ${second};
       update feed set event_id = null where position = ${event}`)
@@ -203,6 +205,8 @@ describe('is found, mended, and then found no more', () => {
     expect(await repair()).toEqual(mended(...findings))
     expect(await check()).toEqual(healthy())
     expect(await rows(...derived)).toEqual(before)
+    // A reader of the feed who has passed them does not get them again.
+    expect(await rows(places)).toEqual(placesBefore)
   })
 
   test('events of nobody, which go', async () => {
@@ -367,6 +371,10 @@ test('doctor checks and mends while two servers write: every write is answered, 
       if (own % 5 === 0) await organization.recordEvent({ name: 'Paid', customer: 1 })
       count += 1
     }
+  })
+  onTestFinished(async () => {
+    isWriting = false
+    await Promise.allSettled(writers)
   })
   await vi.waitUntil(() => count > 50, { timeout: 30_000 })
   expect((await check()).findings).toEqual([])

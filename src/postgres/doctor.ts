@@ -102,8 +102,8 @@ async function mend(session: DoctorSession, { customers, tally }: Examination, o
     if (tally !== undefined) await repairNames(session, tally)
     await mendCustomers(session, { total: customers ?? 0, onProgress })
     for await (const claims of surplusClaims(session)) await removeClaims(session, claims)
-    for await (const pointers of surplusPointers(session)) await removePointers(session, pointers)
     for await (const pointers of missingPointers(session)) await makePointers(session, pointers)
+    for await (const pointers of surplusPointers(session)) await removePointers(session, pointers)
     await recount(session)
   } finally {
     await session.change(async () => { await forgetInMemory(session) }).catch(() => undefined)

@@ -93,6 +93,10 @@ test('on several machines doctor mends while two servers write, and nothing is w
       count += 1
     }
   })
+  onTestFinished(async () => {
+    isWriting = false
+    await Promise.allSettled(writers)
+  })
   await vi.waitUntil(() => count > 100, { timeout: 60_000 })
   expect((await treat({ repair: false })).findings).toEqual([])
   await sql("update customers set company = 'x' where id % 3 = 0", 'delete from customer_attributes where customer_id % 2 = 0',
