@@ -23,9 +23,9 @@ class Ledger {
 
 /** Asks for `requests` evenly over `ms`, and answers how many were granted. */
 async function ask(rateLimit: Pick<SharedRateLimit, 'take'>, { requests, ms }: { requests: number; ms: number }): Promise<number> {
-  const answers: (Promise<number> | number)[] = []
+  const answers: Promise<number>[] = []
   for (let asked = 0; asked < requests; asked += 1) {
-    answers.push(rateLimit.take(1, Date.now()))
+    answers.push(Promise.resolve(rateLimit.take(1, Date.now())))
     await vi.advanceTimersByTimeAsync(ms / requests)
   }
   await vi.advanceTimersByTimeAsync(2_000)

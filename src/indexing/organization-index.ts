@@ -53,7 +53,7 @@ export class OrganizationIndex {
   readonly #outUntilMs = new Map<number, number>()
   readonly #moved = new Set<number>()
   /** Since memory was last counted. */
-  readonly #touched = new Set<number>()
+  readonly #searched = new Set<number>()
   #bytes = 0
 
   /** Holds no more than `bytesMax`, as far as it can tell what its columns take. */
@@ -85,7 +85,7 @@ export class OrganizationIndex {
     if (indexed === undefined) return undefined
     indexed.lastAskedMs = this.#nowMs()
     if (!indexed.isComplete) return undefined
-    this.#touched.add(organizationId)
+    this.#searched.add(organizationId)
     return indexed.columns.search(search, new Deadline(this.#searchSecondsMax))
   }
 
@@ -170,9 +170,14 @@ export class OrganizationIndex {
    * Lets go of what searches left behind, such as orders and results, which count too; then of organizations, those not asked
    * for the longest first; of the one that grew too, when it does not fit by itself. Counting takes a moment, so not after each answer.
    */
-  makeRoom(organizationIds: Iterable<number> = this.#touched): void {
-    for (const organizationId of [...organizationIds]) this.#makeRoomFor(organizationId)
-    this.#touched.clear()
+  makeRoom(grown: Iterable<number>): void {
+    for (const organizationId of grown) this.#makeRoomFor(organizationId)
+  }
+
+  /** The same for those that were searched since the last time. */
+  makeRoomAfterSearches(): void {
+    this.makeRoom(this.#searched)
+    this.#searched.clear()
   }
 
   #makeRoomFor(organizationId: number): void {

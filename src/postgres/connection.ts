@@ -71,7 +71,7 @@ export function openPool({ url, poolSize = limits.poolSizeDefault }: ConnectionO
     // For a server that has stopped answering at all; each statement has its own limit there.
     query_timeout: (limits.searchSecondsMax + limits.lockWaitSeconds) * 1000,
     idleTimeoutMillis: 60_000
-  } as pg.PoolConfig)
+  })
   pool.on('error', () => undefined)
   return pool
 }

@@ -5,17 +5,18 @@ import type { Caller } from '../api-key.ts'
 import type { Clock, UnixSeconds } from '../clock.ts'
 import type { Command } from '../command.ts'
 import { commandCustomerIds, commandUserIds } from '../command.ts'
-import { parseCustomer, renderFields } from '../customer.ts'
+import { parseCustomer } from '../customer.ts'
 import { ApiError, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Written } from '../store.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import { oneConnectionAMachine } from './citus.ts'
-import type { ColumnValue } from './customer-row.ts'
-import { attributeRow, customerRow, digestOf } from './customer-row.ts'
+import { digestOf } from './customer-row.ts'
+import type { NameIds } from './group-statements.ts'
+import { requireId, statementsOf } from './group-statements.ts'
 import type { Statement } from './insert-rows.ts'
-import { insertRows, setAsInserted } from './insert-rows.ts'
+import { insertRows } from './insert-rows.ts'
 import { namesLockKey } from './lock-keys.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
@@ -50,9 +51,6 @@ interface Found {
   readonly drawn: DrawnIds
   readonly seen: NamesSeen
 }
-
-/** Rows of counts an organization has; a transaction takes that of its connection, so that few wait for one another. */
-const countSlots = 64
 
 /** What Citus says of a lock on rows of several machines. */
 const unsupported = '0A000'
@@ -141,7 +139,7 @@ export class GroupWriter {
           const { drawn } = found
           const { set, outcomes } = await this.#settleNames(client, jobs, { found, decision: this.#decide(jobs, found) })
           decided = { drawn, set, outcomes }
-          return statementsOf(set, await this.#storeNames(client, set), drawn)
+          return statementsOf(set, { ...await this.#storeNames(client, set), changeIds: drawn.changeIds })
         },
         last: (statements) => statements
       })
@@ -300,24 +298,10 @@ function makesNames({ tags, attributes }: WorkingSet): boolean {
   return tags.size > 0 || attributes.length > 0
 }
 
-type NameIds = (organizationId: number, name: string) => number | undefined
-
 interface MadeName {
   readonly organization_id: number
   readonly id: number
   readonly name: string
-}
-
-/** What is stored together with the commit, in one exchange. */
-function statementsOf(set: WorkingSet, { tagIds, attributeIds }: { tagIds: NameIds; attributeIds: NameIds }, { changeIds }: DrawnIds): Statement[] {
-  return [
-    ...userIdStatements(set),
-    ...customerStatements(set, tagIds),
-    ...attributeStatements(set, attributeIds),
-    ...eventStatements(set),
-    ...changeStatements(set, changeIds),
-    ...countStatements(set)
-  ]
 }
 
 /** How many changes a command records at most. */
@@ -333,85 +317,4 @@ function changesMax(command: Command): number {
 
 function tagRow({ organizationId, name, color, version, isRecolored }: ChangedTag): Record<string, string | number> {
   return { organization_id: organizationId, name, color, version, is_recolored: String(isRecolored) }
-}
-
-/** Sorted, so that two transactions that take the same userIds wait for each other in one order. */
-function userIdStatements({ kept, deleted }: WorkingSet): Statement[] {
-  const released: { organizationId: number; digest: Buffer }[] = []
-  const taken: { organization_id: number; digest: Buffer; customer_id: number }[] = []
-  for (const [id, { organizationId, before, customer }] of kept) {
-    if (before?.userId === customer.userId) continue
-    if (before !== undefined && before.userId !== null) released.push({ organizationId, digest: digestOf(before.userId) })
-    if (customer.userId !== null) taken.push({ organization_id: organizationId, digest: digestOf(customer.userId), customer_id: id })
-  }
-  for (const { organizationId, customer } of deleted.values()) {
-    if (customer.userId !== null) released.push({ organizationId, digest: digestOf(customer.userId) })
-  }
-  released.sort((one, other) => one.digest.compare(other.digest))
-  taken.sort((one, other) => one.digest.compare(other.digest))
-  return [
-    ...released.map(({ organizationId, digest }) => ({ text: 'delete from user_ids where organization_id = $1 and digest = $2', values: [organizationId, digest] })),
-    ...insertRows('user_ids', taken)
-  ]
-}
-
-function customerStatements({ kept, deleted }: WorkingSet, tagIds: NameIds): Statement[] {
-  const rows = [...kept].toSorted(([one], [other]) => one - other).map(([id, customer]) =>
-    customerRow(id, customer, customer.customer.tags.map(({ name }) => requireId(tagIds(customer.organizationId, name)))))
-  const [first] = rows
-  return [
-    ...(first === undefined ? [] : insertRows('customers', rows, `on conflict (id) do update set ${setAsInserted(first, ['id', 'organization_id', 'created_at'])}`)),
-    ...(deleted.size === 0 ? [] : [{ text: 'delete from customers where id = any($1)', values: [[...deleted.keys()]] }])
-  ]
-}
-
-function attributeStatements({ kept, deleted }: WorkingSet, attributeIds: NameIds): Statement[] {
-  const statements: Statement[] = []
-  const rows: Record<string, ColumnValue>[] = []
-  for (const [customerId, { organizationId, before, customer }] of kept) {
-    const idOf = (name: string): number => requireId(attributeIds(organizationId, name))
-    const gone = [...before?.customData.keys() ?? []].filter((name) => !customer.customData.has(name))
-    if (gone.length > 0) {
-      statements.push({ text: 'delete from customer_attributes where customer_id = $1 and attribute_id = any($2)', values: [customerId, gone.map(idOf)] })
-    }
-    for (const [name, value] of customer.customData) {
-      if (before?.customData.get(name) === value) continue
-      rows.push(attributeRow(customerId, idOf(name), value))
-    }
-  }
-  if (deleted.size > 0) statements.push({ text: 'delete from customer_attributes where customer_id = any($1)', values: [[...deleted.keys()]] })
-  return [...statements, ...insertRows('customer_attributes', rows, 'on conflict (customer_id, attribute_id) do update set number = excluded.number, text = excluded.text')]
-}
-
-function eventStatements({ events }: WorkingSet): Statement[] {
-  return insertRows('events', events.map(({ id, organizationId, customer, name, data, createdAt }) =>
-    ({ id, organization_id: organizationId, customer_id: customer, name, data: JSON.stringify(data), created_at: Number(createdAt) })))
-}
-
-function changeStatements({ changes }: WorkingSet, ids: readonly number[]): Statement[] {
-  const rows = changes.map(({ caller: { organizationId, keyId, requestId }, at, change: { kind, customerId, before, after } }, index) => ({
-    id: requireId(ids[index]), organization_id: organizationId, customer_id: customerId ?? 0, kind, at, key_id: keyId, request_id: requestId,
-    before: before && renderFields(before),
-    // A creation's fields are in the customer's row, which halves what a customer takes on disk.
-    after: kind === 'customer.created' || after === null ? null : renderFields(after)
-  }))
-  const pointers = changes.map(({ caller: { organizationId }, change }, index) => ({
-    position: requireId(ids[index]), organization_id: organizationId, customer_id: change.customerId ?? 0,
-    event_id: change.kind === 'event.recorded' ? change.after.event : null
-  }))
-  return [...insertRows('changes', rows), ...insertRows('feed', pointers)]
-}
-
-/** Last, since its rows are those for which others may wait. */
-function countStatements({ countChanges }: WorkingSet): Statement[] {
-  return [...countChanges].filter(([, change]) => change !== 0).toSorted(([one], [other]) => one - other).map(([organizationId, change]) => ({
-    text: `insert into customer_counts as counts (organization_id, slot, customers) values ($1, pg_backend_pid() % ${countSlots}, $2)
-      on conflict (organization_id, slot) do update set customers = counts.customers + excluded.customers`,
-    values: [organizationId, change]
-  }))
-}
-
-function requireId(id: number | undefined): number {
-  if (id === undefined) throw new Error('An id that should have been drawn is not there')
-  return id
 }

@@ -63,7 +63,7 @@ export class SearchIndex {
   }
 
   makeRoom(): void {
-    this.#index.makeRoom()
+    this.#index.makeRoomAfterSearches()
   }
 
   /** Undefined when the organization is not here; asking makes it wanted. */

@@ -153,7 +153,7 @@ export class PostgresStore implements Store {
 
   async createDefault(key: { name: string; secretHash: string }): Promise<ApiKey | undefined> {
     return await this.#change(async (client) => {
-      const { rows: [some] } = await client.query('select 1 from organizations limit 1')
+      const { rows: [some] } = await client.query<{ id: number }>('select id from organizations limit 1')
       if (some !== undefined) return undefined
       const { id } = await insertOrganization(client, 'default')
       return await insertKey(client, { organizationId: id, ...key })

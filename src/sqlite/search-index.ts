@@ -80,7 +80,7 @@ export class SearchIndex {
 
   /** Keeps to the limit of memory after searches. */
   makeRoom(): void {
-    this.#index.makeRoom()
+    this.#index.makeRoomAfterSearches()
   }
 
   /** Wants organizations in which a search without this index would take long, before anyone asks. */
