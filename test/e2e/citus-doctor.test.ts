@@ -1,7 +1,9 @@
+import type pg from 'pg'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { withClient } from '../../src/postgres/connection.ts'
 import { distributeDatabase } from '../../src/postgres/distribute.ts'
 import { checkDatabase } from '../../src/postgres/doctor.ts'
+import { isConflict } from '../../src/postgres/storage-error.ts'
 import { PostgresStore } from '../../src/postgres/store.ts'
 import type { DoctorReport } from '../../src/sql/doctor-report.ts'
 import { createClusterDatabase } from '../citus-cluster.ts'
@@ -37,10 +39,21 @@ async function openPatient(): Promise<Patient> {
     another: speakTo(await openStore(), organization.caller),
     sql: async (...texts) => await withClient(url, async (client) => {
       const answers: unknown[][] = []
-      for (const text of texts) answers.push((await client.query<unknown[]>({ text, rowMode: 'array' })).rows)
+      for (const text of texts) answers.push(await rowsOf(client, text))
       return answers
     }),
     treat: async (options) => await checkDatabase({ url, name: 'it' }, options)
+  }
+}
+
+/** Of a statement that writers at work may end with a deadlock. */
+async function rowsOf(client: pg.ClientBase, text: string): Promise<unknown[]> {
+  for (;;) {
+    try {
+      return (await client.query<unknown[]>({ text, rowMode: 'array' })).rows
+    } catch (error) {
+      if (!isConflict(error)) throw error
+    }
   }
 }
 

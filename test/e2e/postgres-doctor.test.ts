@@ -3,6 +3,7 @@ import { OperatorError } from '../../src/errors.ts'
 import { withClient } from '../../src/postgres/connection.ts'
 import { checkDatabase } from '../../src/postgres/doctor.ts'
 import { doctorLockKey } from '../../src/postgres/lock-keys.ts'
+import { isConflict } from '../../src/postgres/storage-error.ts'
 import { PostgresStore } from '../../src/postgres/store.ts'
 import type { Finding } from '../../src/sql/diagnosis.ts'
 import type { DoctorReport } from '../../src/sql/doctor-report.ts'
@@ -63,7 +64,7 @@ async function openPatient(): Promise<Patient> {
   const superuserUrl = Object.assign(new URL(server), { pathname: new URL(url).pathname }).href
   return {
     url, ownerUrl,
-    sql: async (text) => { await withClient(superuserUrl, async (client) => await client.query(text)) },
+    sql: async (text) => { await untilUnhindered(async () => await withClient(superuserUrl, async (client) => await client.query(text))) },
     rows: async (...texts) => await withClient(ownerUrl, async (client) => {
       const answers: unknown[][] = []
       for (const text of texts) answers.push((await client.query<unknown[]>({ text, rowMode: 'array' })).rows)
@@ -71,6 +72,18 @@ async function openPatient(): Promise<Patient> {
     }),
     check: async () => await checkDatabase({ url, name: 'it' }, { repair: false }),
     repair: async () => await checkDatabase({ url: ownerUrl, name: 'it' }, { repair: true })
+  }
+}
+
+/** Runs what writers at work may end with a deadlock. */
+async function untilUnhindered(damage: () => Promise<unknown>): Promise<void> {
+  for (;;) {
+    try {
+      await damage()
+      return
+    } catch (error) {
+      if (!isConflict(error)) throw error
+    }
   }
 }
 
