@@ -17,6 +17,7 @@ const cluster = inject('citusUrl')
 
 interface Patient {
   readonly organization: TestOrganization
+  readonly workerUrl: string
   /** Of another server. */
   readonly another: TestOrganization
   readonly sql: (...texts: readonly string[]) => Promise<unknown[][]>
@@ -25,7 +26,7 @@ interface Patient {
 
 /** A database on several machines with two servers on it. */
 async function openPatient(): Promise<Patient> {
-  const { url } = await createClusterDatabase(cluster)
+  const { url, workerUrl } = await createClusterDatabase(cluster)
   const openStore = async (): Promise<PostgresStore> => {
     const store = await PostgresStore.open({ url })
     onTestFinished(async () => { await store.close() })
@@ -35,7 +36,7 @@ async function openPatient(): Promise<Patient> {
   await distributeDatabase(url, { shards: 4 })
   const organization = await openOrganization(await openStore())
   return {
-    organization,
+    organization, workerUrl,
     another: speakTo(await openStore(), organization.caller),
     sql: async (...texts) => await withClient(url, async (client) => {
       const answers: unknown[][] = []
@@ -90,6 +91,19 @@ test('on several machines doctor finds and mends what it does on one', async () 
   const after = await sql(...derived)
   // The attribute has a new id, by which servers learn of it.
   expect([after[0], ...after.slice(2, 7)]).toEqual([before[0], ...before.slice(2, 7)])
+})
+
+test('an index that was not finished on one of several machines is found, and built anew', async () => {
+  const { workerUrl, treat } = await openPatient()
+  await withClient(workerUrl, async (client) => {
+    // Citus does not show the parts of its tables otherwise.
+    await client.query('set citus.override_table_visibility = off')
+    await client.query("update pg_index set indisvalid = false where indexrelid = (select min(oid) from pg_class where relname ~ '^customers_by_email_[0-9]+$')")
+  })
+  const finding = { kind: 'indexes', count: 1, ids: ['customers_by_email'] }
+
+  expect(await treat({ repair: false })).toEqual({ customers: 0, findings: [{ ...finding, left: 1 }] })
+  expect(await treat({ repair: true })).toEqual({ customers: 0, findings: [{ ...finding, left: 0 }] })
 })
 
 test('on several machines doctor mends while two servers write, and nothing is wrong afterwards', async () => {
