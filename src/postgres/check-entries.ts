@@ -18,17 +18,21 @@ export interface StrayEntries {
 export interface StrayTable {
   readonly name: 'customer_attributes' | 'events'
   readonly finding: 'attributeEntriesSurplus' | 'events'
-  readonly condition: string
+  /** Takes what is known of the ids asked for, of a column, so that no more of other tables is read. */
+  readonly condition: (isAsked: (column: string) => string) => string
 }
 
-const nobody = (table: string): string => `not exists (select from customers where customers.id = ${table}.customer_id)`
+function nobody(table: string, isAsked: (column: string) => string): string {
+  return `not exists (select from customers where customers.id = ${table}.customer_id and ${isAsked('customers.id')})`
+}
 
 export const strayTables: readonly StrayTable[] = [
-  { name: 'customer_attributes', finding: 'attributeEntriesSurplus', condition: nobody('customer_attributes') },
+  { name: 'customer_attributes', finding: 'attributeEntriesSurplus', condition: (isAsked) => nobody('customer_attributes', isAsked) },
   {
     name: 'events', finding: 'events',
     // Events of a deleted customer stay until its deletion is purged, and go with it.
-    condition: `${nobody('events')} and not exists (select from changes where changes.customer_id = events.customer_id and kind = 'customer.deleted')`
+    condition: (isAsked) => `${nobody('events', isAsked)} and not exists (
+      select from changes where changes.customer_id = events.customer_id and ${isAsked('changes.customer_id')} and kind = 'customer.deleted')`
   }
 ]
 
@@ -36,11 +40,12 @@ const straysMax = 1_000
 
 /** Within a transaction of the session's, or outside. */
 export async function* strays(session: DoctorSession, { name, condition }: StrayTable, { after, upTo }: IdRange): AsyncGenerator<readonly StrayEntries[]> {
+  const isAsked = (column: string): string => `${column} > $1 and ${column} <= $2`
   let from = after
   for (;;) {
     const found = await session.rows<StrayEntries>(`
       select customer_id as "customerId", count(*) as entries from ${name}
-      where customer_id > $1 and customer_id <= $2 and ${condition} group by customer_id order by customer_id limit $3`, [from, upTo, straysMax])
+      where ${isAsked('customer_id')} and ${condition(isAsked)} group by customer_id order by customer_id limit $3`, [from, upTo, straysMax])
     if (found.length > 0) yield found
     if (found.length < straysMax) return
     from = found.at(-1)?.customerId ?? upTo
@@ -50,7 +55,8 @@ export async function* strays(session: DoctorSession, { name, condition }: Stray
 /** Removes what `strays` has found. Nobody can turn up again as its customer: ids are not given twice, and no deletion is kept. */
 export async function removeStrays(session: DoctorSession, { name, condition }: StrayTable, found: readonly StrayEntries[]): Promise<void> {
   await session.change(async () => {
-    await session.run([{ text: `delete from ${name} where customer_id = any($1) and ${condition}`, values: [found.map(({ customerId }) => customerId)] }])
+    const isAsked = (column: string): string => `${column} = any($1)`
+    await session.run([{ text: `delete from ${name} where ${isAsked('customer_id')} and ${condition(isAsked)}`, values: [found.map(({ customerId }) => customerId)] }])
   })
 }
 
