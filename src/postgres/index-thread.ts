@@ -5,7 +5,7 @@ import type { IndexThreadData } from '../indexing/search-dispatch.ts'
 import { serveIndex } from '../indexing/serve-index.ts'
 import { openPool } from './connection.ts'
 import { SearchIndex } from './search-index.ts'
-import { isConnectionError } from './storage-error.ts'
+import { isConnectionError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
 
 /** The thread that keeps customers in memory and answers searches from there. Its snapshots outlive a connection. */
@@ -18,6 +18,8 @@ const reconnectMs = 500
 if (parentPort === null) throw new Error('index-thread.ts runs as a worker thread')
 const { url, bytesMax, searchSecondsMax } = workerData as IndexThreadData & { readonly url: string }
 const pool = openPool({ url, poolSize: 1 })
+/** Of the last transaction. */
+let ending = Promise.resolve()
 const index = new SearchIndex({ bytesMax, searchSecondsMax })
 const begin = `begin isolation level repeatable read read only; set local statement_timeout = '${searchSecondsMax * 1000}'`
 
@@ -39,15 +41,23 @@ serveIndex(parentPort, {
     index.makeRoom()
     await whileConnected((client) => index.follow(client))
   },
-  close: () => pool.end()
+  async close() {
+    await ending
+    await pool.end()
+  }
 }, { followMs })
 
-/** Undefined when the database cannot be reached: others then say so, and the next step tries again. */
+/**
+ * Undefined when the database cannot be reached: others then say so, and the next step tries again. What a step answers is of its
+ * snapshot, so nobody waits for its transaction to end but the next step.
+ */
 async function whileConnected<Answer>(step: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer | undefined> {
-  try {
-    return await inTransaction(pool, { begin, task: step })
-  } catch (error) {
-    if (isConnectionError(error)) return undefined
-    throw error
-  }
+  await ending
+  return await new Promise<Answer | undefined>((resolve, reject) => {
+    const answerEarly = async (client: pg.PoolClient): Promise<void> => { resolve(await step(client)) }
+    ending = inTransaction(pool, { begin, task: answerEarly }).catch((error: unknown) => {
+      if (isConnectionError(error) || error instanceof UnansweredCommit) resolve(undefined)
+      else reject(error instanceof Error ? error : new Error(String(error)))
+    })
+  })
 }
