@@ -25,20 +25,22 @@ export function statementsOf(set: WorkingSet, { tagIds, attributeIds, changeIds 
 
 /** Sorted, so that two transactions that take the same userIds wait for each other in one order. */
 function userIdStatements({ kept, deleted }: WorkingSet): Statement[] {
-  const released: { organizationId: number; digest: Buffer }[] = []
+  const released: { organizationId: number; digest: Buffer; customerId: number }[] = []
   const taken: { organization_id: number; digest: Buffer; customer_id: number }[] = []
   for (const [id, { organizationId, before, customer }] of kept) {
     if (before?.userId === customer.userId) continue
-    if (before !== undefined && before.userId !== null) released.push({ organizationId, digest: digestOf(before.userId) })
+    if (before !== undefined && before.userId !== null) released.push({ organizationId, digest: digestOf(before.userId), customerId: id })
     if (customer.userId !== null) taken.push({ organization_id: organizationId, digest: digestOf(customer.userId), customer_id: id })
   }
-  for (const { organizationId, customer } of deleted.values()) {
-    if (customer.userId !== null) released.push({ organizationId, digest: digestOf(customer.userId) })
+  for (const [customerId, { organizationId, customer }] of deleted) {
+    if (customer.userId !== null) released.push({ organizationId, digest: digestOf(customer.userId), customerId })
   }
   released.sort((one, other) => one.digest.compare(other.digest))
   taken.sort((one, other) => one.digest.compare(other.digest))
   return [
-    ...released.map(({ organizationId, digest }) => ({ text: 'delete from user_ids where organization_id = $1 and digest = $2', values: [organizationId, digest] })),
+    // In a damaged database another customer may hold it.
+    ...released.map(({ organizationId, digest, customerId }) => (
+      { text: 'delete from user_ids where organization_id = $1 and digest = $2 and customer_id = $3', values: [organizationId, digest, customerId] })),
     ...insertRows('user_ids', taken)
   ]
 }

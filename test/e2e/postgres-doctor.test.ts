@@ -341,7 +341,8 @@ describe('is found and left, while all else is mended:', () => {
 })
 
 test('a userId that two have and nobody holds is given to the first, and the other one is left', async () => {
-  const { repair, sql, rows } = await openPatient()
+  const patient = await openPatient()
+  const { check, repair, sql, rows } = patient
   await sql(`update customers set rendering = replace(rendering, '"U-9"', '"U-900"'), user_id = 'U-900', folded_user_id = 'u-900' where id = 9;
     delete from user_ids where customer_id in (9, 900)`)
 
@@ -350,6 +351,9 @@ test('a userId that two have and nobody holds is given to the first, and the oth
     findings: [{ kind: 'userIdEntriesMissing', count: 2, ids: [9, 900], left: 0 }, { kind: 'userIds', count: 1, ids: [900], left: 1 }]
   })
   expect(await rows("select customer_id from user_ids where digest = sha256('U-900')")).toEqual([[[9]]])
+  // Giving the other one another userId takes nothing from the first.
+  await speakTo(await openServer(patient), caller).patch(900, { userId: 'U-901 too' })
+  expect(await check()).toEqual(healthy())
 })
 
 test('a server that holds customers in memory finds what was mended', async () => {
