@@ -19,6 +19,7 @@ import { repairCustomers } from './customer-repair.ts'
 import { DoctorSession } from './doctor-session.ts'
 import { doctorLockKey } from './lock-keys.ts'
 import { migrateDatabase, requireMigrated } from './migrate.ts'
+import { isConnectionError, sqlState } from './storage-error.ts'
 
 const sliceCustomers = 1_000
 /** Customers that are held at once, so that writers wait a little only. */
@@ -43,7 +44,9 @@ export async function checkDatabase({ url, name }: NamedDatabase, { repair, onPr
       return summarize([first, await examine(session, onProgress)])
     })
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError)) throw cannotBeUsed(error)
+    // Before anything could be looked at: the user or the database of the URL is another one.
+    if (isConnectionError(error) || /^(?:28|3D)/.test(sqlState(error))) throw cannotBeUsed(error)
+    if (!(error instanceof pg.DatabaseError)) throw error
     const remedy = error.code === insufficientPrivilege ? 'as the owner of the tables' : 'again'
     throw new OperatorError(`${name} cannot be checked to the end: ${error.message}. What was repaired stays repaired; run doctor ${remedy}.`, { cause: error })
   }

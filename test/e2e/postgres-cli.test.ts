@@ -58,7 +58,7 @@ test('a database that cannot be used ends a command with a sentence, without the
     'postgres://clientele_app:se/cret@127.0.0.1/d',
     'postgres://clientele_app:secret@127.0.0.1:port/d'
   ]
-  const commands = [['migrate'], ['key', 'list'], ['serve', '--port', '0']]
+  const commands = [['migrate'], ['key', 'list'], ['doctor', '--check'], ['serve', '--port', '0']]
   const ends = await Promise.all(urls.map(async (url, index) => {
     const args = commands[index % commands.length] ?? []
     const { status, stdout, stderr } = await runCli(args, { env: { CLIENTELE_DATABASE: url } })
