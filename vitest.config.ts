@@ -36,6 +36,8 @@ export default defineConfig({
     // add-on without taking the others with it.
     pool: 'forks',
     isolate: true,
+    // The processor that is left free by default waits for the others: many tests wait for a disk or for processes of their own.
+    maxWorkers: '100%',
     // Node loads our sources itself, as it does in production. Vite's loader is more forgiving:
     // it lets a test import a name from a CommonJS package that Node then refuses to find.
     experimental: { viteModuleRunner: false, nodeLoader: false },
