@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Child } from './child.ts'
 import { startChild } from './child.ts'
@@ -16,6 +17,7 @@ import { connectionCounts, Measurements } from './measurements.ts'
 import { machineTicks, privateMebibytes } from './proc.ts'
 import { run, say } from './program.ts'
 import { describeCells, describeTargets } from './report.ts'
+import type { Server } from './server.ts'
 import { startServer } from './server.ts'
 import type { WorkloadName } from './workload.ts'
 
@@ -29,6 +31,7 @@ const samplesPerCell = 1_000_000
 const readConnectionsBesideWriters = 8
 /** As many transactions as the server has at a time. */
 const directWriters = 4
+const indexSecondsMax = 120
 
 const usage = 'npm run bench -- [--customers N] [--seconds N] [--engine sqlite|postgres]'
 
@@ -117,6 +120,7 @@ async function bench({ customers, seconds, engine }: Settings, folder: string): 
   for (const [subject, workload] of workloadsOf) await driveWith(generator, subject, workload, 32, 0.5)
   await insertDirectly(64, 0.5)
   await driveWith(besideGenerator, 'clientele', 'get', 8, 0.5)
+  say(await untilIndexed(server, key) ? 'the index of searches is built' : 'the index of searches is still being built')
   say(`memory before the rounds: ${Math.round(privateMebibytes(server.pid))} MiB`)
 
   for (let round = 1; round <= rounds; round += 1) {
@@ -164,6 +168,21 @@ async function bench({ customers, seconds, engine }: Settings, folder: string): 
   say(`customers a commit, create at 64 connections: ${groups.join(', ')}`)
   say(`processor time taken by the hypervisor for others (steal): ${(stolen * 100).toFixed(1)} %; whole run ${since(started)}`)
   return true
+}
+
+/** Building the index of searches is work of the start, which no request should be charged for. */
+async function untilIndexed(server: Server, key: string): Promise<boolean> {
+  const ends = performance.now() + indexSecondsMax * 1000
+  while (performance.now() < ends) {
+    const response = await fetch(`${server.url}/v1/customers/search`, {
+      method: 'POST', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ filter: [{ field: 'name', operator: '~', value: 'nobody' }], limit: 1, explain: true })
+    })
+    const { explain } = await response.json() as { explain: { plan: string } }
+    if (explain.plan.startsWith('columns')) return true
+    await setTimeout(250)
+  }
+  return false
 }
 
 async function load(question: Load): Promise<Loaded> {
