@@ -74,10 +74,15 @@ export interface SearchDialect {
  */
 export function filterTerm(filter: Filter, dialect: SearchDialect, leftOut?: Filter): Sql {
   if (filter === leftOut) return sql`true`
-  // Said of rows: where a plan begins with "false", Citus does not find how the tables of the rest are joined.
-  if (constantOf(filter) === false) return sql`customers.id < 0`
+  // Said of rows: where a plan begins with "false", Citus does not find how the tables of the rest are joined. Where all must pass,
+  // the one that nobody passes says so itself, and the others are still there for the index that a plan begins with.
+  if (constantOf(filter) === false && !asksForAll(filter)) return sql`customers.id < 0`
   const term = positiveTerm(filter, dialect, leftOut)
   return filter.isNegated ? sql`((${term}) is not true)` : term
+}
+
+function asksForAll(filter: Filter): boolean {
+  return filter.type === 'group' && !filter.isNegated && (filter.comparison === 'AND' || filter.filters.length === 1)
 }
 
 /** What a filter says of everyone, whoever that is; only groups of nothing say something. */

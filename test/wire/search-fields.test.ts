@@ -179,6 +179,7 @@ test('POST /v1/customers/search 200: groups nest, and a negated one finds exactl
     [{ filter: [{ comparison: 'OR' }] }, everyone],
     [{ not: true }, []],
     [{ filter: [{ filter: [], not: true }, isNamed] }, []],
+    [{ filter: [{ field: 'email', operator: '=', value: 'ann@example.com' }, { filter: [], not: true }] }, []],
     // Beyond the first page the total is counted by itself.
     [{ filter: [{ filter: [], not: true }, { field: 'events.none', operator: '=', value: 0 }], offset: 1 }, []],
     [{ filter: [{ not: true, comparison: 'OR', filter: [{ filter: [] }, isNamed] }, { field: 'events.none', operator: '=', value: 0 }], offset: 1 }, []],
