@@ -92,8 +92,17 @@ export async function withClient<Answer>(url: string, use: (client: pg.Client) =
     await client.connect()
     return await use(client)
   } finally {
+    // A connection that broke is at its end already, and what broke it has failed the task.
     await client.end().catch(() => undefined)
   }
+}
+
+/**
+ * Ends something that is over: a transaction that failed or was only read in, a cursor, a lock of the session. When that fails the
+ * connection is broken or the server has ended it already, and there is nothing left to end; why it is over is the caller's to tell.
+ */
+export async function endQuietly(client: pg.ClientBase, text: string, values: readonly unknown[] = []): Promise<void> {
+  await client.query(text, [...values]).catch(() => undefined)
 }
 
 interface ServerFacts {

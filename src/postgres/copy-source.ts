@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
-import { checkServer, withClient } from './connection.ts'
+import { checkServer, endQuietly, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
 import { requireMigrated } from './migrate.ts'
 
@@ -70,7 +70,7 @@ export async function readMoment<Answer>(client: pg.ClientBase, name: string, us
   try {
     return await use(new PostgresSource(client, name))
   } finally {
-    await client.query('rollback').catch(() => undefined)
+    await endQuietly(client, 'rollback')
   }
 }
 
@@ -105,8 +105,7 @@ class PostgresSource implements CopySource {
         wanted = Math.max(1, Math.min(batchRowsMax, wanted * 2, fitting))
       }
     } finally {
-      // In a transaction that failed it is gone already.
-      await this.#client.query('close copied').catch(() => undefined)
+      await endQuietly(this.#client, 'close copied')
     }
   }
 

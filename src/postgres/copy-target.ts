@@ -5,7 +5,7 @@ import { copiedCustomer, unsound } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import { Catalog } from './catalog.ts'
 import { isDistributed, oneConnectionAMachine } from './citus.ts'
-import { withClient } from './connection.ts'
+import { endQuietly, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
 import type { NamedDatabase } from './copy-source.ts'
 import { databaseIdentity, readMoment, sequences } from './copy-source.ts'
@@ -111,7 +111,7 @@ class PostgresTarget implements CopyTarget {
       await change()
       await this.#rows('commit')
     } catch (error) {
-      await this.#client.query('rollback').catch(() => undefined)
+      await endQuietly(this.#client, 'rollback')
       throw error
     }
   }

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { OperatorError } from '../errors.ts'
 import { dropOldRows, inSequence, isDistributed, placeTables, requireCluster, shardCount } from './citus.ts'
-import { checkServer, withClient } from './connection.ts'
+import { checkServer, endQuietly, withClient } from './connection.ts'
 import { migrateDatabase, underSchemaLock } from './migrate.ts'
 import { isConflict } from './storage-error.ts'
 
@@ -54,7 +54,7 @@ async function placeAll(client: pg.ClientBase, shards: number | undefined): Prom
       await client.query('commit')
       return tables
     } catch (error) {
-      await client.query('rollback').catch(() => undefined)
+      await endQuietly(client, 'rollback')
       if (isConflict(error) && attempt < attemptsMax) continue
       if (!(error instanceof pg.DatabaseError)) throw error
       const detail = error.detail === undefined ? '' : ` (${error.detail})`

@@ -3,6 +3,7 @@ import type pg from 'pg'
 import { limits } from '../limits.ts'
 import { Catalog } from './catalog.ts'
 import { oneConnectionAMachine } from './citus.ts'
+import { endQuietly } from './connection.ts'
 import { isConflict, sqlState } from './storage-error.ts'
 
 /** Whatever the database is set to: a slice is short, but some questions are of a whole table. */
@@ -75,7 +76,7 @@ export class DoctorSession {
       await this.client.query('commit')
       return answer
     } catch (error) {
-      await this.client.query('rollback').catch(() => undefined)
+      await endQuietly(this.client, 'rollback')
       throw error
     }
   }

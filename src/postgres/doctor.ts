@@ -11,7 +11,7 @@ import { forgetInMemory, makePointers, missingPointers, removePointers, surplusP
 import { readAttributes, repairNames } from './check-names.ts'
 import { brokenIndexes, buildIndexes, lowSequences, raiseSequences, strayReferences } from './check-schema.ts'
 import { isDistributed } from './citus.ts'
-import { cannotBeUsed, checkServer, withClient } from './connection.ts'
+import { cannotBeUsed, checkServer, endQuietly, withClient } from './connection.ts'
 import type { NamedDatabase } from './copy-source.ts'
 import type { Checked, CustomerRow } from './customer-check.ts'
 import { checkCustomers, isWrong, reportCustomer, selectedColumns } from './customer-check.ts'
@@ -94,24 +94,29 @@ async function examineCustomers(
   }
 }
 
-/** In an order in which nothing is made from what is still wrong. */
-async function mend(session: DoctorSession, { customers, tally }: Examination, onProgress: OnProgress): Promise<void> {
+async function mend(session: DoctorSession, examination: Examination, onProgress: OnProgress): Promise<void> {
   const [lock] = await session.rows<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [doctorLockKey])
   // Two would each add what a count lacks.
   if (lock?.locked !== true) throw new OperatorError('Another doctor is mending this database. Wait for it, then run doctor again.')
   try {
-    await buildIndexes(session)
-    await raiseSequences(session)
-    if (tally !== undefined) await repairNames(session, tally)
-    await mendCustomers(session, { total: customers ?? 0, onProgress })
-    for await (const claims of surplusClaims(session)) await removeClaims(session, claims)
-    for await (const pointers of missingPointers(session)) await makePointers(session, pointers)
-    for await (const pointers of surplusPointers(session)) await removePointers(session, pointers)
-    await recount(session)
+    await mendEverything(session, examination, onProgress)
   } finally {
-    await session.change(async () => { await forgetInMemory(session) }).catch(() => undefined)
-    await session.rows('select pg_advisory_unlock($1)', [doctorLockKey]).catch(() => undefined)
+    // Also of what was mended before something failed. A failure of this is told: servers would go on answering from what they hold.
+    await session.change(async () => { await forgetInMemory(session) })
+    await endQuietly(session.client, 'select pg_advisory_unlock($1)', [doctorLockKey])
   }
+}
+
+/** In an order in which nothing is made from what is still wrong. */
+async function mendEverything(session: DoctorSession, { customers, tally }: Examination, onProgress: OnProgress): Promise<void> {
+  await buildIndexes(session)
+  await raiseSequences(session)
+  if (tally !== undefined) await repairNames(session, tally)
+  await mendCustomers(session, { total: customers ?? 0, onProgress })
+  for await (const claims of surplusClaims(session)) await removeClaims(session, claims)
+  for await (const pointers of missingPointers(session)) await makePointers(session, pointers)
+  for await (const pointers of surplusPointers(session)) await removePointers(session, pointers)
+  await recount(session)
 }
 
 async function mendCustomers(session: DoctorSession, { total, onProgress }: { total: number; onProgress: OnProgress }): Promise<void> {

@@ -3,7 +3,7 @@ import { OperatorError } from '../errors.ts'
 import type { Migration } from '../sql/migrations.ts'
 import { readMigrations } from '../sql/migrations.ts'
 import { inSequence, isDistributed, placeTables } from './citus.ts'
-import { checkServer, withClient } from './connection.ts'
+import { checkServer, endQuietly, withClient } from './connection.ts'
 import { sqlState } from './storage-error.ts'
 
 const migrationsFolder = new URL('migrations/', import.meta.url)
@@ -79,7 +79,7 @@ export async function underSchemaLock<Answer>(client: pg.ClientBase, task: () =>
   try {
     return await task()
   } finally {
-    await client.query('select pg_advisory_unlock($1)', [lockKey]).catch(() => undefined)
+    await endQuietly(client, 'select pg_advisory_unlock($1)', [lockKey])
   }
 }
 
@@ -105,7 +105,7 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
     if (await isDistributed(client)) await placeTables(client)
     await client.query('commit')
   } catch (error) {
-    await client.query('rollback').catch(() => undefined)
+    await endQuietly(client, 'rollback')
     if (sqlState(error) === '42501') {
       throw new OperatorError(`The database user may not run the migration ${name}: ${error instanceof Error ? error.message : ''}. Run npx clientele migrate as the owner of the database.`, { cause: error })
     }
