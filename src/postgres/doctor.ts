@@ -101,9 +101,19 @@ async function mend(session: DoctorSession, examination: Examination, onProgress
   try {
     await mendEverything(session, examination, onProgress)
   } finally {
-    // Also of what was mended before something failed. A failure of this is told: servers would go on answering from what they hold.
-    await session.change(async () => { await forgetInMemory(session) })
+    // Also of what was mended before something failed.
+    await tellServers(session)
     await endQuietly(session.client, 'select pg_advisory_unlock($1)', [doctorLockKey])
+  }
+}
+
+/** A later doctor finds nothing wrong and has nothing to tell, so a failure of this has to be known. */
+async function tellServers(session: DoctorSession): Promise<void> {
+  try {
+    await session.change(async () => { await forgetInMemory(session) })
+  } catch (error) {
+    throw new OperatorError(
+      `What was repaired stays repaired, but running servers could not be told: ${error instanceof Error ? error.message : String(error)}. Restart them, or their searches may not show it.`, { cause: error })
   }
 }
 

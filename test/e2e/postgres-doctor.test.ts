@@ -421,3 +421,15 @@ test('a check refuses a database of an older version; a repair refuses another o
   await expect(check()).rejects.toThrow(new OperatorError('The database has an older schema. Bring it up to date first: npx clientele migrate'))
   expect(await repair()).toEqual(healthy())
 })
+
+test('a repair of which servers could not be told is no success', async () => {
+  const { repair, sql } = await openPatient()
+  await sql(`delete from customer_attributes where customer_id = 1;
+    create function refuse() returns trigger language plpgsql as $$ begin raise exception 'purges cannot be written'; end $$;
+    create trigger refused before update on purges execute function refuse()`)
+
+  await expect(repair()).rejects.toThrow(new OperatorError(
+    'What was repaired stays repaired, but running servers could not be told: purges cannot be written. Restart them, or their searches may not show it.'))
+  await sql('drop trigger refused on purges')
+  expect((await repair()).findings).toEqual([])
+})
