@@ -13,6 +13,12 @@ async function startTwo(): Promise<WireServer & { foreignAsk: Ask }> {
   return { ...server, foreignAsk }
 }
 
+/** A cursor holds the moment of its page, which is another a second later. */
+function withoutMoment({ status, body }: Exchange): Exchange {
+  const { meta, ...page } = body as { meta: { cursor: string | null } }
+  return { status, body: { ...page, meta: { ...meta, cursor: meta.cursor === null ? null : 'issued' } } }
+}
+
 const operations = [
   ['GET', '/v1/customers', undefined], ['GET', '/v1/customers/1', undefined], ['POST', '/v1/customers/search', {}],
   ['POST', '/v1/customers', { name: 'new' }], ['PUT', '/v1/customers/1', { name: 'new' }], ['PATCH', '/v1/customers/1', { name: 'new' }],
@@ -95,10 +101,10 @@ test('GET /v1/customers and POST /v1/customers/search 200: find and count nobody
     { field: 'customers.firstSeen', operator: '>', value: 0 }, { field: 'customers.createdAt', operator: '>', value: 0 }
   ]
   const questions = [{}, ...filters.map((filter) => ({ filter: [filter] })), { comparison: 'OR', filter: filters }, { comparison: 'OR', filter: filters.slice(0, 2) }]
-  const answers = async (asker: Ask): Promise<Exchange[]> => await Promise.all([
+  const answers = async (asker: Ask): Promise<Exchange[]> => (await Promise.all([
     asker('GET', '/v1/customers'), asker('GET', '/v1/customers?sort=lastSeen&order=desc&limit=1'),
     ...questions.map(async (question) => await asker('POST', '/v1/customers/search', question))
-  ])
+  ])).map(withoutMoment)
 
   expect(await answers(foreignAsk)).toEqual((await answers(ask)).map(({ body }) => page([], { limit: (body as { meta: { limit: number } }).meta.limit })))
   const ownAnswers = await answers(ask)
