@@ -1,3 +1,5 @@
+import type { UnixSeconds } from './clock.ts'
+import type { CustomerEvent } from './contract/event.ts'
 import type { Tag } from './contract/tag.ts'
 import type { Customer } from './customer.ts'
 
@@ -12,9 +14,17 @@ export type RecordedFields = { [field in keyof Customer]?: field extends 'tags' 
 export type Change =
   | { readonly kind: 'customer.created'; readonly customerId: number; readonly before: null; readonly after: RecordedFields }
   | { readonly kind: 'customer.updated'; readonly customerId: number; readonly before: RecordedFields; readonly after: RecordedFields }
-  | { readonly kind: 'customer.deleted'; readonly customerId: number; readonly before: RecordedFields; readonly after: null }
+  /** With the time of its creation, which a restoration gives back. */
+  | { readonly kind: 'customer.deleted'; readonly customerId: number; readonly before: RecordedFields & { readonly createdAt?: UnixSeconds }; readonly after: null }
+  | { readonly kind: 'customer.restored'; readonly customerId: number; readonly before: null; readonly after: RecordedFields }
   | { readonly kind: 'event.recorded'; readonly customerId: number; readonly before: null; readonly after: { readonly event: number } }
+  | { readonly kind: 'event.deleted'; readonly customerId: number; readonly before: DeletedEvent; readonly after: null }
   | { readonly kind: 'tag.updated'; readonly customerId: null; readonly before: Tag; readonly after: Tag }
+
+/** Enough to record the event again. */
+export interface DeletedEvent extends Pick<CustomerEvent, 'name' | 'data' | 'createdAt'> {
+  readonly event: number
+}
 
 /** A change that leaves a customer there. */
 export type KeptChange = Extract<Change, { kind: 'customer.created' | 'customer.updated' }>

@@ -1,0 +1,141 @@
+import type { Caller } from './api-key.ts'
+import type { FeedPosition } from './change-store.ts'
+import type { UnixSeconds } from './clock.ts'
+
+export type WebhookFormat = 'helpcrunch' | 'standard'
+
+/** Why a webhook is not delivered to: somebody asked for it, the receiver answered 410, or nothing has arrived for too long. */
+export type PauseReason = 'asked' | 'gone' | 'failing'
+
+export interface Webhook {
+  readonly id: number
+  readonly organizationId: number
+  readonly url: string
+  readonly format: WebhookFormat
+  /** What is wanted: kinds of changes, or events of HelpCrunch. */
+  readonly events: readonly string[]
+  /** The filter of a search body, as JSON text, that the customer must pass; null: any customer, and what is of none. */
+  readonly filter: string | null
+  readonly pauseReason: PauseReason | null
+  readonly pausedAt: UnixSeconds | null
+  /** Of the last delivery that arrived. */
+  readonly succeededAt: UnixSeconds | null
+  /** Of the first attempt that failed since then. */
+  readonly failingSince: UnixSeconds | null
+  readonly createdAt: UnixSeconds
+  readonly updatedAt: UnixSeconds
+}
+
+/** Encrypted; only src/webhooks/ can read it. */
+export type SealedSecret = string
+
+export interface WebhookSecrets {
+  readonly secret: SealedSecret
+  /** The one before the last rotation. */
+  readonly previousSecret: SealedSecret | null
+  readonly previousUntil: UnixSeconds | null
+}
+
+export type WebhookDraft = Pick<Webhook, 'url' | 'format' | 'events' | 'filter'> & WebhookSecrets
+
+export type WebhookPatch = Partial<Pick<Webhook, 'url' | 'events' | 'filter' | 'pauseReason'> & WebhookSecrets>
+
+/** One thing to be told: a change may say several in the format of HelpCrunch. */
+export interface MessageKey {
+  readonly changeId: number
+  /** From 0, in the order in which they are told. */
+  readonly part: number
+}
+
+export type DeliveryStatus = 'delivered' | 'retrying' | 'failed'
+
+/** What became of a message, from its first attempt on. */
+export interface Delivery extends MessageKey {
+  /** A UUID, the same at each attempt, made from webhook, change and part. */
+  readonly id: string
+  readonly customerId: number | null
+  readonly event: string
+  readonly status: DeliveryStatus
+  readonly attempts: number
+  readonly firstAttemptAt: UnixSeconds
+  readonly lastAttemptAt: UnixSeconds
+  /** Null unless it is being retried, or replayed. */
+  readonly nextAttemptAt: UnixSeconds | null
+  /** Null when there was no answer: `error` says why. */
+  readonly responseStatus: number | null
+  /** Its first 4 KiB. */
+  readonly responseText: string | null
+  readonly error: string | null
+  readonly durationMs: number
+  /** Whether it is tried again because somebody asked, and holds up nobody. */
+  readonly isReplay: boolean
+}
+
+/** A customer whose next message has not arrived yet. Until it has, or has failed for good, those behind it wait. */
+export interface HeldCustomer {
+  /** 0 for what is of no single customer. */
+  readonly customerId: number
+  readonly next: MessageKey
+  readonly attempts: number
+  readonly nextAttemptAt: UnixSeconds
+  /** The newest change of the customer that the webhook's position has passed. */
+  readonly lastChangeId: number
+}
+
+/** A webhook that this process may deliver for, for now. */
+export interface ClaimedWebhook {
+  readonly webhook: Webhook
+  readonly secrets: WebhookSecrets
+  /** Everything up to it is settled, but for customers held. */
+  readonly position: FeedPosition
+}
+
+/** What has been settled since the last time; kept in one transaction. */
+export interface DeliveryProgress {
+  readonly position: FeedPosition
+  readonly deliveries: readonly Delivery[]
+  readonly held: readonly HeldCustomer[]
+  /** Customers no longer held. */
+  readonly released: readonly number[]
+  readonly succeededAt: UnixSeconds | null
+  readonly failingSince: UnixSeconds | null
+  readonly pauseReason: Exclude<PauseReason, 'asked'> | null
+}
+
+export interface DeliveryPage {
+  /** Newest first by first attempt, behind this one. */
+  readonly before: { readonly firstAttemptAt: UnixSeconds; readonly id: string } | null
+  readonly status: DeliveryStatus | null
+  readonly limit: number
+}
+
+/** What an engine keeps for webhooks. What names an organization sees nothing of another one. */
+export interface WebhookStore {
+  /** Starts at the end of the feed. `conflict` beyond limits.webhooksMax. */
+  createWebhook(caller: Caller, draft: WebhookDraft): Promise<Webhook>
+  webhooks(organizationId: number): Promise<Webhook[]>
+  findWebhook(organizationId: number, id: number): Promise<(Webhook & { readonly secrets: WebhookSecrets }) | undefined>
+  /** Undefined when there is none. */
+  updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<Webhook | undefined>
+  deleteWebhook(caller: Caller, id: number): Promise<boolean>
+
+  deliveries(organizationId: number, webhookId: number, page: DeliveryPage): Promise<Delivery[]>
+  findDelivery(organizationId: number, webhookId: number, id: string): Promise<Delivery | undefined>
+  /** Has failed deliveries tried again: one, or all whose last attempt was at `since` or later. Answers how many. */
+  replayDeliveries(caller: Caller, webhookId: number, which: { readonly id: string } | { readonly since: UnixSeconds }): Promise<number>
+
+  /**
+   * Claims webhooks, not paused, that nobody else holds, for `seconds` from now, and renews the claims of this worker; answers all
+   * that it holds now, as they are configured now. A claim that ran out is lost to whoever claims next.
+   */
+  claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]>
+  heldCustomers(webhookId: number): Promise<HeldCustomer[]>
+  /** Replays that are due. */
+  dueReplays(webhookId: number, limit: number): Promise<Delivery[]>
+  /** False, and nothing is kept, when the worker does not hold the webhook any more. */
+  keepProgress(worker: string, webhookId: number, progress: DeliveryProgress): Promise<boolean>
+  /** So that others need not wait for the claims to run out. */
+  releaseWebhooks(worker: string): Promise<void>
+  /** Forgets deliveries whose last attempt was before `before`, but for those being retried. Answers how many. */
+  purgeDeliveries(before: UnixSeconds): Promise<number>
+}
