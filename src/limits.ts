@@ -27,6 +27,9 @@ export const limits = {
   pageCustomersMax: 100,
   /** With a cursor. */
   walkCustomersMax: 1_000,
+  /** Of the lists of our own routes. */
+  listItemsDefault: 100,
+  listItemsMax: 1_000,
   /** Filters of a search in all its groups; and likewise groups. */
   searchFiltersMax: 50,
   searchGroupLevelsMax: 5,

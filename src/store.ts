@@ -98,6 +98,8 @@ export interface Store {
   attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>>
   /** What searches of an organization are read against. */
   searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>>
+  /** What cursors are signed with. */
+  cursorSecret(): Promise<Uint8Array>
 
   createOrganization(name: string): Promise<Organization>
   organizations(): Promise<Organization[]>

@@ -135,9 +135,12 @@ export class PostgresStore implements Store {
     return await this.#read(async () => {
       const { rows: [seen] } = await this.#pool.query<NamesSeen>(`select ${selectNamesSeen}`)
       await this.#catalog.refresh(this.#pool, seen)
-      this.#cursorSecret ??= await this.#readCursorSecret()
-      return { organizationId, attributes: this.#catalog.of(organizationId).attributeTypes, cursorSecret: this.#cursorSecret }
+      return { organizationId, attributes: this.#catalog.of(organizationId).attributeTypes, cursorSecret: await this.#readCursorSecret() }
     })
+  }
+
+  async cursorSecret(): Promise<Uint8Array> {
+    return await this.#read(async () => await this.#readCursorSecret())
   }
 
   async createOrganization(name: string): Promise<Organization> {
@@ -224,8 +227,10 @@ export class PostgresStore implements Store {
   }
 
   async #readCursorSecret(): Promise<Uint8Array> {
+    if (this.#cursorSecret !== undefined) return this.#cursorSecret
     const { rows: [secret] } = await this.#pool.query<{ value: Buffer }>("select value from secrets where name = 'cursor'")
     if (secret === undefined) throw new Error('The database has no secret for cursors')
+    this.#cursorSecret = secret.value
     return secret.value
   }
 

@@ -96,6 +96,10 @@ export class SqliteStore implements Store {
     return this.#read((reader) => ({ organizationId, attributes: reader.attributes(organizationId), cursorSecret: reader.cursorSecret() }))
   }
 
+  async cursorSecret(): Promise<Uint8Array> {
+    return this.#read((reader) => reader.cursorSecret())
+  }
+
   async createOrganization(name: string): Promise<Organization> {
     return await this.#write({ type: 'createOrganization', name })
   }
