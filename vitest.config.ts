@@ -4,7 +4,7 @@ import { selectedEngines } from './test/engine-names.ts'
 import { TallyReporter } from './test/tally-reporter.ts'
 
 // Of the properties some are of rules, or of SQLite alone.
-const properties = 'test/property/!(drafts|sql|sqlite-plans|postgres-reader).test.ts'
+const properties = 'test/property/!(drafts|match|sql|sqlite-plans|postgres-reader).test.ts'
 /** Run on every engine, each of which is a project. */
 const onEngines = ['test/conformance/**/*.test.ts', 'test/wire/**/*.test.ts', properties]
 /** Run on SQLite and on PostgreSQL, by processes of their own. */

@@ -109,13 +109,44 @@ export interface DeliveryPage {
   readonly limit: number
 }
 
+/** What came of one sending. */
+export interface SendOutcome {
+  /** Null when there was no answer: `error` says why. */
+  readonly status: number | null
+  /** Its first 4 KiB, without U+0000. */
+  readonly text: string | null
+  readonly error: string | null
+  readonly durationMs: number
+}
+
+/** A request as a webhook's receiver gets it, but for its signature and what each attempt has of its own. */
+export interface WebhookRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
+
+/** What the routes of webhooks ask of src/webhooks/, which they do not know. */
+export interface WebhookRoom {
+  /** Whether webhooks may lead to this machine and its networks, and without TLS: see `targetFault`. */
+  readonly allowsPrivate: boolean
+  /** A new secret as its owner is shown it, this once, and as it is kept. Fails with `unavailable` where there is no key to seal it with. */
+  newSecret(format: WebhookFormat): Promise<{ readonly secret: string; readonly sealed: SealedSecret }>
+  /** Sends a ping, now, paused or not. */
+  ping(webhook: Webhook, secrets: WebhookSecrets): Promise<SendOutcome>
+  /** What was or is to be sent for a delivery; null when its change is no longer kept, or says nothing now. */
+  requestOf(webhook: Webhook, delivery: Delivery): Promise<WebhookRequest | null>
+  /** To be called after each change of webhooks and each replay, so that what this process delivers follows at once. */
+  changed(): void
+}
+
 /** What an engine keeps for webhooks. What names an organization sees nothing of another one. */
 export interface WebhookStore {
   /** Starts at the end of the feed. `conflict` beyond limits.webhooksMax. */
   createWebhook(caller: Caller, draft: WebhookDraft): Promise<Webhook>
   webhooks(organizationId: number): Promise<Webhook[]>
   findWebhook(organizationId: number, id: number): Promise<(Webhook & { readonly secrets: WebhookSecrets }) | undefined>
-  /** Undefined when there is none. */
+  /** Undefined when there is none. Going on after a pause forgets since when nothing arrived. */
   updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<Webhook | undefined>
   deleteWebhook(caller: Caller, id: number): Promise<boolean>
 
@@ -132,7 +163,10 @@ export interface WebhookStore {
   heldCustomers(webhookId: number): Promise<HeldCustomer[]>
   /** Replays that are due. */
   dueReplays(webhookId: number, limit: number): Promise<Delivery[]>
-  /** False, and nothing is kept, when the worker does not hold the webhook any more. */
+  /**
+   * False, and nothing is kept, when the worker does not hold the webhook any more. A delivery that is there keeps its
+   * `firstAttemptAt`; `succeededAt` and `failingSince` are as they are to be from now on.
+   */
   keepProgress(worker: string, webhookId: number, progress: DeliveryProgress): Promise<boolean>
   /** So that others need not wait for the claims to run out. */
   releaseWebhooks(worker: string): Promise<void>

@@ -17,7 +17,7 @@ const importTable: Readonly<Record<string, Room>> = {
   contract: { rooms: [], packages: ['typebox'], node: [] },
   domain: {
     rooms: ['contract'],
-    packages: ['color-name', 'fastest-levenshtein', 'jsonc-parser'],
+    packages: ['color-name', 'fastest-levenshtein', 'ipaddr.js', 'jsonc-parser'],
     node: ['node:crypto', 'node:assert']
   },
   sql: { rooms: ['domain', 'contract'], packages: ['sql-template-tag'], node: ['node:fs'] },
@@ -38,7 +38,7 @@ const importTable: Readonly<Record<string, Room>> = {
     packages: ['fastify', '@fastify/*', 'prom-client', 'pino', 'typebox'],
     node: 'all'
   },
-  webhooks: { rooms: ['domain', 'contract'], packages: [], node: 'all' },
+  webhooks: { rooms: ['domain', 'contract'], packages: ['undici'], node: 'all' },
   transfer: { rooms: ['domain', 'contract'], packages: [], node: 'all' }
 }
 // The bounds import nothing themselves, and the contract shows them: written once, they cannot differ.
