@@ -112,7 +112,7 @@ function rowsFrom(database: Database): (sample: number, id: number) => CustomerR
   return (sample, id) => {
     const { command } = parseCreate(sampleDraft(sample), { attributes: new Map(), strictAttributes: false })
     const now = systemClock()
-    const [decision] = decide(command, new Map(), { now, newId: id, userIdHolders: new Map(), tagColors, attributeTypes: new Map() })
+    const [decision] = decide(command, new Map(), { now, newId: id, userIdHolders: new Map(), tagColors, attributeTypes: new Map(), stored: new Map(), tagsVersion: 0 })
     if (decision === undefined || !('after' in decision) || decision.after === null) throw new Error('A create made no customer')
     const customer = decision.after
     const itsTagIds = customer.tags.map(({ name }) => known(tagIds, name))

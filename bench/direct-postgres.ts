@@ -124,14 +124,14 @@ async function rowsFrom(connections: pg.Pool): Promise<(group: readonly { sample
     const now = systemClock()
     const customers = group.map(({ sample, id }) => {
       const { command } = parseCreate(sampleDraft(sample), { attributes: new Map(), strictAttributes: false })
-      const [decision] = decide(command, new Map(), { now, newId: id, userIdHolders: new Map(), tagColors, attributeTypes: new Map() })
+      const [decision] = decide(command, new Map(), { now, newId: id, userIdHolders: new Map(), tagColors, attributeTypes: new Map(), stored: new Map(), tagsVersion: 0 })
       if (decision === undefined || !('after' in decision) || decision.after === null) throw new Error('A create made no customer')
       return decision.after
     })
     return [
       ...insertRows('user_ids', customers.map(({ id, userId }) => ({ organization_id: organizationId, digest: digestOf(userId ?? ''), customer_id: id }))),
       ...insertRows('customers', customers.map((customer) => customerRow(customer.id, {
-        organizationId, before: undefined, customer, rendering: renderCustomer(customer), tagVersion: 0, createdAt: now, updatedAt: now
+        organizationId, before: undefined, customer, rendering: renderCustomer(customer), tagVersion: 0, version: 0, createdAt: now, updatedAt: now
       }, customer.tags.map(({ name }) => known(tagIds, name))))),
       ...insertRows('customer_attributes', customers.flatMap(({ id, customData }) => [...customData].map(([name, value]) => attributeRow(id, known(attributeIds, name), value)))),
       ...insertRows('changes', customers.map(({ id }) => ({

@@ -16,18 +16,27 @@ export type Command =
   | { readonly type: 'create'; readonly draft: CustomerPatch; readonly strictAttributes: boolean }
   | UpdateCommand
   | { readonly type: 'batch'; readonly items: readonly BatchItem[]; readonly strictAttributes: boolean }
-  | { readonly type: 'tag'; readonly id: number; readonly tags: readonly TagDraft[] }
-  | { readonly type: 'untag'; readonly id: number; readonly names: readonly string[] }
-  | { readonly type: 'delete'; readonly id: number }
+  | TagsCommand
+  | { readonly type: 'delete'; readonly id: number } & Conditional
   | RecordEventCommand
 
+export interface Conditional {
+  /** Versions of the customer for which this is meant; it is refused for any other. Absent: for whichever. */
+  readonly ifVersion?: readonly number[]
+}
+
 /** `patch` changes the keys given; `replace` also clears what PUT clears by omission. */
-export interface UpdateCommand {
+export interface UpdateCommand extends Conditional {
   readonly type: 'patch' | 'replace'
   readonly id: number
   readonly patch: CustomerPatch
   readonly strictAttributes: boolean
 }
+
+export type TagsCommand = Conditional & (
+  | { readonly type: 'tag'; readonly id: number; readonly tags: readonly TagDraft[] }
+  | { readonly type: 'untag'; readonly id: number; readonly names: readonly string[] }
+)
 
 export interface BatchItem {
   readonly id: number
@@ -84,7 +93,7 @@ export function parseCreate(body: unknown, options: ParseOptions): Parsed<Comman
 
 export function parseUpdate(
   body: unknown, { type, id, ...options }: ParseOptions & Pick<UpdateCommand, 'type' | 'id'>
-): Parsed<Command> {
+): Parsed<UpdateCommand> {
   const { patch, ignored } = parsePatch(body, { ...options, creates: false })
   return { command: { type, id, patch, strictAttributes: options.strictAttributes }, ignored }
 }
@@ -138,7 +147,7 @@ function findAttributeFaults(
 
 const tagsBodyKeys: ReadonlySet<string> = new Set(['tags'])
 
-export function parseTags(body: unknown, { type, id }: { type: 'tag' | 'untag'; id: number }): Parsed<Command> {
+export function parseTags(body: unknown, { type, id }: { type: 'tag' | 'untag'; id: number }): Parsed<TagsCommand> {
   const findings = new Findings()
   const object = readBodyObject(body)
   findings.ignoreUnknown(object, tagsBodyKeys, '')
@@ -146,7 +155,7 @@ export function parseTags(body: unknown, { type, id }: { type: 'tag' | 'untag'; 
     ? findings.fault('tags', blank)
     : readTags(findings, 'tags', object.tags)
   findings.throwIfAny()
-  const command: Command = type === 'tag'
+  const command: TagsCommand = type === 'tag'
     ? { type, id, tags: tags ?? [] }
     : { type, id, names: (tags ?? []).map(({ name }) => name) }
   return { command, ignored: findings.ignored }

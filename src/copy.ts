@@ -16,7 +16,7 @@ export interface CopiedRows {
     readonly id: number; readonly organizationId: number; readonly createdAt: UnixSeconds; readonly updatedAt: UnixSeconds
     /** Comma-separated, in order of attachment. */
     readonly tagIds: string
-    readonly tagVersion: number; readonly rendering: string
+    readonly tagVersion: number; readonly rendering: string; readonly version: number
   }
   readonly events: {
     readonly id: number
@@ -40,7 +40,7 @@ const columns: { readonly [Table in CopiedTable]: readonly (keyof CopiedRows[Tab
   organizations: ['id', 'name', 'createdAt'],
   tags: ['id', 'organizationId', 'name', 'color', 'version', 'isRecolored'],
   attributes: ['id', 'organizationId', 'name', 'type'],
-  customers: ['id', 'organizationId', 'createdAt', 'updatedAt', 'tagIds', 'tagVersion', 'rendering'],
+  customers: ['id', 'organizationId', 'createdAt', 'updatedAt', 'tagIds', 'tagVersion', 'rendering', 'version'],
   events: ['id', 'organizationId', 'customerId', 'name', 'data', 'createdAt'],
   changes: ['id', 'organizationId', 'customerId', 'kind', 'at', 'keyId', 'requestId', 'before', 'after'],
   // Last, so that a copy that is not finished lets nobody in.

@@ -3,12 +3,18 @@ import type { Device, Customer as RenderedCustomer } from './contract/customer.t
 import type { Tag } from './contract/tag.ts'
 import type { CustomData } from './custom-data.ts'
 import { renderCustomData } from './custom-data.ts'
+import type { Revision } from './revision.ts'
 
 /** A customer as the rules know it: that of the contract, with its custom data in order. */
 export type Customer = Omit<RenderedCustomer, 'customData'> & { readonly customData: CustomData }
 
 /** A customer as JSON text, byte for byte as it is answered. */
 export type CustomerJson = string
+
+/** A customer as it is answered, and of which revision that is. */
+export interface RevisedCustomer extends Revision {
+  readonly json: CustomerJson
+}
 
 /** Keys in the order that every customer is built in, which is that of the contract. */
 export function renderCustomer(customer: Customer): CustomerJson {

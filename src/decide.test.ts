@@ -11,7 +11,7 @@ import { limits } from './limits.ts'
 import { defaultColor } from './tag-color.ts'
 
 const context: DecisionContext = {
-  now: 1_700_000_000, newId: 7, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map()
+  now: 1_700_000_000, newId: 7, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map(), stored: new Map(), tagsVersion: 0
 }
 
 function customer(id: number, fields: Partial<Customer> = {}): Customer {

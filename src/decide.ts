@@ -10,10 +10,16 @@ import type { CustomerPatch } from './customer-patch.ts'
 import type { Customer } from './customer.ts'
 import { emptyCustomer, keepDevice } from './customer.ts'
 import type { Fault } from './errors.ts'
-import { customerNotFound, invalidRequest, userIdTaken } from './errors.ts'
+import { customerNotFound, invalidRequest, preconditionFailed, userIdTaken } from './errors.ts'
 import { limits } from './limits.ts'
 import { attachTags, colorTags, detachTags, replaceTags } from './tag.ts'
 import { join } from './untrusted.ts'
+
+/** What is kept of a customer that no answer shows. */
+export interface StoredVersion {
+  readonly version: number
+  readonly createdAt: UnixSeconds
+}
 
 /** What a rule needs to know besides the customers themselves. */
 export interface DecisionContext {
@@ -26,6 +32,10 @@ export interface DecisionContext {
   readonly tagColors: ReadonlyMap<string, string>
   /** Type by name, of every attribute of the organization that the command names. */
   readonly attributeTypes: ReadonlyMap<string, AttributeType>
+  /** Of each customer in `before`. */
+  readonly stored: ReadonlyMap<number, StoredVersion>
+  /** The version of the organization's tags. */
+  readonly tagsVersion: number
 }
 
 /**
@@ -42,6 +52,12 @@ export type Decision =
  * in order. A tag named in an `after` that the organization lacks is to be made, likewise an attribute.
  */
 export function decide(command: Command, before: ReadonlyMap<number, Customer>, context: DecisionContext): Decision[] {
+  const decisions = decideAnyVersion(command, before, context)
+  if ('ifVersion' in command) refuseOtherVersion(command, context)
+  return decisions
+}
+
+function decideAnyVersion(command: Command, before: ReadonlyMap<number, Customer>, context: DecisionContext): Decision[] {
   switch (command.type) {
     case 'create': return create(command.draft, { ...context, strictAttributes: command.strictAttributes })
     case 'patch': case 'replace': {
@@ -117,6 +133,12 @@ function recordEvent(command: RecordEventCommand, customer: Customer, { newId, n
   const { name, data, createdAt } = command
   const event = { id: newId, name, data, createdAt: String(createdAt ?? now), customer: customer.id }
   return [{ after: null, change: { kind: 'event.recorded', customerId: customer.id, before: null, after: { event: newId } }, event }]
+}
+
+/** Only now: what would be refused anyway is refused for what it is. */
+function refuseOtherVersion({ id, ifVersion }: { id: number; ifVersion?: readonly number[] }, { stored, tagsVersion }: DecisionContext): void {
+  const version = stored.get(id)?.version ?? 0
+  if (ifVersion !== undefined && !ifVersion.includes(version)) throw preconditionFailed({ version, tagsVersion })
 }
 
 function existing(customers: ReadonlyMap<number, Customer>, id: number, path = ''): Customer {

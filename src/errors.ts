@@ -1,4 +1,5 @@
 import { limits } from './limits.ts'
+import type { Revision } from './revision.ts'
 
 /** Every error code, spelled as on the wire. Each has a section in docs/errors.md. */
 export const errorCodes = [
@@ -20,6 +21,8 @@ interface ApiErrorOptions {
   readonly existingId?: number
   /** With `invalid_userId_value`, in a batch: where the taken userId stands. */
   readonly path?: string
+  /** With `precondition_failed`: what the customer is at. */
+  readonly revision?: Revision
   /** After how many seconds it is worth trying again. */
   readonly retryAfterSeconds?: number
   readonly cause?: unknown
@@ -31,6 +34,7 @@ export class ApiError extends Error {
   readonly faults: readonly Fault[]
   readonly existingId: number | undefined
   readonly path: string | undefined
+  readonly revision: Revision | undefined
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
@@ -40,6 +44,7 @@ export class ApiError extends Error {
     this.faults = options.faults ?? []
     this.existingId = options.existingId
     this.path = options.path
+    this.revision = options.revision
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
@@ -58,6 +63,10 @@ export function userIdTaken(existingId: number, path?: string): ApiError {
   return new ApiError('invalid_userId_value', 'userId value is invalid', {
     existingId, ...(path === undefined ? {} : { path })
   })
+}
+
+export function preconditionFailed(revision: Revision): ApiError {
+  return new ApiError('precondition_failed', 'The customer has changed since. Get it again, and decide anew what to change; its ETag of now is in the answer.', { revision })
 }
 
 /** A failure that whoever runs the server can mend; its message says what is wrong and what to do. */

@@ -3,7 +3,7 @@ import type { UnixSeconds } from './clock.ts'
 import type { Command } from './command.ts'
 import type { CustomerEvent } from './contract/event.ts'
 import type { AttributeType } from './custom-data.ts'
-import type { CustomerJson } from './customer.ts'
+import type { RevisedCustomer } from './customer.ts'
 import type { SearchContext } from './parse-search.ts'
 import type { CustomerSearch, Position } from './search.ts'
 
@@ -16,7 +16,7 @@ export interface Organization {
 
 /** What an acknowledged command left: customers as they are then, in the order the command names them. */
 export interface Written {
-  readonly customers: readonly CustomerJson[]
+  readonly customers: readonly RevisedCustomer[]
   readonly events: readonly CustomerEvent[]
 }
 
@@ -92,7 +92,7 @@ export type IndexLossListener = (loss: { readonly cause: unknown; readonly retry
 export interface Store {
   /** One transaction: loads what the command names, decides, keeps the result and appends the changes. */
   write(caller: Caller, command: Command): Promise<Written>
-  find(organizationId: number, id: number): Promise<CustomerJson | undefined>
+  find(organizationId: number, id: number): Promise<RevisedCustomer | undefined>
   /** Each key gets its share of what searches may take; `unavailable` beyond it, and when one takes too long. */
   search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage>
   attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>>

@@ -5,6 +5,7 @@ import { parseBatch, parseCreate, parseTags, parseUpdate } from '../command.ts'
 import { systemClock } from '../clock.ts'
 import { ListQuery, searchTables } from '../contract/search.ts'
 import { issueCursor } from '../cursor.ts'
+import type { RevisedCustomer } from '../customer.ts'
 import { customerNotFound } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { ParsedSearch, SearchContext } from '../parse-search.ts'
@@ -12,6 +13,7 @@ import { parseList, parseSearch } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
+import { entityTag, isNotModified, sendNotModified, versionCondition } from './conditional.ts'
 import { presentCustomer, presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
@@ -22,7 +24,7 @@ const tags = ['customers']
 
 /** Operations 1 to 9 of the contract. */
 export function customerRoutes(server: FastifyInstance, { store, settings }: { store: Store; settings: HttpSettings }): void {
-  const present = (customer: string): string => presentCustomer(customer, settings.timestamps)
+  const present = ({ json }: RevisedCustomer): string => presentCustomer(json, settings.timestamps)
 
   server.get('/customers/:id', {
     schema: { operationId: 'getCustomer', summary: 'Get a customer', tags, params, response: responses(200, 'Customer', [404]) }
@@ -32,7 +34,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     const id = customerId(request)
     const customer = id === undefined ? undefined : await store.find(organizationId, id)
     if (customer === undefined) throw customerNotFound()
-    return sendJson(reply, present(customer))
+    if (isNotModified(request, customer)) return sendNotModified(reply.header('ETag', entityTag(customer)))
+    return sendCustomer(reply, customer)
   })
 
   server.get('/customers', {
@@ -69,7 +72,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     }
   }, async (request, reply) => {
     const [customer] = await write(request, reply, parseCreate(jsonBody(request), await parseOptions(request)))
-    return sendJson(reply.code(201), present(customer))
+    return sendCustomer(reply.code(201), customer)
   })
 
   server.put('/customers/:id', {
@@ -108,8 +111,9 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
       url: '/customers/:id/tags',
       schema: { operationId, summary, tags, params, body: ref('TagsDraft'), response: responses(200, 'Customer', [...bodyFailures, 404]) },
       handler: async (request, reply) => {
-        const [customer] = await write(request, reply, parseTags(jsonBody(request), { type, id: customerId(request) ?? noCustomer }))
-        return sendJson(reply, present(customer))
+        const parsed = parseTags(jsonBody(request), { type, id: customerId(request) ?? noCustomer })
+        const [customer] = await write(request, reply, { ...parsed, command: { ...parsed.command, ...versionCondition(request) } })
+        return sendCustomer(reply, customer)
       }
     })
   }
@@ -121,21 +125,26 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     }
   }, async (request, reply) => {
     ignoreQuery(request, reply)
-    await store.write(callerOf(request), { type: 'delete', id: customerId(request) ?? noCustomer })
+    await store.write(callerOf(request), { type: 'delete', id: customerId(request) ?? noCustomer, ...versionCondition(request) })
     return sendJson(reply, '"Ok"')
   })
 
   async function update(request: FastifyRequest, reply: FastifyReply, type: 'patch' | 'replace'): Promise<FastifyReply> {
     const options = { ...await parseOptions(request), type, id: customerId(request) ?? noCustomer }
-    const [customer] = await write(request, reply, parseUpdate(jsonBody(request), options))
-    return sendJson(reply, present(customer))
+    const parsed = parseUpdate(jsonBody(request), options)
+    const [customer] = await write(request, reply, { ...parsed, command: { ...parsed.command, ...versionCondition(request) } })
+    return sendCustomer(reply, customer)
   }
 
-  async function write(request: FastifyRequest, reply: FastifyReply, { command, ignored }: Parsed<Command>): Promise<readonly [string, ...string[]]> {
+  async function write(request: FastifyRequest, reply: FastifyReply, { command, ignored }: Parsed<Command>): Promise<readonly [RevisedCustomer, ...RevisedCustomer[]]> {
     const { customers: [first, ...rest] } = await store.write(callerOf(request), command)
     if (first === undefined) throw new Error(`A ${command.type} answered no customer`)
     ignoreQuery(request, reply, ignored)
     return [first, ...rest]
+  }
+
+  function sendCustomer(reply: FastifyReply, customer: RevisedCustomer): FastifyReply {
+    return sendJson(reply.header('ETag', entityTag(customer)), present(customer))
   }
 
   async function parseOptions(request: FastifyRequest): Promise<ParseOptions> {

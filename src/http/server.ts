@@ -7,6 +7,7 @@ import type { ApiError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
 import { requireKey } from './auth.ts'
+import { entityTag } from './conditional.ts'
 import { sendJson } from './customer-answer.ts'
 import { customerEventRoutes } from './customer-events.ts'
 import { customerRoutes } from './customers.ts'
@@ -98,6 +99,7 @@ export async function createServer({ store, settings, log, metrics, version }: S
 
   function sendError(reply: FastifyReply, error: ApiError): void {
     if (error.retryAfterSeconds !== undefined) void reply.header('Retry-After', error.retryAfterSeconds)
+    if (error.revision !== undefined) void reply.header('ETag', entityTag(error.revision))
     void sendJson(reply.code(statusByCode[error.code]), JSON.stringify(errorBody(error, settings.errorStyle)))
   }
 }

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import type { CustomerJson } from '../customer.ts'
+import type { CustomerJson, RevisedCustomer } from '../customer.ts'
 import type { AttributeRow, OrganizationNames, TagRow } from '../sql/name-catalog.ts'
 import { NameCatalog } from '../sql/name-catalog.ts'
 
@@ -9,6 +9,10 @@ export interface RenderingRow {
   readonly tag_ids: readonly number[]
   /** The newest version of a tag when the rendering was made. */
   readonly tag_version: number
+}
+
+export interface VersionedRow extends RenderingRow {
+  readonly version: number
 }
 
 /** The newest of the names that a statement saw, read in the same statement as what the names are needed for. */
@@ -62,5 +66,9 @@ export class Catalog {
 
   render(organizationId: number, { rendering, tag_ids, tag_version }: RenderingRow): CustomerJson {
     return this.#names.render(organizationId, { rendering, tagVersion: tag_version, tagIds: () => tag_ids })
+  }
+
+  revised(organizationId: number, { version, ...row }: VersionedRow): RevisedCustomer {
+    return { json: this.render(organizationId, row), version, tagsVersion: this.of(organizationId).recoloredVersion }
   }
 }

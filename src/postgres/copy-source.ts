@@ -13,7 +13,7 @@ const selects: Record<CopiedTable, string> = {
   attributes: 'select id, organization_id as "organizationId", name, type from attributes where id > $1 order by id',
   customers: `
     select id, organization_id as "organizationId", created_at as "createdAt", updated_at as "updatedAt",
-      array_to_string(tag_ids, ',') as "tagIds", tag_version as "tagVersion", rendering
+      array_to_string(tag_ids, ',') as "tagIds", tag_version as "tagVersion", rendering, version
     from customers where id > $1 order by id`,
   events: `
     select id, organization_id as "organizationId", customer_id as "customerId", name, data, created_at as "createdAt"

@@ -153,10 +153,10 @@ function customerStatements(rows: readonly CopiedRows['customers'][], catalog: C
   const userIds: Record<string, ColumnValue>[] = []
   const attributes: Record<string, ColumnValue>[] = []
   for (const row of rows) {
-    const { id, organizationId, createdAt, updatedAt, tagVersion, rendering } = row
+    const { id, organizationId, createdAt, updatedAt, tagVersion, rendering, version } = row
     const customer = copiedCustomer(row)
     const tagIds = row.tagIds === '' ? [] : row.tagIds.split(',').map(Number)
-    customers.push(customerRow(id, { organizationId, before: undefined, customer, rendering, tagVersion, createdAt, updatedAt }, tagIds))
+    customers.push(customerRow(id, { organizationId, before: undefined, customer, rendering, tagVersion, version, createdAt, updatedAt }, tagIds))
     if (customer.userId !== null) userIds.push({ organization_id: organizationId, digest: digestOf(customer.userId), customer_id: id })
     const { attributeIds } = catalog.of(organizationId)
     for (const [name, value] of customer.customData) {

@@ -18,6 +18,7 @@ export interface CustomerRow {
   readonly tag_ids: readonly number[]
   readonly tag_version: number
   readonly rendering: string
+  readonly version: number
 }
 
 /** What a row says by its rendering, which everything else has to agree with. */
@@ -64,7 +65,7 @@ interface UnreadableCustomer {
 
 const ofTags = ['tag_ids', 'tag_version', 'rendering']
 const columns = Object.keys(customerRow(0, {
-  organizationId: 0, before: undefined, customer: emptyCustomer(0), rendering: '', tagVersion: 0, createdAt: 0, updatedAt: 0
+  organizationId: 0, before: undefined, customer: emptyCustomer(0), rendering: '', tagVersion: 0, version: 0, createdAt: 0, updatedAt: 0
 }, []))
 const searchedColumns = columns.filter((column) => !ofTags.includes(column))
 export const selectedColumns = columns.join()
@@ -139,9 +140,9 @@ function claimKey(organizationId: number, digest: Buffer): string {
 function checkCustomer(
   { catalog }: DoctorSession, { row, customer }: ReadCustomer, { entries, holder }: { entries: readonly AttributeEntry[]; holder: Holder | undefined }
 ): CheckedCustomer {
-  const { id, organization_id: organizationId, created_at: createdAt, updated_at: updatedAt } = row
+  const { id, organization_id: organizationId, created_at: createdAt, updated_at: updatedAt, version } = row
   const { tagIds, tagVersion, rendering } = renderedTags(catalog, { organizationId, tagVersion: row.tag_version, customer })
-  const right = customerRow(id, { organizationId, before: undefined, customer, rendering, tagVersion, createdAt, updatedAt }, tagIds ?? row.tag_ids)
+  const right = customerRow(id, { organizationId, before: undefined, customer, rendering, tagVersion, version, createdAt, updatedAt }, tagIds ?? row.tag_ids)
   const kinds: FindingKind[] = []
   if (row.rendering !== rendering) kinds.push('renderings')
   if (String(row.tag_ids) !== String(right.tag_ids) || row.tag_version !== tagVersion) kinds.push('tagIds')

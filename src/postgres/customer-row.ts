@@ -10,8 +10,8 @@ export type ColumnValue = string | number | null | Buffer | readonly number[]
 
 /** All columns of a customer as written. */
 export function customerRow(id: number, kept: KeptCustomer, tagIds: readonly number[]): Record<string, ColumnValue> {
-  const { organizationId, customer, rendering, tagVersion, createdAt, updatedAt } = kept
-  return { id, organization_id: organizationId, ...columnValues(customer), ...foldedValues(customer), created_at: createdAt, updated_at: updatedAt, tag_ids: tagIds, tag_version: tagVersion, rendering }
+  const { organizationId, customer, rendering, tagVersion, version, createdAt, updatedAt } = kept
+  return { id, organization_id: organizationId, ...columnValues(customer), ...foldedValues(customer), created_at: createdAt, updated_at: updatedAt, tag_ids: tagIds, tag_version: tagVersion, rendering, version }
 }
 
 /** What SQLite folds as it searches; here an index needs it stored. */

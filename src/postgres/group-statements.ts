@@ -4,6 +4,7 @@ import { attributeRow, customerRow, digestOf } from './customer-row.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows, setAsInserted } from './insert-rows.ts'
 import type { WorkingSet } from './working-set.ts'
+import { requireId } from './working-set.ts'
 
 /** The id of a tag, or of an attribute, of an organization. */
 export type NameIds = (organizationId: number, name: string) => number | undefined
@@ -99,9 +100,4 @@ function countStatements({ countChanges }: WorkingSet): Statement[] {
       on conflict (organization_id, slot) do update set customers = counts.customers + excluded.customers`,
     values: [organizationId, change]
   }))
-}
-
-export function requireId(id: number | undefined): number {
-  if (id === undefined) throw new Error('An id that should have been drawn is not there')
-  return id
 }

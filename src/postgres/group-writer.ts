@@ -9,19 +9,19 @@ import { parseCustomer } from '../customer.ts'
 import { ApiError, unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Written } from '../store.ts'
-import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
+import type { Catalog, NamesSeen, VersionedRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import { oneConnectionAMachine } from './citus.ts'
 import { digestOf } from './customer-row.ts'
 import type { NameIds } from './group-statements.ts'
-import { requireId, statementsOf } from './group-statements.ts'
+import { statementsOf } from './group-statements.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows } from './insert-rows.ts'
 import { namesLockKey } from './lock-keys.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
 import type { ChangedTag, LoadedCustomer, LoadedState, RecordedChange } from './working-set.ts'
-import { holderKey, WorkingSet } from './working-set.ts'
+import { holderKey, requireId, WorkingSet } from './working-set.ts'
 
 export interface CommandJob {
   readonly caller: Caller
@@ -30,7 +30,7 @@ export interface CommandJob {
 
 export type WriteOutcome = { readonly value: Written } | { readonly error: unknown }
 
-interface LockedRow extends RenderingRow {
+interface LockedRow extends VersionedRow {
   readonly id: number
   readonly organization_id: number
   readonly created_at: number
@@ -185,7 +185,7 @@ export class GroupWriter {
   }
 
   #lockCustomers(ids: readonly number[]): string {
-    const columns = 'id, organization_id, rendering, tag_ids, tag_version, created_at'
+    const columns = 'id, organization_id, rendering, tag_ids, tag_version, version, created_at'
     // Citus locks rows for a SELECT on one machine only.
     return this.#isDistributed && ids.length > 1
       ? `update customers set updated_at = updated_at where id = any($1) and organization_id = any($2) returning ${columns}`
@@ -196,13 +196,14 @@ export class GroupWriter {
     const loaded: LoadedState = {
       customers: new Map(customers.map((row): [number, LoadedCustomer] => {
         const rendering = this.#catalog.render(row.organization_id, row)
-        return [row.id, { organizationId: row.organization_id, customer: parseCustomer(rendering), createdAt: row.created_at }]
+        return [row.id, { organizationId: row.organization_id, customer: parseCustomer(rendering), version: row.version, createdAt: row.created_at }]
       })),
       holders,
       names: (organizationId) => this.#catalog.of(organizationId),
       tagVersion: seen.tagVersion,
       customerIds: drawn.customerIds,
-      eventIds: drawn.eventIds
+      eventIds: drawn.eventIds,
+      changeIds: drawn.changeIds
     }
     const set = new WorkingSet(loaded)
     const now: UnixSeconds = this.#clock()

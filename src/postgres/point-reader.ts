@@ -1,8 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import type pg from 'pg'
-import type { CustomerJson } from '../customer.ts'
+import type { RevisedCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
-import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
+import type { Catalog, NamesSeen, VersionedRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import { isConnectionError, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { withConnection } from './transaction.ts'
@@ -10,11 +10,11 @@ import { withConnection } from './transaction.ts'
 interface Pending {
   readonly organizationId: number
   readonly id: number
-  readonly resolve: (customer: CustomerJson | undefined) => void
+  readonly resolve: (customer: RevisedCustomer | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
-interface FoundRow extends RenderingRow {
+interface FoundRow extends VersionedRow {
   readonly id: number
   readonly organization_id: number
 }
@@ -24,7 +24,7 @@ interface Found {
   readonly seen: NamesSeen | undefined
 }
 
-const customerColumns = 'id, organization_id, rendering, tag_ids, tag_version'
+const customerColumns = 'id, organization_id, rendering, tag_ids, tag_version, version'
 const fromCustomers = 'from customers where id = any($1) and organization_id = any($2)'
 
 /** Statements under way at a time; what is asked meanwhile goes together with the next. */
@@ -47,7 +47,7 @@ export class PointReader {
     this.#isDistributed = isDistributed
   }
 
-  find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
+  find(organizationId: number, id: number): Promise<RevisedCustomer | undefined> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ organizationId, id, resolve, reject })
       if (this.#isScheduled) return
@@ -76,7 +76,7 @@ export class PointReader {
       const byId = new Map(rows.map((row) => [row.id, row]))
       for (const { organizationId, id, resolve } of asked) {
         const row = byId.get(id)
-        resolve(row?.organization_id === organizationId ? this.#catalog.render(organizationId, row) : undefined)
+        resolve(row?.organization_id === organizationId ? this.#catalog.revised(organizationId, row) : undefined)
       }
     } catch (error) {
       const answered = toStorageError(error, 'Try again.') ?? error

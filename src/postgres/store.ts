@@ -4,7 +4,7 @@ import type { UnixSeconds } from '../clock.ts'
 import { systemClock } from '../clock.ts'
 import type { Command } from '../command.ts'
 import type { AttributeType } from '../custom-data.ts'
-import type { CustomerJson } from '../customer.ts'
+import type { RevisedCustomer } from '../customer.ts'
 import { ApiError, OperatorError, searchTookTooLong } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
@@ -96,7 +96,7 @@ export class PostgresStore implements Store {
     return await this.#writes.push({ caller, command })
   }
 
-  async find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
+  async find(organizationId: number, id: number): Promise<RevisedCustomer | undefined> {
     return await this.#points.find(organizationId, id)
   }
 

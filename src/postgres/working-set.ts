@@ -7,9 +7,9 @@ import type { Tag } from '../contract/tag.ts'
 import type { CustomerEvent } from '../contract/event.ts'
 import type { AttributeType } from '../custom-data.ts'
 import { attributeType } from '../custom-data.ts'
-import type { Customer, CustomerJson } from '../customer.ts'
+import type { Customer, CustomerJson, RevisedCustomer } from '../customer.ts'
 import { renderCustomer } from '../customer.ts'
-import type { Decision } from '../decide.ts'
+import type { Decision, StoredVersion } from '../decide.ts'
 import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { OrganizationNames } from '../sql/name-catalog.ts'
@@ -18,6 +18,7 @@ import type { OrganizationNames } from '../sql/name-catalog.ts'
 export interface LoadedCustomer {
   readonly organizationId: number
   readonly customer: Customer
+  readonly version: number
   readonly createdAt: UnixSeconds
 }
 
@@ -32,6 +33,8 @@ export interface LoadedState {
   /** Never used before, at least one for each command that needs one. */
   readonly customerIds: readonly number[]
   readonly eventIds: readonly number[]
+  /** For each change in the order in which they are made. */
+  readonly changeIds: readonly number[]
 }
 
 /** A customer that a group made or changed, as it is in the end. */
@@ -42,6 +45,7 @@ export interface KeptCustomer {
   readonly rendering: CustomerJson
   /** The newest version of a tag when the rendering was made. */
   readonly tagVersion: number
+  readonly version: number
   readonly createdAt: UnixSeconds
   readonly updatedAt: UnixSeconds
 }
@@ -72,6 +76,12 @@ export interface RecordedChange {
 interface ChangedNames {
   readonly tagColors: Map<string, string>
   readonly attributeTypes: Map<string, AttributeType>
+  recoloredVersion: number
+}
+
+export function requireId(id: number | undefined): number {
+  if (id === undefined) throw new Error('An id that should have been drawn is not there')
+  return id
 }
 
 export function holderKey(organizationId: number, userId: string): string {
@@ -114,9 +124,12 @@ export class WorkingSet {
   run(caller: Caller, command: Command, { ids, now }: { ids: readonly number[]; now: UnixSeconds }): Written {
     const { organizationId } = caller
     const before = new Map<number, Customer>()
+    const stored = new Map<number, StoredVersion>()
     for (const id of ids) {
       const customer = this.#customer(organizationId, id)
-      if (customer !== undefined) before.set(id, customer)
+      if (customer === undefined) continue
+      before.set(id, customer)
+      stored.set(id, { version: this.#version(id), createdAt: this.#createdAt(id) ?? now })
     }
     const userIdHolders = new Map(commandUserIds(command).flatMap((userId) => {
       const holder = this.#holders.get(holderKey(organizationId, userId))
@@ -124,7 +137,8 @@ export class WorkingSet {
     }))
     const newIds = command.type === 'recordEvent' ? this.#eventIds : this.#customerIds
     const [newId = 0] = newIds
-    const decisions = decide(command, before, { now, newId, userIdHolders, ...this.#namesOf(organizationId) })
+    const { tagColors, attributeTypes, recoloredVersion: tagsVersion } = this.#namesOf(organizationId)
+    const decisions = decide(command, before, { now, newId, userIdHolders, tagColors, attributeTypes, stored, tagsVersion })
     if (command.type === 'recordEvent' || command.type === 'create') newIds.shift()
     return this.#apply(caller, decisions, now)
   }
@@ -135,33 +149,43 @@ export class WorkingSet {
     return loaded?.organizationId === organizationId ? loaded.customer : undefined
   }
 
-  #namesOf(organizationId: number): Pick<OrganizationNames, 'tagColors' | 'attributeTypes'> {
+  #version(id: number): number {
+    return this.kept.get(id)?.version ?? this.#loaded.customers.get(id)?.version ?? 0
+  }
+
+  #createdAt(id: number): UnixSeconds | undefined {
+    return this.#loaded.customers.get(id)?.createdAt ?? this.kept.get(id)?.createdAt
+  }
+
+  #namesOf(organizationId: number): Pick<OrganizationNames, 'tagColors' | 'attributeTypes' | 'recoloredVersion'> {
     return this.#names.get(organizationId) ?? this.#loaded.names(organizationId)
   }
 
   /** Names that this group adds to. */
   #changedNames(organizationId: number): ChangedNames {
-    const { tagColors, attributeTypes } = this.#namesOf(organizationId)
-    const names = this.#names.get(organizationId) ?? { tagColors: new Map(tagColors), attributeTypes: new Map(attributeTypes) }
+    const { tagColors, attributeTypes, recoloredVersion } = this.#namesOf(organizationId)
+    const names = this.#names.get(organizationId) ?? { tagColors: new Map(tagColors), attributeTypes: new Map(attributeTypes), recoloredVersion }
     this.#names.set(organizationId, names)
     return names
   }
 
   #apply(caller: Caller, decisions: readonly Decision[], now: UnixSeconds): Written {
     const { organizationId } = caller
-    const customers: CustomerJson[] = []
+    const customers: Pick<RevisedCustomer, 'json' | 'version'>[] = []
     const events: CustomerEvent[] = []
     for (const { after, change, event } of decisions) {
       if (event !== undefined) {
         this.events.push({ ...event, organizationId })
         events.push(event)
       }
-      if (after !== null) customers.push(this.#keep(organizationId, { after, isChanged: change !== null, now }))
+      if (after !== null) customers.push({ json: this.#keep(organizationId, { after, isChanged: change !== null, now }), version: this.#version(after.id) })
       else if (change.kind === 'customer.deleted') this.#delete(organizationId, change.customerId)
       else if (change.kind === 'tag.updated') this.#recolor(organizationId, change.after)
       if (change !== null) this.changes.push({ caller, at: now, change })
     }
-    return { customers, events }
+    // As it is once the whole command is done: it may have recolored tags.
+    const { recoloredVersion: tagsVersion } = this.#namesOf(organizationId)
+    return { customers: customers.map((customer) => ({ ...customer, tagsVersion })), events }
   }
 
   /** Answers how the customer reads now. */
@@ -174,9 +198,10 @@ export class WorkingSet {
     this.#learnNames(organizationId, after)
     this.#moveUserId(organizationId, { id, from: was?.userId ?? null, to: after.userId })
     const loaded = this.#loaded.customers.get(id)
-    const createdAt = loaded?.createdAt ?? this.kept.get(id)?.createdAt ?? now
+    const createdAt = this.#createdAt(id) ?? now
+    const version = requireId(this.#loaded.changeIds[this.changes.length])
     if (was === undefined) this.#count(organizationId, 1)
-    this.kept.set(id, { organizationId, before: loaded?.customer, customer: after, rendering, tagVersion: this.#tagVersion, createdAt, updatedAt: now })
+    this.kept.set(id, { organizationId, before: loaded?.customer, customer: after, rendering, tagVersion: this.#tagVersion, version, createdAt, updatedAt: now })
     return rendering
   }
 
@@ -193,6 +218,7 @@ export class WorkingSet {
   #recolor(organizationId: number, tag: Tag): void {
     this.#changedNames(organizationId).tagColors.set(tag.name, tag.color)
     this.#changeTag(organizationId, tag, { isNew: false, isRecolored: true })
+    this.#changedNames(organizationId).recoloredVersion = this.#tagVersion
   }
 
   #learnNames(organizationId: number, { tags, customData }: Customer): void {

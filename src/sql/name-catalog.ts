@@ -25,6 +25,8 @@ export interface OrganizationNames {
   readonly tagColors: ReadonlyMap<string, string>
   readonly attributeIds: ReadonlyMap<string, number>
   readonly attributeTypes: ReadonlyMap<string, AttributeType>
+  /** The version of the tag that was recolored last; renderings made since then show every color as it is. */
+  readonly recoloredVersion: number
 }
 
 interface KnownNames extends OrganizationNames {
@@ -32,7 +34,6 @@ interface KnownNames extends OrganizationNames {
   readonly tagColors: Map<string, string>
   readonly attributeIds: Map<string, number>
   readonly attributeTypes: Map<string, AttributeType>
-  /** The version of a tag that was recolored last; renderings made since then show every color as it is. */
   recoloredVersion: number
 }
 

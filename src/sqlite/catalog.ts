@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { CustomerJson } from '../customer.ts'
+import type { CustomerJson, RevisedCustomer } from '../customer.ts'
 import type { AttributeRow, OrganizationNames, TagRow } from '../sql/name-catalog.ts'
 import { NameCatalog } from '../sql/name-catalog.ts'
 
@@ -10,6 +10,10 @@ export interface RenderingRow {
   readonly tag_ids: string
   /** The newest version of a tag when the rendering was made. */
   readonly tag_version: number
+}
+
+export interface VersionedRow extends RenderingRow {
+  readonly version: number
 }
 
 /** Tags and attributes in memory, as one connection sees them. */
@@ -60,5 +64,9 @@ export class Catalog {
   render(organizationId: number, { rendering, tag_ids, tag_version }: RenderingRow): CustomerJson {
     const tagIds = (): number[] => (tag_ids === '' ? [] : tag_ids.split(',').map(Number))
     return this.#names.render(organizationId, { rendering, tagVersion: tag_version, tagIds })
+  }
+
+  revised(organizationId: number, { version, ...row }: VersionedRow): RevisedCustomer {
+    return { json: this.render(organizationId, row), version, tagsVersion: this.of(organizationId).recoloredVersion }
   }
 }

@@ -11,7 +11,7 @@ const selects: Record<CopiedTable, string> = {
     select id, organization_id as organizationId, name, color, version, is_recolored as isRecolored from tags where id > ? order by id`,
   attributes: 'select id, organization_id as organizationId, name, type from attributes where id > ? order by id',
   customers: `
-    select id, organization_id as organizationId, created_at as createdAt, updated_at as updatedAt, tag_ids as tagIds, tag_version as tagVersion, rendering
+    select id, organization_id as organizationId, created_at as createdAt, updated_at as updatedAt, tag_ids as tagIds, tag_version as tagVersion, rendering, version
     from customers where id > ? order by id`,
   events: `
     select id,

@@ -122,10 +122,10 @@ function prepareInserts(db: Database): Inserts {
       insert into tags (id, organization_id, name, color, version, is_recolored) values (:id, :organizationId, :name, :color, :version, :isRecolored)`),
     attributes: insert<'attributes'>('insert into attributes (id, organization_id, name, type) values (:id, :organizationId, :name, :type)'),
     customers: (row) => {
-      const { id, organizationId, createdAt, updatedAt, tagIds, tagVersion, rendering } = row
+      const { id, organizationId, createdAt, updatedAt, tagIds, tagVersion, rendering, version } = row
       const customer = copiedCustomer(row)
       sql.insert.run({
-        ...columnValues(customer), id, organization_id: organizationId, created_at: createdAt, updated_at: updatedAt, tag_ids: tagIds, tag_version: tagVersion, rendering
+        ...columnValues(customer), id, organization_id: organizationId, created_at: createdAt, updated_at: updatedAt, tag_ids: tagIds, tag_version: tagVersion, rendering, version
       })
       if (tagIds !== '') for (const tagId of tagIds.split(',')) sql.insertTagEntry.run(Number(tagId), id)
       for (const [name, value] of customer.customData) {

@@ -37,7 +37,7 @@ export interface CheckedCustomer {
 }
 
 const searchedColumns = Object.keys(columnValues(emptyCustomer(0)))
-const selectRow = `select id, organization_id, updated_at, tag_ids, tag_version, rendering, ${searchedColumns.join(', ')} from customers not indexed`
+const selectRow = `select id, organization_id, updated_at, tag_ids, tag_version, rendering, version, ${searchedColumns.join(', ')} from customers not indexed`
 
 /** Holds rows against their renderings, in the transaction of its connection, with its catalog. */
 export class CustomerCheck {

@@ -6,8 +6,9 @@ import { commandCustomerIds, commandUserIds } from '../command.ts'
 import type { CustomerEvent } from '../contract/event.ts'
 import type { CustomData } from '../custom-data.ts'
 import { attributeType } from '../custom-data.ts'
-import type { Customer, CustomerJson } from '../customer.ts'
+import type { Customer, CustomerJson, RevisedCustomer } from '../customer.ts'
 import { parseCustomer, renderCustomer, renderFields } from '../customer.ts'
+import type { StoredVersion } from '../decide.ts'
 import { decide } from '../decide.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
@@ -27,6 +28,7 @@ export class CustomerWriter {
   readonly #customersAdded = new Map<number, number>()
   #nextCustomerId = 0
   #nextEventId = 0
+  #nextChangeId = 0
 
   constructor(sql: WriterStatements, catalog: Catalog) {
     this.#sql = sql
@@ -39,6 +41,7 @@ export class CustomerWriter {
     if (this.#catalog.refresh()) this.#order.forget()
     this.#nextCustomerId = (this.#sql.sequence.get('customers') ?? 0) + 1
     this.#nextEventId = (this.#sql.sequence.get('events') ?? 0) + 1
+    this.#nextChangeId = (this.#sql.sequence.get('changes') ?? 0) + 1
   }
 
   /** Keeps the counts of customers, once a group and not once a customer. */
@@ -51,11 +54,14 @@ export class CustomerWriter {
   /** Carries out one command. What it refuses, it refuses before its first write. */
   write(caller: Caller, command: Command, now: UnixSeconds): Written {
     const { organizationId } = caller
-    const { tagColors, attributeTypes } = this.#catalog.of(organizationId)
+    const { tagColors, attributeTypes, recoloredVersion } = this.#catalog.of(organizationId)
     const before = new Map<number, Customer>()
+    const stored = new Map<number, StoredVersion>()
     for (const id of commandCustomerIds(command)) {
       const row = this.#sql.find.get(id, organizationId)
-      if (row !== undefined) before.set(id, parseCustomer(this.#catalog.render(organizationId, row)))
+      if (row === undefined) continue
+      before.set(id, parseCustomer(this.#catalog.render(organizationId, row)))
+      stored.set(id, { version: row.version, createdAt: row.created_at })
     }
     const userIdHolders = new Map<string, number>()
     for (const userId of commandUserIds(command)) {
@@ -63,31 +69,37 @@ export class CustomerWriter {
       if (holder !== undefined) userIdHolders.set(userId, holder)
     }
     const newId = command.type === 'recordEvent' ? this.#nextEventId : this.#nextCustomerId
-    const decisions = decide(command, before, { now, newId, userIdHolders, tagColors, attributeTypes })
+    const decisions = decide(command, before, { now, newId, userIdHolders, tagColors, attributeTypes, stored, tagsVersion: recoloredVersion })
 
-    const customers: CustomerJson[] = []
+    const customers: Pick<RevisedCustomer, 'json' | 'version'>[] = []
+    const versions = new Map([...stored].map(([id, { version }]) => [id, version]))
     const events: CustomerEvent[] = []
     for (const { after, change, event } of decisions) {
       if (event !== undefined) {
         this.#insertEvent(event)
         events.push(event)
       }
-      if (after !== null) customers.push(this.#keepCustomer(caller, { after, change, now }))
-      else if (change.kind === 'customer.deleted') this.#deleteCustomer(organizationId, change)
+      if (after !== null) {
+        if (change !== null) versions.set(after.id, this.#nextChangeId)
+        const version = versions.get(after.id) ?? 0
+        customers.push({ json: this.#keepCustomer(caller, { after, change, now, version }), version })
+      } else if (change.kind === 'customer.deleted') this.#deleteCustomer(organizationId, change)
       else if (change.kind === 'tag.updated') this.#recolorTag(organizationId, change.after)
       if (change !== null) this.#appendChange(caller, change, now)
     }
-    return { customers, events }
+    // As it is once the whole command is done: it may have recolored tags.
+    const { recoloredVersion: tagsVersion } = this.#catalog.of(organizationId)
+    return { customers: customers.map((customer) => ({ ...customer, tagsVersion })), events }
   }
 
   /** Stores a customer if it changed, and answers how it reads now. */
   #keepCustomer(
-    { organizationId }: Caller, { after, change, now }: { after: Customer; change: KeptChange | null; now: UnixSeconds }
+    { organizationId }: Caller, { after, change, now, version }: { after: Customer; change: KeptChange | null; now: UnixSeconds; version: number }
   ): CustomerJson {
     const rendering = renderCustomer(after)
     if (change === null) return rendering
     const tagIds = this.#ensureTags(organizationId, after)
-    const row = { ...columnValues(after), tag_ids: tagIds.join(), tag_version: this.#catalog.tagVersion, rendering, updated_at: now }
+    const row = { ...columnValues(after), tag_ids: tagIds.join(), tag_version: this.#catalog.tagVersion, rendering, version, updated_at: now }
     if (change.kind === 'customer.created') {
       this.#sql.insert.run({ ...row, id: after.id, organization_id: organizationId, created_at: now })
       this.#nextCustomerId = after.id + 1
@@ -167,7 +179,8 @@ export class CustomerWriter {
   #appendChange({ organizationId, keyId, requestId }: Caller, { kind, customerId, before, after }: Change, now: UnixSeconds): void {
     // A creation's fields are in the customer's row, which halves what a customer takes on disk.
     const keptAfter = kind === 'customer.created' || after === null ? null : renderFields(after)
-    this.#sql.insertChange.run(organizationId, customerId, kind, now, keyId, requestId, before && renderFields(before), keptAfter)
+    this.#sql.insertChange.run(this.#nextChangeId, organizationId, customerId, kind, now, keyId, requestId, before && renderFields(before), keptAfter)
+    this.#nextChangeId += 1
   }
 
   #addCustomers(organizationId: number, count: number): void {

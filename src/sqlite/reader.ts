@@ -2,12 +2,12 @@ import type { Database, Statement } from 'better-sqlite3'
 import type { Sql } from 'sql-template-tag'
 import sql, { raw } from 'sql-template-tag'
 import type { AttributeType } from '../custom-data.ts'
-import type { CustomerJson } from '../customer.ts'
+import type { RevisedCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch, Position, Sort } from '../search.ts'
 import { sortValue } from '../sql/search-where.ts'
 import type { FoundPage } from '../store.ts'
-import type { RenderingRow } from './catalog.ts'
+import type { RenderingRow, VersionedRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
 import { isUnfiltered, listedBy, ListReader } from './list-reader.ts'
 import { Meter } from './meter.ts'
@@ -47,7 +47,7 @@ export class Reader {
   readonly #bounds: PlanBounds
   readonly #catalog: Catalog
   readonly #meter: Meter
-  readonly #find: Statement<[number, number], RenderingRow>
+  readonly #find: Statement<[number, number], VersionedRow>
   readonly #customerCount: Statement<[number], number>
   readonly #highestId: Statement<[], number | null>
   readonly #ids: Statement<[number], IdRange>
@@ -65,7 +65,7 @@ export class Reader {
     this.#catalog = new Catalog(db)
     this.#meter = new Meter(db, nowMs)
     this.#lists = new ListReader(db, this.#catalog)
-    this.#find = db.prepare(`${selectRows} from customers where id = ? and organization_id = ?`)
+    this.#find = db.prepare(`${selectRows}, version from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
     this.#highestId = db.prepare<[], number | null>('select max(id) from customers').pluck()
     this.#ids = db.prepare('select ifnull(min(id), 0) as first, ifnull(max(id), 0) as last from customers indexed by customers_by_first_seen where organization_id = ?')
@@ -77,9 +77,9 @@ export class Reader {
     this.#catalog.refresh()
   }
 
-  find(organizationId: number, id: number): CustomerJson | undefined {
+  find(organizationId: number, id: number): RevisedCustomer | undefined {
     const row = this.#find.get(id, organizationId)
-    return row && this.#catalog.render(organizationId, row)
+    return row && this.#catalog.revised(organizationId, row)
   }
 
   attributeTypes(organizationId: number): ReadonlyMap<string, AttributeType> {

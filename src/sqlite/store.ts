@@ -6,7 +6,7 @@ import type { ApiKey, Caller } from '../api-key.ts'
 import type { UnixSeconds } from '../clock.ts'
 import type { Command } from '../command.ts'
 import type { AttributeType } from '../custom-data.ts'
-import type { CustomerJson } from '../customer.ts'
+import type { RevisedCustomer } from '../customer.ts'
 import { ApiError, OperatorError } from '../errors.ts'
 import { ReadPool } from '../indexing/read-pool.ts'
 import type { DispatchOptions } from '../indexing/search-dispatch.ts'
@@ -78,7 +78,7 @@ export class SqliteStore implements Store {
     return await this.#write({ type: 'command', caller, command })
   }
 
-  async find(organizationId: number, id: number): Promise<CustomerJson | undefined> {
+  async find(organizationId: number, id: number): Promise<RevisedCustomer | undefined> {
     return this.#read((reader) => reader.find(organizationId, id))
   }
 

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Database, Statement } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
 import type { AttributeType } from '../custom-data.ts'
-import type { CustomerJson } from '../customer.ts'
+import type { RevisedCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Organization } from '../store.ts'
@@ -35,7 +35,7 @@ export class TurnReader {
     this.#dataVersion = this.#db.prepare<[], number>('pragma data_version').pluck()
   }
 
-  find(organizationId: number, id: number): CustomerJson | undefined {
+  find(organizationId: number, id: number): RevisedCustomer | undefined {
     this.#beginTurn()
     return this.#reader.find(organizationId, id)
   }

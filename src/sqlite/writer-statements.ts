@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
-import type { RenderingRow } from './catalog.ts'
+import type { VersionedRow } from './catalog.ts'
 import type { Sequence } from './order-buckets.ts'
 import { selectBuckets } from './order-buckets.ts'
 import { selectKeys } from './select-keys.ts'
@@ -33,17 +33,17 @@ export function prepareWriterStatements(db: Database) {
     // AUTOINCREMENT keeps the highest id ever used here, also when its row is gone.
     sequence: db.prepare<[string], number>('select seq from sqlite_sequence where name = ?').pluck(),
 
-    find: db.prepare<[number, number], RenderingRow>(
-      'select rendering, tag_ids, tag_version from customers where id = ? and organization_id = ?'),
+    find: db.prepare<[number, number], VersionedRow & { readonly created_at: number }>(
+      'select rendering, tag_ids, tag_version, version, created_at from customers where id = ? and organization_id = ?'),
     findByUserId: db.prepare<[number, string], number>(
       'select id from customers where organization_id = ? and user_id = ?').pluck(),
     insert: db.prepare<[Row]>(`
       insert into customers (
         id, organization_id, user_id, email, name, company, phone, country_code, city, region_code,
-        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tag_version, rendering
+        created_from, integration_id, first_seen, last_seen, created_at, updated_at, tag_ids, tag_version, rendering, version
       ) values (
         :id, :organization_id, :user_id, :email, :name, :company, :phone, :country_code, :city, :region_code,
-        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :tag_version, :rendering
+        :created_from, :integration_id, :first_seen, :last_seen, :created_at, :updated_at, :tag_ids, :tag_version, :rendering, :version
       )`),
     update: db.prepare<[Row]>(`
       update customers set
@@ -51,14 +51,14 @@ export function prepareWriterStatements(db: Database) {
         country_code = :country_code, city = :city, region_code = :region_code,
         created_from = :created_from, integration_id = :integration_id,
         first_seen = :first_seen, last_seen = :last_seen, updated_at = :updated_at,
-        tag_ids = :tag_ids, tag_version = :tag_version, rendering = :rendering
+        tag_ids = :tag_ids, tag_version = :tag_version, rendering = :rendering, version = :version
       where id = :id`),
     updateUnindexed: db.prepare<[Row]>(`
       update customers set
         name = :name, company = :company, phone = :phone,
         country_code = :country_code, city = :city, region_code = :region_code,
         created_from = :created_from, integration_id = :integration_id, updated_at = :updated_at,
-        tag_ids = :tag_ids, tag_version = :tag_version, rendering = :rendering
+        tag_ids = :tag_ids, tag_version = :tag_version, rendering = :rendering, version = :version
       where id = :id`),
     delete: db.prepare<[number]>('delete from customers where id = ?'),
 
@@ -77,8 +77,8 @@ export function prepareWriterStatements(db: Database) {
 
     insertEvent: db.prepare<[number, number, string, string, number]>(
       'insert into events (id, customer_id, name, data, created_at) values (?, ?, ?, ?, ?)'),
-    insertChange: db.prepare<[number, number | null, string, number, number, string, string | null, string | null]>(
-      'insert into changes (organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?)'),
+    insertChange: db.prepare<[number, number, number | null, string, number, number, string, string | null, string | null]>(
+      'insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     addCustomers: db.prepare<[number, number]>('update organizations set customer_count = customer_count + ? where id = ?'),
 
     orderBuckets: db.prepare<[number, Sequence], [number, number, number]>(selectBuckets).raw(),

@@ -37,7 +37,7 @@ export async function openOrganization(store: Store, name = 'default'): Promise<
 export function speakTo(store: Store, caller: Caller): TestOrganization {
   const write = async (command: Command): Promise<Customer[]> => {
     const { customers } = await store.write(caller, command)
-    return customers.map(parseCustomer)
+    return customers.map(({ json }) => parseCustomer(json))
   }
   const writeOne = async (command: Command): Promise<Customer> => {
     const [customer, ...others] = await write(command)
@@ -59,8 +59,8 @@ export function speakTo(store: Store, caller: Caller): TestOrganization {
       return event
     },
     async find(id) {
-      const json = await store.find(caller.organizationId, id)
-      return json === undefined ? undefined : parseCustomer(json)
+      const found = await store.find(caller.organizationId, id)
+      return found === undefined ? undefined : parseCustomer(found.json)
     },
     async search(body = {}, now = systemClock()) {
       const { search } = parseSearch(body, { ...await store.searchContext(caller.organizationId), now })

@@ -20,7 +20,7 @@ import { draft } from './generated.ts'
 
 const attributes = new Map()
 const options = { attributes, strictAttributes: false }
-const context = { now: 1_700_000_000, newId: 1, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map() }
+const context = { now: 1_700_000_000, newId: 1, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map(), stored: new Map(), tagsVersion: 0 }
 const searchContext = { organizationId: 1, attributes: new Map([['plan', 'text'], ['seats', 'number']] as const), cursorSecret: Buffer.from('secret'), now: context.now }
 
 function created(body: unknown): Customer {

@@ -1,0 +1,4 @@
+-- breaks servers that do not know it
+
+-- The id of the newest change that touched the customer's row. Grows even if the customer is deleted and restored.
+alter table customers add column version bigint not null default 0;
