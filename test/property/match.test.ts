@@ -15,7 +15,7 @@ const attributes = new Map(Object.entries(attributeTypes)) as ReadonlyMap<string
 
 function rendered(body: unknown): string {
   const { command } = parseCreate(body, { attributes, strictAttributes: false })
-  const [customer] = decide(command, new Map(), { now, newId: 5, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map() }).flatMap(({ after }) => after ?? [])
+  const [customer] = decide(command, new Map(), { now, newId: 5, userIdHolders: new Map(), tagColors: new Map(), attributeTypes: new Map(), stored: new Map(), tagsVersion: 0 }).flatMap(({ after }) => after ?? [])
   if (customer === undefined) throw new Error('Nobody was created')
   return renderCustomer(customer)
 }
