@@ -35,7 +35,7 @@ const importTable: Readonly<Record<string, Room>> = {
   },
   http: {
     rooms: ['domain', 'contract'],
-    packages: ['fastify', '@fastify/*', 'prom-client', 'pino', 'typebox'],
+    packages: ['fastify', '@fastify/*', 'prom-client', 'pino', 'typebox', 'uuid'],
     node: 'all'
   },
   webhooks: { rooms: ['domain', 'contract'], packages: ['undici'], node: 'all' },

@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fastify from 'fastify'
 import type { Logger } from 'pino'
+import { v7 as timedUuid } from 'uuid'
 import type { ApiError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
@@ -37,7 +37,8 @@ export async function createServer({ store, settings, log, metrics, version }: S
     logger: false,
     bodyLimit: limits.bodyBytesMax,
     trustProxy: settings.trustProxy,
-    genReqId: () => randomUUID(),
+    // Grow with time, so that the index of changes by request is appended to and not written all over.
+    genReqId: () => timedUuid(),
     requestIdHeader: false,
     requestTimeout: limits.requestTimeoutSeconds * 1000,
     keepAliveTimeout: limits.idleTimeoutSeconds * 1000,

@@ -21,6 +21,9 @@ export const placements = {
   customer_counts: { on: 'coordinator' },
   request_leases: { on: 'coordinator' },
   purges: { on: 'coordinator' },
+  change_horizons: { on: 'coordinator' },
+  feed_origin: { on: 'coordinator' },
+  trash: { on: 'coordinator' },
   probes: { on: 'coordinator' },
   schema_migrations: { on: 'coordinator' }
 } as const satisfies Record<string, Placement>
