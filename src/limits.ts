@@ -103,6 +103,10 @@ export const limits = {
 
   changeDaysDefault: 90,
   changeDaysMax: 36_500,
+  /** Webhooks of an organization. */
+  webhooksMax: 100,
+  /** How long a delivery is kept that arrived or was given up. */
+  deliveryDays: 30,
   purgeIntervalSeconds: 3_600,
   purgeGroupMax: 1_000,
   /** How long the answer of a readiness probe is reused. */

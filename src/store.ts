@@ -6,6 +6,7 @@ import type { AttributeType } from './custom-data.ts'
 import type { RevisedCustomer } from './customer.ts'
 import type { SearchContext } from './parse-search.ts'
 import type { CustomerSearch, Position } from './search.ts'
+import type { WebhookStore } from './webhook.ts'
 
 export interface Organization {
   readonly id: number
@@ -89,7 +90,7 @@ export type IndexLossListener = (loss: { readonly cause: unknown; readonly retry
  * then create); keys and tag colors that another process changed are seen within a second.
  * Fails with an ApiError: those of `decide`, or `unavailable` when the database cannot be read or written, and then nothing was acknowledged.
  */
-export interface Store {
+export interface Store extends WebhookStore {
   /** One transaction: loads what the command names, decides, keeps the result and appends the changes. */
   write(caller: Caller, command: Command): Promise<Written>
   find(organizationId: number, id: number): Promise<RevisedCustomer | undefined>

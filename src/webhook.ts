@@ -1,6 +1,8 @@
 import type { Caller } from './api-key.ts'
 import type { FeedPosition } from './change-store.ts'
 import type { UnixSeconds } from './clock.ts'
+import { ApiError } from './errors.ts'
+import { limits } from './limits.ts'
 
 export type WebhookFormat = 'helpcrunch' | 'standard'
 
@@ -24,6 +26,13 @@ export interface Webhook {
   readonly failingSince: UnixSeconds | null
   readonly createdAt: UnixSeconds
   readonly updatedAt: UnixSeconds
+}
+
+/** A webhook with how it fares. */
+export interface ShownWebhook extends Webhook {
+  /** Deliveries that were given up and not replayed since. */
+  readonly failedDeliveries: number
+  readonly heldCustomers: number
 }
 
 /** Encrypted; only src/webhooks/ can read it. */
@@ -130,8 +139,8 @@ export interface WebhookRequest {
 export interface WebhookRoom {
   /** Whether webhooks may lead to this machine and its networks, and without TLS: see `targetFault`. */
   readonly allowsPrivate: boolean
-  /** A new secret as its owner is shown it, this once, and as it is kept. Fails with `unavailable` where there is no key to seal it with. */
-  newSecret(format: WebhookFormat): Promise<{ readonly secret: string; readonly sealed: SealedSecret }>
+  /** A new secret, or the one of its owner, as its owner is shown it, this once, and as it is kept. Fails with `unavailable` where there is no key to seal it with. */
+  newSecret(format: WebhookFormat, own: string | null): Promise<{ readonly secret: string; readonly sealed: SealedSecret }>
   /** Sends a ping, now, paused or not. */
   ping(webhook: Webhook, secrets: WebhookSecrets): Promise<SendOutcome>
   /** What was or is to be sent for a delivery; null when its change is no longer kept, or says nothing now. */
@@ -140,32 +149,48 @@ export interface WebhookRoom {
   changed(): void
 }
 
+/** One delivery, or all that failed and whose last attempt was at `since` or later. */
+export type ReplayChoice = { readonly id: string } | { readonly since: UnixSeconds }
+
+export function tooManyWebhooks(): ApiError {
+  return new ApiError('conflict', `There are ${limits.webhooksMax} webhooks already, which is the limit. Delete one first.`)
+}
+
 /** What an engine keeps for webhooks. What names an organization sees nothing of another one. */
 export interface WebhookStore {
   /** Starts at the end of the feed. `conflict` beyond limits.webhooksMax. */
-  createWebhook(caller: Caller, draft: WebhookDraft): Promise<Webhook>
-  webhooks(organizationId: number): Promise<Webhook[]>
-  findWebhook(organizationId: number, id: number): Promise<(Webhook & { readonly secrets: WebhookSecrets }) | undefined>
-  /** Undefined when there is none. Going on after a pause forgets since when nothing arrived. */
-  updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<Webhook | undefined>
+  createWebhook(caller: Caller, draft: WebhookDraft): Promise<ShownWebhook>
+  webhooks(organizationId: number): Promise<ShownWebhook[]>
+  findWebhook(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined>
+  /**
+   * Undefined when there is none. One that is paused already keeps its reason; one that goes on does so from its position, and what
+   * failed before does not count against it.
+   */
+  updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<ShownWebhook | undefined>
+  /** What was kept for it may be purged later. */
   deleteWebhook(caller: Caller, id: number): Promise<boolean>
 
   deliveries(organizationId: number, webhookId: number, page: DeliveryPage): Promise<Delivery[]>
   findDelivery(organizationId: number, webhookId: number, id: string): Promise<Delivery | undefined>
-  /** Has failed deliveries tried again: one, or all whose last attempt was at `since` or later. Answers how many. */
-  replayDeliveries(caller: Caller, webhookId: number, which: { readonly id: string } | { readonly since: UnixSeconds }): Promise<number>
+  /**
+   * Has deliveries tried again: one that arrived or failed, or all that failed and whose last attempt was at `since` or later. They
+   * are `retrying` then, with the attempts they had, due at once, and `isReplay`. Answers how many.
+   */
+  replayDeliveries(caller: Caller, webhookId: number, which: ReplayChoice): Promise<number>
 
   /**
-   * Claims webhooks, not paused, that nobody else holds, for `seconds` from now, and renews the claims of this worker; answers all
-   * that it holds now, as they are configured now. A claim that ran out is lost to whoever claims next.
+   * Claims webhooks, not paused, that nobody else holds, for `seconds` from now, up to the share of this worker, and renews its
+   * claims; answers all that it is to work on now, as they are configured now. A claim that ran out is lost to whoever claims next.
+   * What was answered before and is not any more is paused, deleted, or beyond the share since another worker came: what is being
+   * sent of it can still be kept until the claim runs out, and nothing more should be begun.
    */
   claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]>
   heldCustomers(webhookId: number): Promise<HeldCustomer[]>
-  /** Replays that are due. */
+  /** Replays that are due, those first that have been for the longest time. */
   dueReplays(webhookId: number, limit: number): Promise<Delivery[]>
   /**
-   * False, and nothing is kept, when the worker does not hold the webhook any more. A delivery that is there keeps its
-   * `firstAttemptAt`; `succeededAt` and `failingSince` are as they are to be from now on.
+   * False, and nothing is kept, when the worker does not hold the webhook any more; it does while nobody else has claimed it, paused or
+   * not. A delivery that is there keeps its `firstAttemptAt`; `succeededAt` and `failingSince` are as they are to be from now on.
    */
   keepProgress(worker: string, webhookId: number, progress: DeliveryProgress): Promise<boolean>
   /** So that others need not wait for the claims to run out. */

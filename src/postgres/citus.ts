@@ -24,6 +24,11 @@ export const placements = {
   change_horizons: { on: 'coordinator' },
   feed_origin: { on: 'coordinator' },
   trash: { on: 'coordinator' },
+  webhooks: { on: 'coordinator' },
+  webhook_positions: { on: 'coordinator' },
+  webhook_workers: { on: 'coordinator' },
+  held_customers: { on: 'coordinator' },
+  deliveries: { on: 'coordinator' },
   probes: { on: 'coordinator' },
   schema_migrations: { on: 'coordinator' }
 } as const satisfies Record<string, Placement>

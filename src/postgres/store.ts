@@ -14,6 +14,9 @@ import type { DispatchOptions } from '../indexing/search-dispatch.ts'
 import { SearchDispatch } from '../indexing/search-dispatch.ts'
 import { threadBeside } from '../indexing/start-thread.ts'
 import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
+import type {
+  ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, WebhookDraft, WebhookPatch, WebhookSecrets
+} from '../webhook.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
 import { explainedEverywhere, isDistributed, oneConnectionAMachine, sizeEverywhere, sizeHere } from './citus.ts'
@@ -28,6 +31,10 @@ import { leaseRequests } from './request-leases.ts'
 import { SearchQueue } from './search-queue.ts'
 import { sqlState, toStorageError } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
+import { WebhookReader } from './webhook-reader.ts'
+import {
+  claimWebhooks, deleteWebhook, insertWebhook, keepProgress, NotHeld, purgeDeliveries, releaseWebhooks, replayDeliveries, updateWebhook
+} from './webhook-writer.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export interface PostgresOptions extends Partial<DispatchOptions> {
@@ -52,6 +59,7 @@ export class PostgresStore implements Store {
   readonly #catalog = new Catalog()
   readonly #points: PointReader
   readonly #keys: KeyReader
+  readonly #webhooks: WebhookReader
   readonly #writes: WriteQueue
   readonly #searchesBySql: SearchQueue
   readonly #searches: SearchDispatch
@@ -73,6 +81,7 @@ export class PostgresStore implements Store {
     this.#backUp = backUp
     this.#points = new PointReader(this.#pool, { catalog: this.#catalog, isDistributed })
     this.#keys = new KeyReader(this.#pool)
+    this.#webhooks = new WebhookReader(this.#pool)
     const writer = new GroupWriter(this.#pool, { catalog: this.#catalog, clock: systemClock, isDistributed })
     this.#writes = new WriteQueue(writer, { writersMax: Math.max(1, Math.min(writersMax, Math.floor(poolSize / 2))), onCommit })
     this.#searchesBySql = new SearchQueue({ searchesMax: Math.max(1, Math.floor(poolSize / 2)), searchSecondsMax }, async (job) => await this.#searchBySql(job))
@@ -199,6 +208,75 @@ export class PostgresStore implements Store {
     }
   }
 
+  async createWebhook({ organizationId }: Caller, draft: WebhookDraft): Promise<ShownWebhook> {
+    // Read before it is made, so that what is committed in between is told rather than missed.
+    const position = await this.#read(async () => await this.#webhooks.newestChange())
+    return await this.#change(async (client) => await insertWebhook(client, { organizationId, draft, position }))
+  }
+
+  async webhooks(organizationId: number): Promise<ShownWebhook[]> {
+    return await this.#read(async () => await this.#webhooks.webhooks(organizationId))
+  }
+
+  async findWebhook(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined> {
+    return await this.#read(async () => await this.#webhooks.find(organizationId, id))
+  }
+
+  async updateWebhook({ organizationId }: Caller, id: number, patch: WebhookPatch): Promise<ShownWebhook | undefined> {
+    return await this.#change(async (client) => await updateWebhook(client, { organizationId, id, patch }))
+  }
+
+  async deleteWebhook({ organizationId }: Caller, id: number): Promise<boolean> {
+    return await this.#change(async (client) => await deleteWebhook(client, organizationId, id))
+  }
+
+  async deliveries(organizationId: number, webhookId: number, page: DeliveryPage): Promise<Delivery[]> {
+    return await this.#read(async () => await this.#webhooks.deliveries(organizationId, webhookId, page))
+  }
+
+  async findDelivery(organizationId: number, webhookId: number, id: string): Promise<Delivery | undefined> {
+    return await this.#read(async () => await this.#webhooks.findDelivery(organizationId, webhookId, id))
+  }
+
+  async replayDeliveries({ organizationId }: Caller, webhookId: number, which: ReplayChoice): Promise<number> {
+    return await this.#transact(async (client) => await replayDeliveries(client, { organizationId, webhookId, which }))
+  }
+
+  async claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]> {
+    return await this.#transact(async (client) => await claimWebhooks(client, worker, seconds))
+  }
+
+  async heldCustomers(webhookId: number): Promise<HeldCustomer[]> {
+    return await this.#read(async () => await this.#webhooks.held(webhookId))
+  }
+
+  async dueReplays(webhookId: number, limit: number): Promise<Delivery[]> {
+    return await this.#read(async () => await this.#webhooks.dueReplays(webhookId, limit))
+  }
+
+  async keepProgress(worker: string, webhookId: number, progress: DeliveryProgress): Promise<boolean> {
+    try {
+      await this.#transact(async (client) => { await keepProgress(client, { worker, webhookId, progress }) })
+      return true
+    } catch (error) {
+      if (error instanceof NotHeld) return false
+      throw error
+    }
+  }
+
+  async releaseWebhooks(worker: string): Promise<void> {
+    await this.#transact(async (client) => { await releaseWebhooks(client, worker) })
+  }
+
+  async purgeDeliveries(before: UnixSeconds): Promise<number> {
+    let purged = 0
+    for (;;) {
+      const count = await this.#change(async (client) => await purgeDeliveries(client, before, limits.purgeGroupMax))
+      purged += count
+      if (count < limits.purgeGroupMax) return purged
+    }
+  }
+
   async probe(): Promise<void> {
     await this.#rows('insert into probes (id, at) values (1, $1) on conflict (id) do update set at = excluded.at', [systemClock()])
   }
@@ -248,14 +326,15 @@ export class PostgresStore implements Store {
 
   /** A transaction of those that are rare, one after the other. */
   async #change<Answer>(change: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
+    return await this.#transact(async (client) => {
+      await client.query('select pg_advisory_xact_lock($1)', [organizationsLockKey])
+      return await change(client)
+    })
+  }
+
+  async #transact<Answer>(task: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
     try {
-      return await inTransaction(this.#pool, {
-        begin: `begin; set local lock_timeout = '${limits.lockWaitSeconds}s'`,
-        task: async (client) => {
-          await client.query('select pg_advisory_xact_lock($1)', [organizationsLockKey])
-          return await change(client)
-        }
-      })
+      return await inTransaction(this.#pool, { begin: `begin; set local lock_timeout = '${limits.lockWaitSeconds}s'`, task })
     } catch (error) {
       throw error instanceof ApiError ? error : toStorageError(error) ?? error
     }

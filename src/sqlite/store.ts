@@ -16,6 +16,9 @@ import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
+import type {
+  ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, WebhookDraft, WebhookPatch, WebhookSecrets
+} from '../webhook.ts'
 import { writeBackup } from './backup.ts'
 import { prepareDatabase } from './open.ts'
 import { isList } from './list-reader.ts'
@@ -138,6 +141,69 @@ export class SqliteStore implements Store {
     }
     await this.#write({ type: 'optimize' })
     return purged
+  }
+
+  async createWebhook({ organizationId }: Caller, draft: WebhookDraft): Promise<ShownWebhook> {
+    // Read before it is made, so that what is committed in between is told rather than missed.
+    const position = this.#read((reader) => reader.webhooks().newestChange())
+    return await this.#write({ type: 'createWebhook', organizationId, draft, position })
+  }
+
+  async webhooks(organizationId: number): Promise<ShownWebhook[]> {
+    return this.#read((reader) => reader.webhooks().webhooks(organizationId))
+  }
+
+  async findWebhook(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined> {
+    return this.#read((reader) => reader.webhooks().find(organizationId, id))
+  }
+
+  async updateWebhook({ organizationId }: Caller, id: number, patch: WebhookPatch): Promise<ShownWebhook | undefined> {
+    return await this.#write({ type: 'updateWebhook', organizationId, id, patch })
+  }
+
+  async deleteWebhook({ organizationId }: Caller, id: number): Promise<boolean> {
+    return await this.#write({ type: 'deleteWebhook', organizationId, id })
+  }
+
+  async deliveries(organizationId: number, webhookId: number, page: DeliveryPage): Promise<Delivery[]> {
+    return this.#read((reader) => reader.webhooks().deliveries(organizationId, webhookId, page))
+  }
+
+  async findDelivery(organizationId: number, webhookId: number, id: string): Promise<Delivery | undefined> {
+    return this.#read((reader) => reader.webhooks().findDelivery(organizationId, webhookId, id))
+  }
+
+  async replayDeliveries({ organizationId }: Caller, webhookId: number, which: ReplayChoice): Promise<number> {
+    return await this.#write({ type: 'replayDeliveries', organizationId, webhookId, which })
+  }
+
+  async claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]> {
+    return await this.#write({ type: 'claimWebhooks', worker, seconds })
+  }
+
+  async heldCustomers(webhookId: number): Promise<HeldCustomer[]> {
+    return this.#read((reader) => reader.webhooks().held(webhookId))
+  }
+
+  async dueReplays(webhookId: number, limit: number): Promise<Delivery[]> {
+    return this.#read((reader) => reader.webhooks().dueReplays(webhookId, limit))
+  }
+
+  async keepProgress(worker: string, webhookId: number, progress: DeliveryProgress): Promise<boolean> {
+    return await this.#write({ type: 'keepProgress', worker, webhookId, progress })
+  }
+
+  async releaseWebhooks(worker: string): Promise<void> {
+    await this.#write({ type: 'releaseWebhooks', worker })
+  }
+
+  async purgeDeliveries(before: UnixSeconds): Promise<number> {
+    let purged = 0
+    for (;;) {
+      const count = await this.#write({ type: 'purgeDeliveries', before, max: limits.purgeGroupMax })
+      purged += count
+      if (count < limits.purgeGroupMax) return purged
+    }
   }
 
   async probe(): Promise<void> {

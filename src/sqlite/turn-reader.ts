@@ -9,6 +9,7 @@ import type { FoundPage, Organization } from '../store.ts'
 import { openReader } from './open.ts'
 import { Reader } from './reader.ts'
 import { selectKeys } from './select-keys.ts'
+import { WebhookReader } from './webhook-reader.ts'
 
 /**
  * The reading connection of the main thread, and what is remembered of it. All reads of a turn of the
@@ -17,6 +18,7 @@ import { selectKeys } from './select-keys.ts'
 export class TurnReader {
   readonly #db: Database
   readonly #reader: Reader
+  readonly #webhooks: WebhookReader
   readonly #findKey: Statement<[string], ApiKey>
   readonly #dataVersion: Statement<[], number>
   readonly #begin: Statement
@@ -29,6 +31,7 @@ export class TurnReader {
   constructor(path: string) {
     this.#db = openReader(path)
     this.#reader = new Reader(this.#db)
+    this.#webhooks = new WebhookReader(this.#db)
     this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
     this.#begin = this.#db.prepare('begin')
     this.#commit = this.#db.prepare('commit')
@@ -73,6 +76,11 @@ export class TurnReader {
     if (this.#keysByHash.size >= limits.keyCacheMax) this.#keysByHash.clear()
     if (!this.#keysByHash.has(secretHash)) this.#keysByHash.set(secretHash, this.#findKey.get(secretHash))
     return this.#keysByHash.get(secretHash)
+  }
+
+  webhooks(): WebhookReader {
+    this.#beginTurn()
+    return this.#webhooks
   }
 
   customers(): number {

@@ -10,6 +10,8 @@ import { CustomerWriter } from './customer-writer.ts'
 import { toStorageError } from './storage-error.ts'
 import type { WriterStatements } from './writer-statements.ts'
 import { prepareWriterStatements } from './writer-statements.ts'
+import type { WebhookJob, WebhookResults } from './webhook-writer.ts'
+import { WebhookWriter } from './webhook-writer.ts'
 
 /** What the writing connection can be asked to do. Jobs are plain data, since they cross a thread. */
 export type WriteJob =
@@ -21,9 +23,10 @@ export type WriteJob =
   | { readonly type: 'purgeChanges'; readonly before: UnixSeconds; readonly max: number }
   | { readonly type: 'optimize' }
   | { readonly type: 'probe' }
+  | WebhookJob
 
 /** What each type of job answers. */
-export interface WriteResults {
+export interface WriteResults extends WebhookResults {
   readonly command: Written
   readonly createOrganization: Organization
   readonly createDefault: ApiKey | undefined
@@ -43,12 +46,14 @@ export class Writer {
   readonly #db: Database
   readonly #clock: Clock
   readonly #sql: WriterStatements
+  readonly #webhooks: WebhookWriter
   #customers: CustomerWriter
 
   constructor(db: Database, clock: Clock) {
     this.#db = db
     this.#clock = clock
     this.#sql = prepareWriterStatements(db)
+    this.#webhooks = new WebhookWriter(db)
     this.#customers = new CustomerWriter(this.#sql, new Catalog(db))
   }
 
@@ -118,6 +123,7 @@ export class Writer {
         this.#sql.probe.run(this.#clock())
         return undefined
       }
+      default: return this.#webhooks.run(job, this.#clock())
     }
   }
 

@@ -1,0 +1,99 @@
+import type { Delivery, HeldCustomer, ShownWebhook, Webhook, WebhookSecrets } from '../webhook.ts'
+
+/** A webhook and what is shown of how it fares, as a statement answers it. */
+export interface WebhookRow extends Omit<ShownWebhook, 'events'>, WebhookSecrets {
+  /** As JSON. */
+  readonly events: string
+}
+
+export const selectWebhooks = `
+  select webhooks.id, organization_id as "organizationId", url, format, events, filter, secret, previous_secret as "previousSecret",
+    previous_until as "previousUntil", pause_reason as "pauseReason", paused_at as "pausedAt", succeeded_at as "succeededAt",
+    failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt",
+    (select count(*) from deliveries where deliveries.webhook_id = webhooks.id and status = 'failed') as "failedDeliveries",
+    (select count(*) from held_customers where held_customers.webhook_id = webhooks.id) as "heldCustomers"
+  from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id`
+
+/** One that a worker holds: without what is only shown. */
+export type ClaimRow = Omit<WebhookRow, 'failedDeliveries' | 'heldCustomers'> & { readonly position: string }
+
+export const selectClaims = `
+  select webhooks.id, organization_id as "organizationId", url, format, events, filter, secret, previous_secret as "previousSecret",
+    previous_until as "previousUntil", pause_reason as "pauseReason", paused_at as "pausedAt", succeeded_at as "succeededAt",
+    failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt", position
+  from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id`
+
+export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow): ShownWebhook & { readonly secrets: WebhookSecrets } {
+  return { ...row, events: parseEvents(events), secrets: { secret, previousSecret, previousUntil } }
+}
+
+export function readClaim({ secret, previousSecret, previousUntil, events, position, ...row }: ClaimRow): { webhook: Webhook; secrets: WebhookSecrets; position: string } {
+  return { webhook: { ...row, events: parseEvents(events) }, secrets: { secret, previousSecret, previousUntil }, position }
+}
+
+/** Only an engine has written it. */
+function parseEvents(events: string): string[] {
+  return JSON.parse(events) as string[]
+}
+
+export interface DeliveryRow extends Omit<Delivery, 'isReplay'> {
+  readonly isReplay: 0 | 1
+}
+
+export const selectDeliveries = `
+  select id, change_id as "changeId", part, customer_id as "customerId", event, status, attempts, first_attempt_at as "firstAttemptAt",
+    last_attempt_at as "lastAttemptAt", next_attempt_at as "nextAttemptAt", response_status as "responseStatus",
+    response_text as "responseText", error, duration_ms as "durationMs", is_replay as "isReplay"
+  from deliveries`
+
+export function readDelivery({ isReplay, ...row }: DeliveryRow): Delivery {
+  return { ...row, isReplay: isReplay === 1 }
+}
+
+/** A delivery by its columns. */
+export type DeliveryColumns = Readonly<Record<(typeof deliveryColumns)[number], string | number | null>>
+
+export const deliveryColumns = [
+  'webhook_id', 'id', 'change_id', 'part', 'customer_id', 'event', 'status', 'attempts', 'first_attempt_at', 'last_attempt_at', 'next_attempt_at',
+  'response_status', 'response_text', 'error', 'duration_ms', 'is_replay'
+] as const
+
+/** Those that a further attempt changes. */
+export const deliveryOutcomes = [
+  'status', 'attempts', 'last_attempt_at', 'next_attempt_at', 'response_status', 'response_text', 'error', 'duration_ms', 'is_replay'
+] as const satisfies readonly (typeof deliveryColumns)[number][]
+
+export function writeDelivery(webhookId: number, delivery: Delivery): DeliveryColumns {
+  return {
+    webhook_id: webhookId, id: delivery.id, change_id: delivery.changeId, part: delivery.part, customer_id: delivery.customerId, event: delivery.event,
+    status: delivery.status, attempts: delivery.attempts, first_attempt_at: delivery.firstAttemptAt, last_attempt_at: delivery.lastAttemptAt,
+    next_attempt_at: delivery.nextAttemptAt, response_status: delivery.responseStatus, response_text: delivery.responseText,
+    error: delivery.error, duration_ms: Math.round(delivery.durationMs), is_replay: delivery.isReplay ? 1 : 0
+  }
+}
+
+export interface HeldRow extends Omit<HeldCustomer, 'next'> {
+  readonly changeId: number
+  readonly part: number
+}
+
+export const selectHeld = `
+  select customer_id as "customerId", next_change_id as "changeId", next_part as part, attempts, next_attempt_at as "nextAttemptAt",
+    last_change_id as "lastChangeId"
+  from held_customers`
+
+export function readHeld({ changeId, part, ...row }: HeldRow): HeldCustomer {
+  return { ...row, next: { changeId, part } }
+}
+
+/** A held customer by its columns. */
+export type HeldColumns = Readonly<Record<(typeof heldColumns)[number], number>>
+
+export const heldColumns = ['webhook_id', 'customer_id', 'next_change_id', 'next_part', 'attempts', 'next_attempt_at', 'last_change_id'] as const
+
+export function writeHeld(webhookId: number, held: HeldCustomer): HeldColumns {
+  return {
+    webhook_id: webhookId, customer_id: held.customerId, next_change_id: held.next.changeId, next_part: held.next.part,
+    attempts: held.attempts, next_attempt_at: held.nextAttemptAt, last_change_id: held.lastChangeId
+  }
+}
