@@ -1,5 +1,6 @@
 import { hash, randomBytes } from 'node:crypto'
 import type { UnixSeconds } from './clock.ts'
+import type { RepeatableRequest } from './idempotency.ts'
 
 /** A bearer secret of one organization, as kept: never the secret itself. */
 export interface ApiKey {
@@ -26,4 +27,6 @@ export interface Caller {
   readonly organizationId: number
   readonly keyId: number
   readonly requestId: string
+  /** Given when the request may be sent again: what it does is then done once. */
+  readonly repeatable?: RepeatableRequest
 }

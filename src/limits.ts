@@ -101,6 +101,12 @@ export const limits = {
   /** The same for a key, where each look is a question to the database. */
   foreignRevocationNoticeMs: 500,
 
+  idempotencyKeyCharactersMax: 255,
+  /** How long what came of a request with an Idempotency-Key is kept. */
+  idempotencyKeyHours: 24,
+  /** How long a repeat waits for the first request. */
+  idempotencyWaitSeconds: 30,
+
   changeDaysDefault: 90,
   changeDaysMax: 36_500,
   /** Webhooks of an organization. */

@@ -4,6 +4,7 @@ import type { Command } from './command.ts'
 import type { CustomerEvent } from './contract/event.ts'
 import type { AttributeType } from './custom-data.ts'
 import type { RevisedCustomer } from './customer.ts'
+import type { KeptAnswer, RepeatableRequest } from './idempotency.ts'
 import type { SearchContext } from './parse-search.ts'
 import type { CustomerSearch, Position } from './search.ts'
 import type { WebhookStore } from './webhook.ts'
@@ -115,6 +116,12 @@ export interface Store extends WebhookStore {
   /** Absent where one process lets in all requests. */
   leaseRequests?(organizationId: number, wish: LeaseWish): Promise<RequestLease>
 
+  /** What `keepAnswer` kept of a request like this one. `conflict` when its key was used for another. */
+  recallAnswer(organizationId: number, request: RepeatableRequest): Promise<KeptAnswer | undefined>
+  /** For a request that changes nothing by itself. Does nothing when something is kept of it already. */
+  keepAnswer(organizationId: number, request: RepeatableRequest, answer: KeptAnswer): Promise<void>
+  /** Forgets what came of requests made before `before`. */
+  purgeOutcomes(before: UnixSeconds): Promise<void>
   /** Forgets changes made before `before`, and what deletions among them kept back. Answers how many. */
   purgeChanges(before: UnixSeconds): Promise<number>
   /** Reads and durably writes something, or throws. */

@@ -15,6 +15,7 @@ import { version } from './version.ts'
 
 const bytesAMebibyte = 1024 * 1024
 const secondsADay = 86_400
+const secondsAnHour = 3_600
 const logFlushMs = 200
 const logBufferBytes = 16_000
 
@@ -108,6 +109,7 @@ function announce({ url, key, database, json }: { url: string; key: string | und
 
 function startPurging(store: Store, { changeDays, log }: { changeDays: number; log: pino.Logger }): NodeJS.Timeout {
   const purge = (): void => {
+    store.purgeOutcomes(systemClock() - limits.idempotencyKeyHours * secondsAnHour).catch((error: unknown) => { log.error({ err: error }, 'purging old idempotency keys failed') })
     store.purgeChanges(systemClock() - changeDays * secondsADay).then(
       (changes) => { if (changes > 0) log.info({ changes }, 'purged old changes') },
       (error: unknown) => { log.error({ err: error }, 'purging old changes failed') }

@@ -14,6 +14,7 @@ import { customerRoutes } from './customers.ts'
 import { drainOnClose } from './drain.ts'
 import { errorBody, statusByCode, toApiError } from './error-response.ts'
 import { healthRoutes } from './health.ts'
+import { repeatRequests } from './idempotency.ts'
 import { takeAnyBody } from './json-body.ts'
 import type { Metrics } from './metrics.ts'
 import { metricsRoute } from './metrics.ts'
@@ -93,6 +94,7 @@ export async function createServer({ store, settings, log, metrics, version }: S
   await server.register(async (v1) => {
     requireKey(v1, { store, settings })
     v1.setNotFoundHandler(refuse)
+    repeatRequests(v1, { store })
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
   }, { prefix: '/v1' })

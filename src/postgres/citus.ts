@@ -19,6 +19,7 @@ export const placements = {
   user_ids: { on: 'spread', by: 'digest', withTable: 'none' },
   feed: { on: 'coordinator' },
   customer_counts: { on: 'coordinator' },
+  idempotency_keys: { on: 'coordinator' },
   request_leases: { on: 'coordinator' },
   purges: { on: 'coordinator' },
   change_horizons: { on: 'coordinator' },

@@ -7,6 +7,7 @@ import type { Command } from '../command.ts'
 import { commandCustomerIds, commandUserIds } from '../command.ts'
 import { parseCustomer } from '../customer.ts'
 import { ApiError, unavailable } from '../errors.ts'
+import type { Outcome, RepeatableRequest } from '../idempotency.ts'
 import { limits } from '../limits.ts'
 import type { Written } from '../store.ts'
 import type { Catalog, NamesSeen, VersionedRow } from './catalog.ts'
@@ -17,6 +18,8 @@ import type { NameIds } from './group-statements.ts'
 import { statementsOf } from './group-statements.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows } from './insert-rows.ts'
+import type { OutcomeRow } from './kept-outcomes.ts'
+import { insertOutcomes, KnownOutcomes } from './kept-outcomes.ts'
 import { namesLockKey } from './lock-keys.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
@@ -28,7 +31,7 @@ export interface CommandJob {
   readonly command: Command
 }
 
-export type WriteOutcome = { readonly value: Written } | { readonly error: unknown }
+export type WriteOutcome = Outcome<Written> & { readonly state: RepeatableRequest['state'] }
 
 interface LockedRow extends VersionedRow {
   readonly id: number
@@ -50,6 +53,7 @@ interface Found {
   readonly holders: ReadonlyMap<string, number>
   readonly drawn: DrawnIds
   readonly seen: NamesSeen
+  readonly known: KnownOutcomes
 }
 
 /** What Citus says of a lock on rows of several machines. */
@@ -102,8 +106,8 @@ export class GroupWriter {
       const storageError = isConflict(error)
         ? unavailable('Other writers were in the way. Nothing was changed; try again.', { cause: error })
         : toStorageError(error)
-      if (storageError !== undefined) return jobs.map(() => ({ error: storageError }))
-      if (jobs.length === 1) return [{ error }]
+      if (storageError !== undefined) return jobs.map(() => ({ error: storageError, state: 'new' }))
+      if (jobs.length === 1) return [{ error, state: 'new' }]
       // One job fails unexpectedly; none suffers from its neighbor.
       const outcomes: WriteOutcome[] = []
       for (const job of jobs) outcomes.push(...await this.#tryGroup([job]))
@@ -137,9 +141,10 @@ export class GroupWriter {
         task: async (client) => {
           const found = await this.#load(client, jobs)
           const { drawn } = found
-          const { set, outcomes } = await this.#settleNames(client, jobs, { found, decision: this.#decide(jobs, found) })
-          decided = { drawn, set, outcomes }
-          return statementsOf(set, { ...await this.#storeNames(client, set), changeIds: drawn.changeIds })
+          const { set, outcomes, outcomeRows } = await this.#settleNames(client, jobs, { found, decision: this.#decide(jobs, found) })
+          decided = { drawn, set, outcomes, outcomeRows }
+          const names = await this.#storeNames(client, set)
+          return [...statementsOf(set, { ...names, changeIds: drawn.changeIds }), ...insertOutcomes(outcomeRows)]
         },
         last: (statements) => statements
       })
@@ -160,7 +165,7 @@ export class GroupWriter {
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
     const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
-    const [customers, { rows: [drawn] }, { rows: [seen] }, taken] = await Promise.all([
+    const [customers, { rows: [drawn] }, { rows: [seen] }, taken, known] = await Promise.all([
       named.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(named), [named, organizationIds]),
       // Without a table, so that it runs nowhere but in this transaction of this server.
       client.query<DrawnIds>(`
@@ -172,7 +177,8 @@ export class GroupWriter {
       client.query<NamesSeen>(`select ${selectNamesSeen}`),
       userIds.length === 0 ? { rows: [] } : client.query<{ organization_id: number; digest: Buffer; customer_id: number }>(
         'select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
-        [organizationIds, userIds.map(({ userId }) => digestOf(userId))])
+        [organizationIds, userIds.map(({ userId }) => digestOf(userId))]),
+      KnownOutcomes.load(client, jobs.map(({ caller }) => caller))
     ])
     if (drawn === undefined || seen === undefined) throw new Error('No ids were drawn')
     await this.#catalog.refresh(client, seen)
@@ -181,7 +187,7 @@ export class GroupWriter {
       const holder = holdersByDigest.get(`${organizationId} ${digestOf(userId).toString('hex')}`)
       return holder === undefined ? [] : [[holderKey(organizationId, userId), holder] as const]
     }))
-    return { customers: customers.rows, holders, drawn, seen }
+    return { customers: customers.rows, holders, drawn, seen, known }
   }
 
   #lockCustomers(ids: readonly number[]): string {
@@ -192,7 +198,7 @@ export class GroupWriter {
       : `select ${columns} from customers where id = any($1) and organization_id = any($2) order by id for update`
   }
 
-  #decide(jobs: readonly CommandJob[], { customers, holders, drawn, seen }: Found): Decision {
+  #decide(jobs: readonly CommandJob[], { customers, holders, drawn, seen, known }: Found): Decision {
     const loaded: LoadedState = {
       customers: new Map(customers.map((row): [number, LoadedCustomer] => {
         const rendering = this.#catalog.render(row.organization_id, row)
@@ -207,15 +213,16 @@ export class GroupWriter {
     }
     const set = new WorkingSet(loaded)
     const now: UnixSeconds = this.#clock()
-    const outcomes = jobs.map(({ caller, command }): WriteOutcome => {
+    const asked = known.begin()
+    const decided = jobs.map(({ caller, command }) => asked.run(caller, (): Outcome<Written> => {
       try {
         return { value: set.run(caller, command, { ids: commandCustomerIds(command), now }) }
       } catch (error) {
         if (error instanceof ApiError) return { error }
         throw error
       }
-    })
-    return { set, outcomes }
+    }))
+    return { set, outcomes: decided.map(({ outcome, state }) => ({ ...outcome, state })), outcomeRows: decided.flatMap(({ row }) => row ?? []) }
   }
 
   /** From here to the commit nobody else makes names. If others came first, everything is decided again, with theirs. */
@@ -289,6 +296,7 @@ export class GroupWriter {
 interface Decision {
   readonly set: WorkingSet
   readonly outcomes: WriteOutcome[]
+  readonly outcomeRows: readonly OutcomeRow[]
 }
 
 interface Decided extends Decision {

@@ -6,5 +6,8 @@ export const namesLockKey = 0x436c746d
 /** What those who make organizations lock, so that a first one is made once; and who purges changes. */
 export const organizationsLockKey = 0x436c746e
 
+/** With a number made of an Idempotency-Key: what a request with it locks until what came of it is kept. */
+export const outcomeLockClass = 0x436c7471
+
 /** What a doctor locks who mends. */
 export const doctorLockKey = 0x436c7470

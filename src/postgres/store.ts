@@ -1,3 +1,5 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout } from 'node:timers/promises'
 import type pg from 'pg'
 import type { ApiKey, Caller } from '../api-key.ts'
 import type { UnixSeconds } from '../clock.ts'
@@ -6,6 +8,8 @@ import type { Command } from '../command.ts'
 import type { AttributeType } from '../custom-data.ts'
 import type { RevisedCustomer } from '../customer.ts'
 import { ApiError, OperatorError, searchTookTooLong } from '../errors.ts'
+import type { KeptAnswer, RepeatableRequest } from '../idempotency.ts'
+import { readAnswer, RequestUnderWay, stillUnderWay } from '../idempotency.ts'
 import { limits } from '../limits.ts'
 import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
@@ -22,6 +26,7 @@ import { Catalog, selectNamesSeen } from './catalog.ts'
 import { explainedEverywhere, isDistributed, oneConnectionAMachine, sizeEverywhere, sizeHere } from './citus.ts'
 import { cannotBeUsed, openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
+import { findOutcome, keepAnswer } from './kept-outcomes.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { organizationsLockKey } from './lock-keys.ts'
 import { migrateDatabase } from './migrate.ts'
@@ -102,7 +107,7 @@ export class PostgresStore implements Store {
   }
 
   async write(caller: Caller, command: Command): Promise<Written> {
-    return await this.#writes.push({ caller, command })
+    return await untilDone(caller, () => this.#writes.push({ caller, command }))
   }
 
   async find(organizationId: number, id: number): Promise<RevisedCustomer | undefined> {
@@ -196,6 +201,19 @@ export class PostgresStore implements Store {
 
   async leaseRequests(organizationId: number, wish: LeaseWish): Promise<RequestLease> {
     return await this.#read(async () => await leaseRequests(this.#pool, organizationId, wish))
+  }
+
+  async recallAnswer(organizationId: number, request: RepeatableRequest): Promise<KeptAnswer | undefined> {
+    const kept = await this.#read(async () => await findOutcome(this.#pool, organizationId, request.key))
+    return kept && readAnswer(kept, request)
+  }
+
+  async keepAnswer(organizationId: number, request: RepeatableRequest, answer: KeptAnswer): Promise<void> {
+    await this.#read(async () => { await keepAnswer(this.#pool, organizationId, request, answer) })
+  }
+
+  async purgeOutcomes(before: UnixSeconds): Promise<void> {
+    await this.#rows('delete from idempotency_keys where created_at < $1', [before])
   }
 
   async purgeChanges(before: UnixSeconds): Promise<number> {
@@ -337,6 +355,27 @@ export class PostgresStore implements Store {
       return await inTransaction(this.#pool, { begin: `begin; set local lock_timeout = '${limits.lockWaitSeconds}s'`, task })
     } catch (error) {
       throw error instanceof ApiError ? error : toStorageError(error) ?? error
+    }
+  }
+}
+
+/** How often it is looked whether another process is done with the first request of a key. */
+const lookAgainMs = 50
+
+/** Waits while another process is at work on the first request with the same key. */
+async function untilDone<Answer>({ repeatable }: Caller, write: () => Promise<Answer>): Promise<Answer> {
+  const until = performance.now() + limits.idempotencyWaitSeconds * 1000
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof RequestUnderWay)) throw error
+      if (performance.now() > until) {
+        // Nothing of this one is to be kept: that is for the first.
+        if (repeatable !== undefined) repeatable.state = 'kept'
+        throw stillUnderWay()
+      }
+      await setTimeout(lookAgainMs)
     }
   }
 }

@@ -80,8 +80,9 @@ export class WriteQueue {
     try {
       const { outcomes, seconds } = await this.#writer.runGroup(group.map(({ job }) => job))
       this.#onCommit({ commands: group.length, seconds })
-      for (const [index, { resolve, reject }] of group.entries()) {
+      for (const [index, { job, resolve, reject }] of group.entries()) {
         const outcome = outcomes[index]
+        if (outcome !== undefined && job.caller.repeatable !== undefined) job.caller.repeatable.state = outcome.state
         if (outcome === undefined) reject(new Error('The writer answered fewer jobs than it was given'))
         else if ('error' in outcome) reject(outcome.error)
         else resolve(outcome.value)

@@ -4,10 +4,13 @@ import { dirname } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import type { ApiKey, Caller } from '../api-key.ts'
 import type { UnixSeconds } from '../clock.ts'
+import { systemClock } from '../clock.ts'
 import type { Command } from '../command.ts'
 import type { AttributeType } from '../custom-data.ts'
 import type { RevisedCustomer } from '../customer.ts'
 import { ApiError, OperatorError } from '../errors.ts'
+import type { KeptAnswer, RepeatableRequest } from '../idempotency.ts'
+import { readAnswer } from '../idempotency.ts'
 import { ReadPool } from '../indexing/read-pool.ts'
 import type { DispatchOptions } from '../indexing/search-dispatch.ts'
 import { SearchDispatch } from '../indexing/search-dispatch.ts'
@@ -29,6 +32,7 @@ import { WriteQueue } from './write-queue.ts'
 import type { WriteJob, WriteResults } from './writer.ts'
 
 const mebibyte = 1024 * 1024
+const secondsAnHour = 3_600
 
 export interface SqliteOptions extends Partial<DispatchOptions> {
   readonly path: string
@@ -129,6 +133,19 @@ export class SqliteStore implements Store {
 
   async revokeKey(id: number): Promise<ApiKey | undefined> {
     return await this.#write({ type: 'revokeKey', id })
+  }
+
+  async recallAnswer(organizationId: number, request: RepeatableRequest): Promise<KeptAnswer | undefined> {
+    const kept = this.#read((reader) => reader.findOutcome(organizationId, request.key, systemClock() - limits.idempotencyKeyHours * secondsAnHour))
+    return kept && readAnswer(kept, request)
+  }
+
+  async keepAnswer(organizationId: number, request: RepeatableRequest, answer: KeptAnswer): Promise<void> {
+    await this.#write({ type: 'keepAnswer', organizationId, request, answer })
+  }
+
+  async purgeOutcomes(before: UnixSeconds): Promise<void> {
+    await this.#write({ type: 'purgeOutcomes', before })
   }
 
   async purgeChanges(before: UnixSeconds): Promise<number> {

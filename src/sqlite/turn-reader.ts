@@ -1,8 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import type { Database, Statement } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
+import type { UnixSeconds } from '../clock.ts'
 import type { AttributeType } from '../custom-data.ts'
 import type { RevisedCustomer } from '../customer.ts'
+import type { KeptOutcome } from '../idempotency.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Organization } from '../store.ts'
@@ -20,6 +22,7 @@ export class TurnReader {
   readonly #reader: Reader
   readonly #webhooks: WebhookReader
   readonly #findKey: Statement<[string], ApiKey>
+  readonly #findOutcome: Statement<[number, string, number], KeptOutcome>
   readonly #dataVersion: Statement<[], number>
   readonly #begin: Statement
   readonly #commit: Statement
@@ -33,6 +36,7 @@ export class TurnReader {
     this.#reader = new Reader(this.#db)
     this.#webhooks = new WebhookReader(this.#db)
     this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
+    this.#findOutcome = this.#db.prepare('select fingerprint, outcome from idempotency_keys where organization_id = ? and key = ? and created_at > ?')
     this.#begin = this.#db.prepare('begin')
     this.#commit = this.#db.prepare('commit')
     this.#dataVersion = this.#db.prepare<[], number>('pragma data_version').pluck()
@@ -81,6 +85,11 @@ export class TurnReader {
   webhooks(): WebhookReader {
     this.#beginTurn()
     return this.#webhooks
+  }
+
+  findOutcome(organizationId: number, key: string, since: UnixSeconds): KeptOutcome | undefined {
+    this.#beginTurn()
+    return this.#findOutcome.get(organizationId, key, since)
   }
 
   customers(): number {

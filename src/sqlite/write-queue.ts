@@ -110,8 +110,9 @@ export class WriteQueue {
     const group = this.#underWay
     this.#underWay = []
     this.#onCommit({ commands: group.length, seconds })
-    for (const [index, { resolve, reject }] of group.entries()) {
+    for (const [index, { job, resolve, reject }] of group.entries()) {
       const outcome = outcomes[index]
+      if (outcome?.state !== undefined && 'caller' in job && job.caller.repeatable !== undefined) job.caller.repeatable.state = outcome.state
       if (outcome === undefined) reject(new Error('The writer thread answered fewer jobs than it was given'))
       else if ('error' in outcome) reject(unpackError(outcome.error))
       else resolve(outcome.value)

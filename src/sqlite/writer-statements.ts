@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
+import type { KeptOutcome } from '../idempotency.ts'
 import type { VersionedRow } from './catalog.ts'
 import type { Sequence } from './order-buckets.ts'
 import { selectBuckets } from './order-buckets.ts'
@@ -108,6 +109,13 @@ export function prepareWriterStatements(db: Database) {
     deleteOrphanEvents: db.prepare<[{ customerId: number }]>(`
       delete from events where customer_id = :customerId
       and not exists (select 1 from customers where id = :customerId)`),
+
+    findOutcome: db.prepare<[number, string, number], KeptOutcome>(
+      'select fingerprint, outcome from idempotency_keys where organization_id = ? and key = ? and created_at > ?'),
+    keepOutcome: db.prepare<[number, string, string, Uint8Array, number]>(`
+      insert into idempotency_keys (organization_id, key, fingerprint, outcome, created_at) values (?, ?, ?, ?, ?)
+      on conflict (organization_id, key) do update set fingerprint = excluded.fingerprint, outcome = excluded.outcome, created_at = excluded.created_at`),
+    purgeOutcomes: db.prepare<[number]>('delete from idempotency_keys where created_at < ?'),
 
     probe: db.prepare<[number]>(
       'insert into probes (id, at) values (1, ?) on conflict (id) do update set at = excluded.at')

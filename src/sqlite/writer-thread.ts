@@ -5,7 +5,7 @@ import type { ThreadError } from '../indexing/thread-error.ts'
 import { packError } from '../indexing/thread-error.ts'
 import { openWriter } from './open.ts'
 import { toStorageError } from './storage-error.ts'
-import type { WriteJob, WriteResults } from './writer.ts'
+import type { WriteJob, WriteOutcome, WriteResults } from './writer.ts'
 import { Writer } from './writer.ts'
 
 /** The thread that owns the only writing connection of this process. */
@@ -15,7 +15,7 @@ export interface WriteGroup {
 }
 
 export interface WriteGroupResult {
-  readonly outcomes: readonly ({ readonly value: WriteResults[keyof WriteResults] } | { readonly error: ThreadError })[]
+  readonly outcomes: readonly (Pick<WriteOutcome, 'state'> & ({ readonly value: WriteResults[keyof WriteResults] } | { readonly error: ThreadError }))[]
   readonly seconds: number
 }
 
@@ -32,7 +32,7 @@ port.on('message', (message: WriteGroup | 'close') => {
     return
   }
   const { outcomes, seconds } = run(message.jobs)
-  const packed = outcomes.map((outcome) => ('error' in outcome ? { error: packError(outcome.error) } : outcome))
+  const packed = outcomes.map((outcome) => ('error' in outcome ? { ...outcome, error: packError(outcome.error) } : outcome))
   port.postMessage({ outcomes: packed, seconds } satisfies WriteGroupResult)
 })
 

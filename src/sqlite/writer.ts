@@ -4,6 +4,9 @@ import type { ApiKey, Caller } from '../api-key.ts'
 import type { Clock, UnixSeconds } from '../clock.ts'
 import type { Command } from '../command.ts'
 import { ApiError } from '../errors.ts'
+import type { KeptAnswer, KeptOutcome, Outcome, RepeatableRequest } from '../idempotency.ts'
+import { packAnswer, packOutcome, readOutcome } from '../idempotency.ts'
+import { limits } from '../limits.ts'
 import type { Organization, Written } from '../store.ts'
 import { Catalog } from './catalog.ts'
 import { CustomerWriter } from './customer-writer.ts'
@@ -20,6 +23,8 @@ export type WriteJob =
   | { readonly type: 'createDefault'; readonly name: string; readonly secretHash: string }
   | { readonly type: 'createKey'; readonly organizationId: number; readonly name: string; readonly secretHash: string }
   | { readonly type: 'revokeKey'; readonly id: number }
+  | { readonly type: 'keepAnswer'; readonly organizationId: number; readonly request: RepeatableRequest; readonly answer: KeptAnswer }
+  | { readonly type: 'purgeOutcomes'; readonly before: UnixSeconds }
   | { readonly type: 'purgeChanges'; readonly before: UnixSeconds; readonly max: number }
   | { readonly type: 'optimize' }
   | { readonly type: 'probe' }
@@ -32,14 +37,19 @@ export interface WriteResults extends WebhookResults {
   readonly createDefault: ApiKey | undefined
   readonly createKey: ApiKey
   readonly revokeKey: ApiKey | undefined
+  readonly keepAnswer: undefined
+  readonly purgeOutcomes: undefined
   readonly purgeChanges: number
   readonly optimize: undefined
   readonly probe: undefined
 }
 
-export type WriteOutcome =
-  | { readonly value: WriteResults[keyof WriteResults] }
-  | { readonly error: unknown }
+export type WriteOutcome = Outcome<WriteResults[keyof WriteResults]> & {
+  /** Of a job whose request may be repeated. */
+  readonly state?: RepeatableRequest['state']
+}
+
+const secondsAnHour = 3_600
 
 /** Carries out jobs on the one writing connection, many in a commit. */
 export class Writer {
@@ -84,7 +94,7 @@ export class Writer {
       // IMMEDIATE takes the write lock before the first read, so that what is read stays true.
       this.#sql.begin.run()
       this.#customers.beginGroup()
-      const outcomes = jobs.map((job) => this.#runOrRefuse(job))
+      const outcomes = jobs.map((job) => this.#runOnce(job))
       this.#customers.endGroup()
       this.#sql.commit.run()
       return outcomes
@@ -98,6 +108,20 @@ export class Writer {
     if (this.#db.inTransaction) this.#sql.rollback.run()
     // It may know tags, attributes and ids that the rollback has unmade.
     this.#customers = new CustomerWriter(this.#sql, new Catalog(this.#db))
+  }
+
+  /** Does not carry out again what a request with the same key did. What comes of it is kept in the same transaction. */
+  #runOnce(job: WriteJob): WriteOutcome {
+    if (!('caller' in job) || job.caller.repeatable === undefined) return this.#runOrRefuse(job)
+    const { organizationId, repeatable } = job.caller
+    const now = this.#clock()
+    const kept = this.#sql.findOutcome.get(organizationId, repeatable.key, now - limits.idempotencyKeyHours * secondsAnHour)
+    if (kept !== undefined) return repeated(kept, repeatable)
+    const outcome = this.#runOrRefuse(job)
+    const packed = packOutcome(outcome)
+    if (packed === undefined) return outcome
+    this.#sql.keepOutcome.run(organizationId, repeatable.key, repeatable.fingerprint, packed, now)
+    return { ...outcome, state: 'kept' }
   }
 
   #runOrRefuse(job: WriteJob): WriteOutcome {
@@ -117,6 +141,11 @@ export class Writer {
       case 'createDefault': return this.#createDefault(job)
       case 'createKey': return this.#createKey(job)
       case 'revokeKey': return this.#revokeKey(job.id)
+      case 'keepAnswer': return this.#keepAnswer(job)
+      case 'purgeOutcomes': {
+        this.#sql.purgeOutcomes.run(job.before)
+        return undefined
+      }
       case 'purgeChanges': return this.#purgeChanges(job)
       case 'optimize': return this.#optimize()
       case 'probe': {
@@ -162,9 +191,27 @@ export class Writer {
     return old.length
   }
 
+  #keepAnswer({ organizationId, request: { key, fingerprint }, answer }: Extract<WriteJob, { type: 'keepAnswer' }>): undefined {
+    const now = this.#clock()
+    if (this.#sql.findOutcome.get(organizationId, key, now - limits.idempotencyKeyHours * secondsAnHour) === undefined) {
+      this.#sql.keepOutcome.run(organizationId, key, fingerprint, packAnswer(answer), now)
+    }
+    return undefined
+  }
+
   #optimize(): undefined {
     this.#db.pragma('analysis_limit = 1000')
     this.#db.pragma('optimize = 0x10002')
     return undefined
+  }
+}
+
+function repeated(kept: KeptOutcome, request: RepeatableRequest): WriteOutcome {
+  try {
+    return { ...readOutcome<WriteResults[keyof WriteResults]>(kept, request), state: 'repeated' }
+  } catch (error) {
+    // The key was used for another request, of which nothing is to be kept.
+    if (error instanceof ApiError) return { error, state: 'kept' }
+    throw error
   }
 }
