@@ -45,6 +45,9 @@ export interface WebhookSecrets {
   readonly previousUntil: UnixSeconds | null
 }
 
+/** With what only src/webhooks/ can read. */
+export type StoredWebhook = ShownWebhook & { readonly secrets: WebhookSecrets }
+
 export type WebhookDraft = Pick<Webhook, 'url' | 'format' | 'events' | 'filter'> & WebhookSecrets
 
 export type WebhookPatch = Partial<Pick<Webhook, 'url' | 'events' | 'filter' | 'pauseReason'> & WebhookSecrets>
@@ -159,14 +162,14 @@ export function tooManyWebhooks(): ApiError {
 /** What an engine keeps for webhooks. What names an organization sees nothing of another one. */
 export interface WebhookStore {
   /** Starts at the end of the feed. `conflict` beyond limits.webhooksMax. */
-  createWebhook(caller: Caller, draft: WebhookDraft): Promise<ShownWebhook>
+  createWebhook(caller: Caller, draft: WebhookDraft): Promise<StoredWebhook>
   webhooks(organizationId: number): Promise<ShownWebhook[]>
-  findWebhook(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined>
+  findWebhook(organizationId: number, id: number): Promise<StoredWebhook | undefined>
   /**
    * Undefined when there is none. One that is paused already keeps its reason; one that goes on does so from its position, and what
    * failed before does not count against it.
    */
-  updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<ShownWebhook | undefined>
+  updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<StoredWebhook | undefined>
   /** What was kept for it may be purged later. */
   deleteWebhook(caller: Caller, id: number): Promise<boolean>
 

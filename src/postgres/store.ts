@@ -19,14 +19,14 @@ import { SearchDispatch } from '../indexing/search-dispatch.ts'
 import { threadBeside } from '../indexing/start-thread.ts'
 import type { Backup, CommitListener, FoundPage, LeaseWish, Organization, RequestLease, Store, StoreStatus, Written } from '../store.ts'
 import type {
-  ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, WebhookDraft, WebhookPatch, WebhookSecrets
+  ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, StoredWebhook, WebhookDraft, WebhookPatch
 } from '../webhook.ts'
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
 import { explainedEverywhere, isDistributed, oneConnectionAMachine, sizeEverywhere, sizeHere } from './citus.ts'
 import { cannotBeUsed, openPool, withClient } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
-import { findOutcome, keepAnswer } from './kept-outcomes.ts'
+import { findOutcome, insertOutcomes, keepAnswer, KnownOutcomes } from './kept-outcomes.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { organizationsLockKey } from './lock-keys.ts'
 import { migrateDatabase } from './migrate.ts'
@@ -226,26 +226,29 @@ export class PostgresStore implements Store {
     }
   }
 
-  async createWebhook({ organizationId }: Caller, draft: WebhookDraft): Promise<ShownWebhook> {
+  async createWebhook(caller: Caller, draft: WebhookDraft): Promise<StoredWebhook> {
+    const { organizationId } = caller
     // Read before it is made, so that what is committed in between is told rather than missed.
     const position = await this.#read(async () => await this.#webhooks.newestChange())
-    return await this.#change(async (client) => await insertWebhook(client, { organizationId, draft, position }))
+    return await this.#changeOnce(caller, async (client) => await insertWebhook(client, { organizationId, draft, position }))
   }
 
   async webhooks(organizationId: number): Promise<ShownWebhook[]> {
     return await this.#read(async () => await this.#webhooks.webhooks(organizationId))
   }
 
-  async findWebhook(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined> {
+  async findWebhook(organizationId: number, id: number): Promise<StoredWebhook | undefined> {
     return await this.#read(async () => await this.#webhooks.find(organizationId, id))
   }
 
-  async updateWebhook({ organizationId }: Caller, id: number, patch: WebhookPatch): Promise<ShownWebhook | undefined> {
-    return await this.#change(async (client) => await updateWebhook(client, { organizationId, id, patch }))
+  async updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<StoredWebhook | undefined> {
+    const { organizationId } = caller
+    return await this.#changeOnce(caller, async (client) => await updateWebhook(client, { organizationId, id, patch }))
   }
 
-  async deleteWebhook({ organizationId }: Caller, id: number): Promise<boolean> {
-    return await this.#change(async (client) => await deleteWebhook(client, organizationId, id))
+  async deleteWebhook(caller: Caller, id: number): Promise<boolean> {
+    const { organizationId } = caller
+    return await this.#changeOnce(caller, async (client) => await deleteWebhook(client, organizationId, id))
   }
 
   async deliveries(organizationId: number, webhookId: number, page: DeliveryPage): Promise<Delivery[]> {
@@ -256,8 +259,9 @@ export class PostgresStore implements Store {
     return await this.#read(async () => await this.#webhooks.findDelivery(organizationId, webhookId, id))
   }
 
-  async replayDeliveries({ organizationId }: Caller, webhookId: number, which: ReplayChoice): Promise<number> {
-    return await this.#transact(async (client) => await replayDeliveries(client, { organizationId, webhookId, which }))
+  async replayDeliveries(caller: Caller, webhookId: number, which: ReplayChoice): Promise<number> {
+    const { organizationId } = caller
+    return await this.#changeOnce(caller, async (client) => await replayDeliveries(client, { organizationId, webhookId, which }))
   }
 
   async claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]> {
@@ -347,6 +351,21 @@ export class PostgresStore implements Store {
     return await this.#transact(async (client) => {
       await client.query('select pg_advisory_xact_lock($1)', [organizationsLockKey])
       return await change(client)
+    })
+  }
+
+  /** The same for what a request may ask again. What it refuses, it refuses before its first write. */
+  async #changeOnce<Answer>(caller: Caller, change: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
+    return await untilDone(caller, async () => {
+      const { outcome, state } = await this.#change(async (client) => {
+        const known = await KnownOutcomes.load(client, [caller])
+        const done = await known.runAlone(caller, async () => await change(client))
+        for (const { text, values } of insertOutcomes(done.row === undefined ? [] : [done.row])) await client.query(text, [...values])
+        return done
+      })
+      if (caller.repeatable !== undefined) caller.repeatable.state = state
+      if ('error' in outcome) throw outcome.error
+      return outcome.value
     })
   }
 

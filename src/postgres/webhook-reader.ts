@@ -2,7 +2,7 @@ import type pg from 'pg'
 import { systemClock } from '../clock.ts'
 import type { DeliveryRow, HeldRow, WebhookRow } from '../sql/webhook-row.ts'
 import { readDelivery, readHeld, readWebhook, selectDeliveries, selectHeld, selectWebhooks } from '../sql/webhook-row.ts'
-import type { Delivery, DeliveryPage, HeldCustomer, ShownWebhook, WebhookSecrets } from '../webhook.ts'
+import type { Delivery, DeliveryPage, HeldCustomer, ShownWebhook, StoredWebhook } from '../webhook.ts'
 
 /** What is kept for webhooks, a statement each. */
 export class WebhookReader {
@@ -25,7 +25,7 @@ export class WebhookReader {
     })
   }
 
-  async find(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined> {
+  async find(organizationId: number, id: number): Promise<StoredWebhook | undefined> {
     const [row] = await this.#rows<WebhookRow>(`${selectWebhooks} where webhooks.id = $1 and organization_id = $2`, [id, organizationId])
     return row && readWebhook(row)
   }

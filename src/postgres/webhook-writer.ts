@@ -3,7 +3,7 @@ import { systemClock } from '../clock.ts'
 import { limits } from '../limits.ts'
 import type { ClaimRow, WebhookRow } from '../sql/webhook-row.ts'
 import { deliveryOutcomes, heldColumns, readClaim, readWebhook, selectClaims, selectWebhooks, writeDelivery, writeHeld } from '../sql/webhook-row.ts'
-import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, ShownWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
+import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, StoredWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
 import { tooManyWebhooks } from '../webhook.ts'
 import { insertRows } from './insert-rows.ts'
 
@@ -11,7 +11,7 @@ import { insertRows } from './insert-rows.ts'
 
 export async function insertWebhook(client: pg.ClientBase, { organizationId, draft, position }: {
   organizationId: number; draft: WebhookDraft; position: string
-}): Promise<ShownWebhook> {
+}): Promise<StoredWebhook> {
   const { rows: [there] } = await client.query<{ count: number }>('select count(*) from webhooks where organization_id = $1', [organizationId])
   if ((there?.count ?? 0) >= limits.webhooksMax) throw tooManyWebhooks()
   const { url, format, events, filter, secret, previousSecret, previousUntil } = draft
@@ -20,14 +20,14 @@ export async function insertWebhook(client: pg.ClientBase, { organizationId, dra
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) returning id`,
   [organizationId, url, format, JSON.stringify(events), filter, secret, previousSecret, previousUntil, systemClock()])
   await client.query('insert into webhook_positions (webhook_id, position) values ($1, $2)', [made?.id, position])
-  const webhook = await findShown(client, organizationId, made?.id)
+  const webhook = await findStored(client, organizationId, made?.id)
   if (webhook === undefined) throw new Error('The webhook just made cannot be read')
   return webhook
 }
 
 export async function updateWebhook(client: pg.ClientBase, { organizationId, id, patch }: {
   organizationId: number; id: number; patch: WebhookPatch
-}): Promise<ShownWebhook | undefined> {
+}): Promise<StoredWebhook | undefined> {
   // The position first, as whoever delivers locks it first.
   await client.query('select from webhook_positions where webhook_id = $1 for update', [id])
   const { rows: [old] } = await client.query<WebhookRow>(`${selectWebhooks} where webhooks.id = $1 and organization_id = $2`, [id, organizationId])
@@ -46,14 +46,12 @@ export async function updateWebhook(client: pg.ClientBase, { organizationId, id,
     id, url, events === undefined ? old.events : JSON.stringify(events), filter, secret, previousSecret, previousUntil,
     pauseReason === null ? null : old.pauseReason ?? pauseReason, pauseReason === null ? null : old.pausedAt ?? now, now
   ])
-  return await findShown(client, organizationId, id)
+  return await findStored(client, organizationId, id)
 }
 
-async function findShown(client: pg.ClientBase, organizationId: number, id: number | undefined): Promise<ShownWebhook | undefined> {
+async function findStored(client: pg.ClientBase, organizationId: number, id: number | undefined): Promise<StoredWebhook | undefined> {
   const { rows: [row] } = await client.query<WebhookRow>(`${selectWebhooks} where webhooks.id = $1 and organization_id = $2`, [id, organizationId])
-  if (row === undefined) return undefined
-  const { secrets: _, ...webhook } = readWebhook(row)
-  return webhook
+  return row && readWebhook(row)
 }
 
 /** Leaves its position behind, by which the purge finds what is to go with it. */

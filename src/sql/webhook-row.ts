@@ -1,4 +1,4 @@
-import type { Delivery, HeldCustomer, ShownWebhook, Webhook, WebhookSecrets } from '../webhook.ts'
+import type { Delivery, HeldCustomer, ShownWebhook, StoredWebhook, Webhook, WebhookSecrets } from '../webhook.ts'
 
 /** A webhook and what is shown of how it fares, as a statement answers it. */
 export interface WebhookRow extends Omit<ShownWebhook, 'events'>, WebhookSecrets {
@@ -23,7 +23,7 @@ export const selectClaims = `
     failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt", position
   from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id`
 
-export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow): ShownWebhook & { readonly secrets: WebhookSecrets } {
+export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow): StoredWebhook {
   return { ...row, events: parseEvents(events), secrets: { secret, previousSecret, previousUntil } }
 }
 

@@ -20,7 +20,7 @@ import type { SearchContext } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { Backup, CommitListener, FoundPage, Organization, Store, StoreStatus, Written } from '../store.ts'
 import type {
-  ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, WebhookDraft, WebhookPatch, WebhookSecrets
+  ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, StoredWebhook, WebhookDraft, WebhookPatch
 } from '../webhook.ts'
 import { writeBackup } from './backup.ts'
 import { prepareDatabase } from './open.ts'
@@ -160,26 +160,26 @@ export class SqliteStore implements Store {
     return purged
   }
 
-  async createWebhook({ organizationId }: Caller, draft: WebhookDraft): Promise<ShownWebhook> {
+  async createWebhook(caller: Caller, draft: WebhookDraft): Promise<StoredWebhook> {
     // Read before it is made, so that what is committed in between is told rather than missed.
     const position = this.#read((reader) => reader.webhooks().newestChange())
-    return await this.#write({ type: 'createWebhook', organizationId, draft, position })
+    return await this.#write({ type: 'createWebhook', caller, draft, position })
   }
 
   async webhooks(organizationId: number): Promise<ShownWebhook[]> {
     return this.#read((reader) => reader.webhooks().webhooks(organizationId))
   }
 
-  async findWebhook(organizationId: number, id: number): Promise<(ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined> {
+  async findWebhook(organizationId: number, id: number): Promise<StoredWebhook | undefined> {
     return this.#read((reader) => reader.webhooks().find(organizationId, id))
   }
 
-  async updateWebhook({ organizationId }: Caller, id: number, patch: WebhookPatch): Promise<ShownWebhook | undefined> {
-    return await this.#write({ type: 'updateWebhook', organizationId, id, patch })
+  async updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<StoredWebhook | undefined> {
+    return await this.#write({ type: 'updateWebhook', caller, id, patch })
   }
 
-  async deleteWebhook({ organizationId }: Caller, id: number): Promise<boolean> {
-    return await this.#write({ type: 'deleteWebhook', organizationId, id })
+  async deleteWebhook(caller: Caller, id: number): Promise<boolean> {
+    return await this.#write({ type: 'deleteWebhook', caller, id })
   }
 
   async deliveries(organizationId: number, webhookId: number, page: DeliveryPage): Promise<Delivery[]> {
@@ -190,8 +190,8 @@ export class SqliteStore implements Store {
     return this.#read((reader) => reader.webhooks().findDelivery(organizationId, webhookId, id))
   }
 
-  async replayDeliveries({ organizationId }: Caller, webhookId: number, which: ReplayChoice): Promise<number> {
-    return await this.#write({ type: 'replayDeliveries', organizationId, webhookId, which })
+  async replayDeliveries(caller: Caller, webhookId: number, which: ReplayChoice): Promise<number> {
+    return await this.#write({ type: 'replayDeliveries', caller, webhookId, which })
   }
 
   async claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]> {

@@ -2,7 +2,7 @@ import type { Database, Statement } from 'better-sqlite3'
 import { systemClock } from '../clock.ts'
 import type { DeliveryRow, HeldRow, WebhookRow } from '../sql/webhook-row.ts'
 import { readDelivery, readHeld, readWebhook, selectDeliveries, selectHeld, selectWebhooks } from '../sql/webhook-row.ts'
-import type { Delivery, DeliveryPage, HeldCustomer, ShownWebhook, WebhookSecrets } from '../webhook.ts'
+import type { Delivery, DeliveryPage, HeldCustomer, ShownWebhook, StoredWebhook } from '../webhook.ts'
 
 /** What is kept for webhooks, read inside a transaction of the caller's. */
 export class WebhookReader {
@@ -30,7 +30,7 @@ export class WebhookReader {
     })
   }
 
-  find(organizationId: number, id: number): (ShownWebhook & { readonly secrets: WebhookSecrets }) | undefined {
+  find(organizationId: number, id: number): StoredWebhook | undefined {
     const row = this.#db.prepare<[number, number], WebhookRow>(`${selectWebhooks} where webhooks.id = ? and organization_id = ?`).get(id, organizationId)
     return row && readWebhook(row)
   }

@@ -1,27 +1,28 @@
 import type { Database, Statement } from 'better-sqlite3'
+import type { Caller } from '../api-key.ts'
 import type { UnixSeconds } from '../clock.ts'
 import { limits } from '../limits.ts'
 import type { ClaimRow, DeliveryColumns, HeldColumns, WebhookRow } from '../sql/webhook-row.ts'
 import {
   deliveryColumns, deliveryOutcomes, heldColumns, readClaim, readWebhook, selectClaims, selectWebhooks, writeDelivery, writeHeld
 } from '../sql/webhook-row.ts'
-import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, ShownWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
+import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, StoredWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
 import { tooManyWebhooks } from '../webhook.ts'
 
 /** What the writing connection is asked to do for webhooks. */
 export type WebhookJob =
-  | { readonly type: 'createWebhook'; readonly organizationId: number; readonly draft: WebhookDraft; readonly position: string }
-  | { readonly type: 'updateWebhook'; readonly organizationId: number; readonly id: number; readonly patch: WebhookPatch }
-  | { readonly type: 'deleteWebhook'; readonly organizationId: number; readonly id: number }
-  | { readonly type: 'replayDeliveries'; readonly organizationId: number; readonly webhookId: number; readonly which: ReplayChoice }
+  | { readonly type: 'createWebhook'; readonly caller: Caller; readonly draft: WebhookDraft; readonly position: string }
+  | { readonly type: 'updateWebhook'; readonly caller: Caller; readonly id: number; readonly patch: WebhookPatch }
+  | { readonly type: 'deleteWebhook'; readonly caller: Caller; readonly id: number }
+  | { readonly type: 'replayDeliveries'; readonly caller: Caller; readonly webhookId: number; readonly which: ReplayChoice }
   | { readonly type: 'claimWebhooks'; readonly worker: string; readonly seconds: number }
   | { readonly type: 'keepProgress'; readonly worker: string; readonly webhookId: number; readonly progress: DeliveryProgress }
   | { readonly type: 'releaseWebhooks'; readonly worker: string }
   | { readonly type: 'purgeDeliveries'; readonly before: UnixSeconds; readonly max: number }
 
 export interface WebhookResults {
-  readonly createWebhook: ShownWebhook
-  readonly updateWebhook: ShownWebhook | undefined
+  readonly createWebhook: StoredWebhook
+  readonly updateWebhook: StoredWebhook | undefined
   readonly deleteWebhook: boolean
   readonly replayDeliveries: number
   readonly claimWebhooks: ClaimedWebhook[]
@@ -53,7 +54,7 @@ export class WebhookWriter {
     }
   }
 
-  #create({ organizationId, draft, position }: Job<'createWebhook'>, now: UnixSeconds): ShownWebhook {
+  #create({ caller: { organizationId }, draft, position }: Job<'createWebhook'>, now: UnixSeconds): StoredWebhook {
     if ((this.#sql.count.get(organizationId) ?? 0) >= limits.webhooksMax) throw tooManyWebhooks()
     const id = Number(this.#sql.insert.run({ ...draft, organizationId, events: JSON.stringify(draft.events), now }).lastInsertRowid)
     this.#sql.insertPosition.run(id, position)
@@ -62,7 +63,7 @@ export class WebhookWriter {
     return webhook
   }
 
-  #update({ organizationId, id, patch }: Job<'updateWebhook'>, now: UnixSeconds): ShownWebhook | undefined {
+  #update({ caller: { organizationId }, id, patch }: Job<'updateWebhook'>, now: UnixSeconds): StoredWebhook | undefined {
     const old = this.#sql.find.get(id, organizationId)
     if (old === undefined) return undefined
     const { events, pauseReason = old.pauseReason, ...fields } = patch
@@ -77,20 +78,18 @@ export class WebhookWriter {
     return this.#find(organizationId, id)
   }
 
-  #find(organizationId: number, id: number): ShownWebhook | undefined {
+  #find(organizationId: number, id: number): StoredWebhook | undefined {
     const row = this.#sql.find.get(id, organizationId)
-    if (row === undefined) return undefined
-    const { secrets: _, ...webhook } = readWebhook(row)
-    return webhook
+    return row && readWebhook(row)
   }
 
-  #delete({ organizationId, id }: Job<'deleteWebhook'>): boolean {
+  #delete({ caller: { organizationId }, id }: Job<'deleteWebhook'>): boolean {
     if (this.#sql.delete.run(id, organizationId).changes === 0) return false
     this.#sql.disown.run(id)
     return true
   }
 
-  #replay({ organizationId, webhookId, which }: Job<'replayDeliveries'>, now: UnixSeconds): number {
+  #replay({ caller: { organizationId }, webhookId, which }: Job<'replayDeliveries'>, now: UnixSeconds): number {
     const asked = { organizationId, webhookId, now, ...which }
     return 'id' in which ? this.#sql.replayOne.run(asked).changes : this.#sql.replaySince.run(asked).changes
   }

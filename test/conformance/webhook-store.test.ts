@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Caller } from '../../src/api-key.ts'
 import { systemClock } from '../../src/clock.ts'
 import { ApiError } from '../../src/errors.ts'
+import type { RepeatableRequest } from '../../src/idempotency.ts'
 import { limits } from '../../src/limits.ts'
 import type { Store } from '../../src/store.ts'
 import type { Delivery, DeliveryProgress, HeldCustomer, ShownWebhook, WebhookDraft } from '../../src/webhook.ts'
@@ -58,11 +59,12 @@ describe('a webhook', () => {
 
     const made = await store.createWebhook(caller, draft({ filter: '[]', format: 'helpcrunch', events: ['customer.new', 'customer.deleted'] }))
 
-    expect(made).toEqual(shown(made, { organizationId: caller.organizationId, filter: '[]', format: 'helpcrunch', events: ['customer.new', 'customer.deleted'] }))
+    const expected = shown(made, { organizationId: caller.organizationId, filter: '[]', format: 'helpcrunch', events: ['customer.new', 'customer.deleted'] })
+    expect(made).toEqual({ ...expected, secrets })
     expect(made.createdAt).toBeGreaterThanOrEqual(before)
     expect(made.updatedAt).toBe(made.createdAt)
-    expect(await store.findWebhook(caller.organizationId, made.id)).toEqual({ ...made, secrets })
-    expect(await store.webhooks(caller.organizationId)).toEqual([made])
+    expect(await store.findWebhook(caller.organizationId, made.id)).toEqual(made)
+    expect(await store.webhooks(caller.organizationId)).toEqual([expected])
   })
 
   test('is altered where the patch says so', async () => {
@@ -71,8 +73,9 @@ describe('a webhook', () => {
 
     const patched = await store.updateWebhook(caller, id, { url: 'https://example.com/other', secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 })
 
-    expect(patched).toEqual(patched && shown(patched, { id, url: 'https://example.com/other', filter: '[]' }))
-    expect(await store.findWebhook(caller.organizationId, id)).toEqual({ ...patched, secrets: { secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 } })
+    const rotated = { secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 }
+    expect(patched).toEqual(patched && { ...shown(patched, { id, url: 'https://example.com/other', filter: '[]' }), secrets: rotated })
+    expect(await store.findWebhook(caller.organizationId, id)).toEqual(patched)
     expect(await store.updateWebhook(caller, id, { filter: null, events: ['tag.updated'] })).toEqual({ ...patched, filter: null, events: ['tag.updated'], updatedAt: expect.any(Number) as number })
   })
 
@@ -85,8 +88,22 @@ describe('a webhook', () => {
     expect(paused?.pausedAt).toBeGreaterThan(1_500)
     expect(await store.updateWebhook(caller, id, { pauseReason: 'asked' })).toMatchObject({ pauseReason: 'failing', pausedAt: paused?.pausedAt, failingSince: 1_500 })
     const resumed = await store.updateWebhook(caller, id, { pauseReason: null })
-    expect(resumed).toEqual(resumed && shown(resumed))
+    expect(resumed).toEqual(resumed && { ...shown(resumed), secrets })
     expect(await store.updateWebhook(caller, id, { pauseReason: 'asked' })).toMatchObject({ pauseReason: 'asked', pausedAt: expect.any(Number) as number })
+  })
+
+  test('is made once for a request that may be repeated, and each time with the secret of the first', async () => {
+    const { store, caller } = await open()
+    const repeatable = (): RepeatableRequest => ({ key: 'k', fingerprint: 'f', state: 'new' })
+    const [first, again] = [repeatable(), repeatable()]
+
+    const made = await store.createWebhook({ ...caller, repeatable: first }, draft())
+
+    expect(await store.createWebhook({ ...caller, repeatable: again }, draft({ secret: 'another' }))).toEqual(made)
+    expect([first.state, again.state]).toEqual(['kept', 'repeated'])
+    expect(await store.webhooks(caller.organizationId)).toHaveLength(1)
+    const deleted = await store.deleteWebhook({ ...caller, repeatable: { ...repeatable(), key: 'd' } }, made.id)
+    expect([deleted, await store.deleteWebhook({ ...caller, repeatable: { ...repeatable(), key: 'd' } }, made.id), await store.deleteWebhook(caller, made.id)]).toEqual([true, true, false])
   })
 
   test('is one of so many at most in an organization', async () => {
