@@ -19,6 +19,9 @@ export type ChangeRecord = Change & {
   readonly requestId: string
 }
 
+/** A change as it was just made, or, without an id, as it would be. */
+export type MadeChange = Change & Omit<ChangeRecord, 'id' | keyof Change> & { readonly id: number | null }
+
 /** A change as the engines keep it, fields as JSON. */
 export interface KeptChangeRow {
   readonly id: number

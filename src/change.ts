@@ -27,14 +27,20 @@ export interface DeletedEvent extends Pick<CustomerEvent, 'name' | 'data' | 'cre
 }
 
 /** A change that leaves a customer there. */
-export type KeptChange = Extract<Change, { kind: 'customer.created' | 'customer.updated' }>
+export type KeptChange = Extract<Change, { kind: 'customer.created' | 'customer.updated' | 'customer.restored' }>
 
 export function recordFields(customer: Customer): RecordedFields {
   return { ...customer, tags: customer.tags.map(({ name }) => name) }
 }
 
+/** `createdAt`: when the customer was made, as far as that is known. */
+export function deletionOf(customer: Customer, createdAt: UnixSeconds | undefined): Extract<Change, { kind: 'customer.deleted' }> {
+  const before = { ...recordFields(customer), ...(createdAt === undefined ? {} : { createdAt }) }
+  return { kind: 'customer.deleted', customerId: customer.id, before, after: null }
+}
+
 /** The change from one customer to the other, or null when they are the same. Colors are no difference. */
-export function changeBetween(before: Customer, after: Customer): KeptChange | null {
+export function changeBetween(before: Customer, after: Customer): Extract<Change, { kind: 'customer.updated' }> | null {
   const old = recordFields(before)
   const now = recordFields(after)
   const changed = (Object.keys(now) as (keyof Customer)[]).filter((field) => !isSame(old[field], now[field]))

@@ -1,3 +1,5 @@
+import type { ChangeRecord } from './change-record.ts'
+import type { UnixSeconds } from './clock.ts'
 import type { CustomerEvent } from './contract/event.ts'
 import type { TagDraft } from './contract/tag.ts'
 import type { AttributeEntry, AttributeType } from './custom-data.ts'
@@ -19,6 +21,7 @@ export type Command =
   | TagsCommand
   | { readonly type: 'delete'; readonly id: number } & Conditional
   | RecordEventCommand
+  | UndoCommand
 
 export interface Conditional {
   /** Versions of the customer for which this is meant; it is refused for any other. Absent: for whichever. */
@@ -54,6 +57,19 @@ export interface RecordEventCommand {
   readonly createdAt?: number
 }
 
+/** Takes back what was done, by changes that do the opposite. */
+export interface UndoCommand {
+  readonly type: 'undo'
+  /** Of one request, or a single one, oldest first. */
+  readonly changes: readonly ChangeRecord[]
+  /** Also where something changed the same since. */
+  readonly force: boolean
+  /** Stores nothing. */
+  readonly dryRun: boolean
+  /** Deletions made before are final. */
+  readonly trashedSince: UnixSeconds
+}
+
 /** The customers that a command is about, whom an engine loads before it asks `decide`. */
 export function commandCustomerIds(command: Command): number[] {
   switch (command.type) {
@@ -61,6 +77,7 @@ export function commandCustomerIds(command: Command): number[] {
     case 'batch': return [...new Set(command.items.map(({ id }) => id))]
     case 'recordEvent': return [command.customerId]
     case 'patch': case 'replace': case 'tag': case 'untag': case 'delete': return [command.id]
+    case 'undo': return [...new Set(command.changes.flatMap(({ customerId }) => customerId ?? []))]
   }
 }
 
@@ -71,6 +88,7 @@ export function commandUserIds(command: Command): string[] {
     case 'patch': case 'replace': return [command.patch.userId ?? []].flat()
     case 'batch': return command.items.flatMap(({ patch }) => patch.userId ?? [])
     case 'tag': case 'untag': case 'delete': case 'recordEvent': return []
+    case 'undo': return command.changes.flatMap(({ before }) => (before !== null && 'userId' in before ? before.userId ?? [] : []))
   }
 }
 

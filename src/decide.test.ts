@@ -4,8 +4,8 @@ import type { AttributeEntry, CustomData } from './custom-data.ts'
 import type { Customer } from './customer.ts'
 import { emptyCustomer } from './customer.ts'
 import type { CustomerPatch } from './customer-patch.ts'
-import type { DecisionContext } from './decide.ts'
 import { decide } from './decide.ts'
+import type { DecisionContext } from './decision.ts'
 import { ApiError } from './errors.ts'
 import { limits } from './limits.ts'
 import { defaultColor } from './tag-color.ts'
@@ -361,9 +361,9 @@ describe('bounds', () => {
 describe('delete and events', () => {
   const one = customer(1, { name: 'A', tags: red('Lead'), customData: ordered({ plan: 'pro' }) })
 
-  test('delete keeps the whole customer in the change, tags by name', () => {
-    expect(decide({ type: 'delete', id: 1 }, byId(one), context)).toEqual([
-      { after: null, change: { kind: 'customer.deleted', customerId: 1, before: { ...one, tags: ['Lead'] }, after: null } }
+  test('delete keeps the whole customer in the change, tags by name, and when it was made', () => {
+    expect(decide({ type: 'delete', id: 1 }, byId(one), { ...context, stored: new Map([[1, { version: 4, createdAt: 9 }]]) })).toEqual([
+      { after: null, change: { kind: 'customer.deleted', customerId: 1, before: { ...one, tags: ['Lead'], createdAt: 9 }, after: null } }
     ])
   })
 

@@ -1,50 +1,18 @@
-import type { Change, KeptChange } from './change.ts'
-import { changeBetween, recordFields } from './change.ts'
-import type { UnixSeconds } from './clock.ts'
+import { changeBetween, deletionOf, recordFields } from './change.ts'
 import type { BatchItem, Command, RecordEventCommand } from './command.ts'
-import type { CustomerEvent } from './contract/event.ts'
 import type { TagDraft } from './contract/tag.ts'
-import type { AttributeEntry, AttributeType } from './custom-data.ts'
+import type { AttributeEntry } from './custom-data.ts'
 import { attributeFaults, mergeCustomData, replaceCustomData } from './custom-data.ts'
 import type { CustomerPatch } from './customer-patch.ts'
 import type { Customer } from './customer.ts'
 import { emptyCustomer, keepDevice } from './customer.ts'
+import type { Decision, DecisionContext } from './decision.ts'
 import type { Fault } from './errors.ts'
 import { customerNotFound, invalidRequest, preconditionFailed, userIdTaken } from './errors.ts'
 import { limits } from './limits.ts'
 import { attachTags, colorTags, detachTags, replaceTags } from './tag.ts'
+import { undo } from './undo.ts'
 import { join } from './untrusted.ts'
-
-/** What is kept of a customer that no answer shows. */
-export interface StoredVersion {
-  readonly version: number
-  readonly createdAt: UnixSeconds
-}
-
-/** What a rule needs to know besides the customers themselves. */
-export interface DecisionContext {
-  readonly now: UnixSeconds
-  /** The id of the customer or event that the command creates, never used before. */
-  readonly newId: number
-  /** Which customer holds each userId that the command names. */
-  readonly userIdHolders: ReadonlyMap<string, number>
-  /** Color by name, of every tag of the organization that the command names. */
-  readonly tagColors: ReadonlyMap<string, string>
-  /** Type by name, of every attribute of the organization that the command names. */
-  readonly attributeTypes: ReadonlyMap<string, AttributeType>
-  /** Of each customer in `before`. */
-  readonly stored: ReadonlyMap<number, StoredVersion>
-  /** The version of the organization's tags. */
-  readonly tagsVersion: number
-}
-
-/**
- * One consequence of a command. `after` is the customer as it is then, null where the consequence is
- * not one for a single customer or the customer is gone; `change` is null when nothing changed.
- */
-export type Decision =
-  | { readonly after: Customer; readonly change: KeptChange | null; readonly event?: never }
-  | { readonly after: null; readonly change: Exclude<Change, KeptChange>; readonly event?: CustomerEvent }
 
 /**
  * The rules: what a command does to the customers it names, given in `before` by id. Pure; throws an
@@ -70,9 +38,10 @@ function decideAnyVersion(command: Command, before: ReadonlyMap<number, Customer
     case 'untag': return untag(existing(before, command.id), command.names)
     case 'delete': {
       const customer = existing(before, command.id)
-      return [{ after: null, change: { kind: 'customer.deleted', customerId: customer.id, before: recordFields(customer), after: null } }]
+      return [{ after: null, change: deletionOf(customer, context.stored.get(customer.id)?.createdAt) }]
     }
     case 'recordEvent': return recordEvent(command, existing(before, command.customerId), context)
+    case 'undo': return undo(command, before, context)
   }
 }
 

@@ -15,9 +15,18 @@ export interface Fault {
   readonly message: string
 }
 
+/** A later change that is in the way of an undo. */
+export interface ChangeConflict {
+  readonly changeId: number
+  readonly message: string
+  /** What both touched; absent when that is everything. */
+  readonly fields?: readonly string[]
+}
+
 interface ApiErrorOptions {
   readonly faults?: readonly Fault[]
-  /** With `invalid_userId_value`: the customer that has the userId. */
+  readonly conflicts?: readonly ChangeConflict[]
+  /** With `invalid_userId_value`, and with the `conflict` of an undo: the customer that has the userId. */
   readonly existingId?: number
   /** With `invalid_userId_value`, in a batch: where the taken userId stands. */
   readonly path?: string
@@ -32,6 +41,7 @@ interface ApiErrorOptions {
 export class ApiError extends Error {
   readonly code: ErrorCode
   readonly faults: readonly Fault[]
+  readonly conflicts: readonly ChangeConflict[]
   readonly existingId: number | undefined
   readonly path: string | undefined
   readonly revision: Revision | undefined
@@ -42,6 +52,7 @@ export class ApiError extends Error {
     this.name = 'ApiError'
     this.code = code
     this.faults = options.faults ?? []
+    this.conflicts = options.conflicts ?? []
     this.existingId = options.existingId
     this.path = options.path
     this.revision = options.revision

@@ -113,6 +113,10 @@ export const limits = {
   webhooksMax: 100,
   /** How long a delivery is kept that arrived or was given up. */
   deliveryDays: 30,
+  /** Changes of one request that can be taken back together. */
+  requestUndoMax: 1_000,
+  /** Later changes of the same customers that an undo looks through; beyond it 409. */
+  undoLaterChangesMax: 10_000,
   purgeIntervalSeconds: 3_600,
   purgeGroupMax: 1_000,
   /** How long the answer of a readiness probe is reused. */

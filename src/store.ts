@@ -1,4 +1,5 @@
 import type { ApiKey, Caller } from './api-key.ts'
+import type { MadeChange } from './change-record.ts'
 import type { UnixSeconds } from './clock.ts'
 import type { Command } from './command.ts'
 import type { CustomerEvent } from './contract/event.ts'
@@ -20,6 +21,8 @@ export interface Organization {
 export interface Written {
   readonly customers: readonly RevisedCustomer[]
   readonly events: readonly CustomerEvent[]
+  /** Of an undo: what it did, with the events recorded again. */
+  readonly changes?: readonly { readonly change: MadeChange; readonly event: CustomerEvent | null }[]
 }
 
 export interface FoundPage {

@@ -3,7 +3,9 @@ import { Type, type Static } from 'typebox'
 export const ErrorEntry = Type.Object({
   code: Type.String({ description: 'A code of docs/errors.md, or the path of a bad property, such as `filter[0].field`.' }),
   message: Type.String({ description: 'For people. Branch on `code`.' }),
-  existingId: Type.Optional(Type.Integer({ description: 'With `invalid_userId_value`: the customer that has this userId.' })),
+  existingId: Type.Optional(Type.Integer({ description: 'With `invalid_userId_value`, and `conflict` of an undo: the customer that has this userId.' })),
+  changeId: Type.Optional(Type.Integer({ description: 'With `conflict` of an undo: a later change that touched the same.' })),
+  fields: Type.Optional(Type.Array(Type.String(), { description: 'With `changeId`: what both touched, such as `location.city`. Absent: everything.' })),
   path: Type.Optional(Type.String({ description: 'With `invalid_userId_value` in a batch: where it stands.' }))
 }, { $id: 'ErrorEntry' })
 export type ErrorEntry = Static<typeof ErrorEntry>

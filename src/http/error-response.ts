@@ -37,7 +37,9 @@ export function errorBody(error: ApiError, style: HttpSettings['errorStyle']): {
   if (style === 'legacy') return { errors: [legacyEntries[error.code] ?? ownEntry(error)] }
   if (standsAlone.has(error.code)) return { errors: [ownEntry(error)] }
   const faults = error.faults.map(({ path, message }) => ({ code: path, message }))
-  return { errors: [invalid, ...(error.code === 'invalid_request' ? [] : [ownEntry(error)]), ...faults] }
+  const conflicts = error.conflicts.map(({ changeId, fields, message }) =>
+    ({ code: error.code, message, changeId, ...(fields === undefined ? {} : { fields: [...fields] }) }))
+  return { errors: [invalid, ...(error.code === 'invalid_request' ? [] : [ownEntry(error)]), ...faults, ...conflicts] }
 }
 
 function ownEntry({ code, message, existingId, path }: ApiError): ErrorEntry {

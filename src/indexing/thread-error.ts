@@ -2,7 +2,7 @@ import { ApiError } from '../errors.ts'
 
 /** An error on its way between threads; structured clones lose the class and its fields. */
 export interface ThreadError {
-  readonly api?: Pick<ApiError, 'code' | 'message' | 'faults' | 'existingId' | 'path' | 'revision' | 'retryAfterSeconds'>
+  readonly api?: Pick<ApiError, 'code' | 'message' | 'faults' | 'conflicts' | 'existingId' | 'path' | 'revision' | 'retryAfterSeconds'>
   readonly cause: unknown
   /** That of the cause, which the database gave it. */
   readonly code?: string
@@ -10,8 +10,8 @@ export interface ThreadError {
 
 export function packError(error: unknown): ThreadError {
   if (!(error instanceof ApiError)) return packCause(error)
-  const { code, message, faults, existingId, path, revision, retryAfterSeconds, cause } = error
-  return { api: { code, message, faults, existingId, path, revision, retryAfterSeconds }, ...packCause(cause) }
+  const { code, message, faults, conflicts, existingId, path, revision, retryAfterSeconds, cause } = error
+  return { api: { code, message, faults, conflicts, existingId, path, revision, retryAfterSeconds }, ...packCause(cause) }
 }
 
 function packCause(cause: unknown): Pick<ThreadError, 'cause' | 'code'> {

@@ -1,3 +1,4 @@
+import { isWhole } from '../change-record.ts'
 import { renderFields } from '../customer.ts'
 import type { ColumnValue } from './customer-row.ts'
 import { attributeRow, customerRow, digestOf } from './customer-row.ts'
@@ -8,6 +9,14 @@ import { requireId } from './working-set.ts'
 
 /** The id of a tag, or of an attribute, of an organization. */
 export type NameIds = (organizationId: number, name: string) => number | undefined
+
+/** Of a pointer, in place of the id of an event: those who hold the customer's events in memory are to read all of them again. */
+export const allEvents = 0
+
+/** Whether a change has other events of its customer there than before, but for one that it recorded. */
+export function touchesEvents(kind: string): boolean {
+  return kind === 'customer.restored' || kind === 'event.deleted'
+}
 
 /** Rows of counts an organization has; a transaction takes that of its connection, so that few wait for one another. */
 const countSlots = 64
@@ -74,21 +83,23 @@ function attributeStatements({ kept, deleted }: WorkingSet, attributeIds: NameId
   return [...statements, ...insertRows('customer_attributes', rows, 'on conflict (customer_id, attribute_id) do update set number = excluded.number, text = excluded.text')]
 }
 
-function eventStatements({ events }: WorkingSet): Statement[] {
-  return insertRows('events', events.map(({ id, organizationId, customer, name, data, createdAt }) =>
-    ({ id, organization_id: organizationId, customer_id: customer, name, data: JSON.stringify(data), created_at: Number(createdAt) })))
+function eventStatements({ events, deletedEvents }: WorkingSet): Statement[] {
+  const deletion = { text: 'delete from events where customer_id = any($1) and id = any($2)',
+    values: [deletedEvents.map(({ customerId }) => customerId), deletedEvents.map(({ id }) => id)] }
+  return [...(deletedEvents.length === 0 ? [] : [deletion]), ...insertRows('events', events.map(({ id, organizationId, customer, name, data, createdAt }) =>
+    ({ id, organization_id: organizationId, customer_id: customer, name, data: JSON.stringify(data), created_at: Number(createdAt) })))]
 }
 
 function changeStatements({ changes }: WorkingSet, ids: readonly number[]): Statement[] {
   const rows = changes.map(({ caller: { organizationId, keyId, requestId }, at, change: { kind, customerId, before, after } }, index) => ({
     id: requireId(ids[index]), organization_id: organizationId, customer_id: customerId ?? 0, kind, at, key_id: keyId, request_id: requestId,
     before: before && renderFields(before),
-    // A creation's fields are in the customer's row, which halves what a customer takes on disk.
-    after: kind === 'customer.created' || after === null ? null : renderFields(after)
+    // These fields are in the customer's row, which halves what a customer takes on disk.
+    after: isWhole(kind) || after === null ? null : renderFields(after)
   }))
   const pointers = changes.map(({ caller: { organizationId }, change }, index) => ({
     position: requireId(ids[index]), organization_id: organizationId, customer_id: change.customerId ?? 0,
-    event_id: change.kind === 'event.recorded' ? change.after.event : null
+    event_id: change.kind === 'event.recorded' ? change.after.event : touchesEvents(change.kind) ? allEvents : null
   }))
   return [...insertRows('changes', rows), ...insertRows('feed', pointers)]
 }

@@ -23,6 +23,7 @@ import { insertOutcomes, KnownOutcomes } from './kept-outcomes.ts'
 import { namesLockKey } from './lock-keys.ts'
 import { isConflict, isConnectionError, sqlState, toStorageError, UnansweredCommit } from './storage-error.ts'
 import { inTransaction } from './transaction.ts'
+import { isUndo, lockUndo, readUndoContext } from './undo-reader.ts'
 import type { ChangedTag, LoadedCustomer, LoadedState, RecordedChange } from './working-set.ts'
 import { holderKey, requireId, WorkingSet } from './working-set.ts'
 
@@ -54,6 +55,7 @@ interface Found {
   readonly drawn: DrawnIds
   readonly seen: NamesSeen
   readonly known: KnownOutcomes
+  readonly undo: LoadedState['undo']
 }
 
 /** What Citus says of a lock on rows of several machines. */
@@ -165,7 +167,9 @@ export class GroupWriter {
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
     const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
-    const [customers, { rows: [drawn] }, { rows: [seen] }, taken, known] = await Promise.all([
+    const [undoJob] = jobs.filter(isUndo)
+    const [, customers, { rows: [drawn] }, { rows: [seen] }, taken, known, undo] = await Promise.all([
+      undoJob === undefined ? undefined : lockUndo(client, undoJob),
       named.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(named), [named, organizationIds]),
       // Without a table, so that it runs nowhere but in this transaction of this server.
       client.query<DrawnIds>(`
@@ -178,7 +182,9 @@ export class GroupWriter {
       userIds.length === 0 ? { rows: [] } : client.query<{ organization_id: number; digest: Buffer; customer_id: number }>(
         'select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
         [organizationIds, userIds.map(({ userId }) => digestOf(userId))]),
-      KnownOutcomes.load(client, jobs.map(({ caller }) => caller))
+      KnownOutcomes.load(client, jobs.map(({ caller }) => caller)),
+      // Behind the locks, so that it sees what they were waited for.
+      undoJob === undefined ? null : readUndoContext(client, undoJob)
     ])
     if (drawn === undefined || seen === undefined) throw new Error('No ids were drawn')
     await this.#catalog.refresh(client, seen)
@@ -187,7 +193,7 @@ export class GroupWriter {
       const holder = holdersByDigest.get(`${organizationId} ${digestOf(userId).toString('hex')}`)
       return holder === undefined ? [] : [[holderKey(organizationId, userId), holder] as const]
     }))
-    return { customers: customers.rows, holders, drawn, seen, known }
+    return { customers: customers.rows, holders, drawn, seen, known, undo }
   }
 
   #lockCustomers(ids: readonly number[]): string {
@@ -198,7 +204,7 @@ export class GroupWriter {
       : `select ${columns} from customers where id = any($1) and organization_id = any($2) order by id for update`
   }
 
-  #decide(jobs: readonly CommandJob[], { customers, holders, drawn, seen, known }: Found): Decision {
+  #decide(jobs: readonly CommandJob[], { customers, holders, drawn, seen, known, undo }: Found): Decision {
     const loaded: LoadedState = {
       customers: new Map(customers.map((row): [number, LoadedCustomer] => {
         const rendering = this.#catalog.render(row.organization_id, row)
@@ -209,7 +215,8 @@ export class GroupWriter {
       tagVersion: seen.tagVersion,
       customerIds: drawn.customerIds,
       eventIds: drawn.eventIds,
-      changeIds: drawn.changeIds
+      changeIds: drawn.changeIds,
+      undo
     }
     const set = new WorkingSet(loaded)
     const now: UnixSeconds = this.#clock()
@@ -321,6 +328,7 @@ function changesMax(command: Command): number {
     case 'batch': return command.items.reduce((sum, { patch }) => sum + 1 + (patch.tags?.length ?? 0), 0)
     case 'tag': return 1 + command.tags.length
     case 'untag': case 'delete': case 'recordEvent': return 1
+    case 'undo': return command.dryRun ? 0 : command.changes.length
   }
 }
 

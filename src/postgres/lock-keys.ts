@@ -11,3 +11,6 @@ export const outcomeLockClass = 0x436c7471
 
 /** What a doctor locks who mends. */
 export const doctorLockKey = 0x436c7470
+
+/** What an undo locks, together with its organization, so that two never restore one customer: a customer who is gone has no row to lock. */
+export const undoLockKey = 0x436c7475

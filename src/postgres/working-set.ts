@@ -9,10 +9,11 @@ import type { AttributeType } from '../custom-data.ts'
 import { attributeType } from '../custom-data.ts'
 import type { Customer, CustomerJson, RevisedCustomer } from '../customer.ts'
 import { renderCustomer } from '../customer.ts'
-import type { Decision, StoredVersion } from '../decide.ts'
 import { decide } from '../decide.ts'
-import type { Written } from '../store.ts'
+import type { Decision, StoredVersion, UndoContext } from '../decision.ts'
 import type { OrganizationNames } from '../sql/name-catalog.ts'
+import type { Written } from '../store.ts'
+import { madeChanges } from '../undo-context.ts'
 
 /** A customer as it was loaded. */
 export interface LoadedCustomer {
@@ -35,6 +36,8 @@ export interface LoadedState {
   readonly eventIds: readonly number[]
   /** For each change in the order in which they are made. */
   readonly changeIds: readonly number[]
+  /** Of the one undo that the group is, and who asks for it. */
+  readonly undo: (UndoContext & { readonly keyName: string }) | null
 }
 
 /** A customer that a group made or changed, as it is in the end. */
@@ -61,6 +64,11 @@ export interface NewAttribute {
   readonly organizationId: number
   readonly name: string
   readonly type: AttributeType
+}
+
+export interface EventKey {
+  readonly customerId: number
+  readonly id: number
 }
 
 export interface RecordedEvent extends CustomerEvent {
@@ -108,6 +116,7 @@ export class WorkingSet {
   readonly tags = new Map<string, ChangedTag>()
   readonly attributes: NewAttribute[] = []
   readonly events: RecordedEvent[] = []
+  readonly deletedEvents: EventKey[] = []
   readonly changes: RecordedChange[] = []
   /** By organization, how many customers more or less. */
   readonly countChanges = new Map<number, number>()
@@ -137,10 +146,16 @@ export class WorkingSet {
     }))
     const newIds = command.type === 'recordEvent' ? this.#eventIds : this.#customerIds
     const [newId = 0] = newIds
+    const { undo, changeIds } = this.#loaded
     const { tagColors, attributeTypes, recoloredVersion: tagsVersion } = this.#namesOf(organizationId)
-    const decisions = decide(command, before, { now, newId, userIdHolders, tagColors, attributeTypes, stored, tagsVersion })
+    const context = { now, newId, userIdHolders, tagColors, attributeTypes, stored, tagsVersion }
+    const decisions = decide(command, before, undo === null ? context : { ...context, undo })
     if (command.type === 'recordEvent' || command.type === 'create') newIds.shift()
-    return this.#apply(caller, decisions, now)
+    if (command.type !== 'undo') return this.#apply(caller, decisions, now)
+    const made = { at: now, key: { id: caller.keyId, name: undo?.keyName ?? '' }, requestId: caller.requestId }
+    const changes = madeChanges(decisions, { ...made, ids: command.dryRun ? [] : changeIds.slice(this.changes.length) })
+    const written = command.dryRun ? { customers: [], events: [] } : this.#apply(caller, decisions, now)
+    return { ...written, changes }
   }
 
   #customer(organizationId: number, id: number): Customer | undefined {
@@ -173,13 +188,14 @@ export class WorkingSet {
     const { organizationId } = caller
     const customers: Pick<RevisedCustomer, 'json' | 'version'>[] = []
     const events: CustomerEvent[] = []
-    for (const { after, change, event } of decisions) {
+    for (const { after, change, event, createdAt = now } of decisions) {
       if (event !== undefined) {
         this.events.push({ ...event, organizationId })
         events.push(event)
       }
-      if (after !== null) customers.push({ json: this.#keep(organizationId, { after, isChanged: change !== null, now }), version: this.#version(after.id) })
+      if (after !== null) customers.push({ json: this.#keep(organizationId, { after, isChanged: change !== null, now, createdAt }), version: this.#version(after.id) })
       else if (change.kind === 'customer.deleted') this.#delete(organizationId, change.customerId)
+      else if (change.kind === 'event.deleted') this.deletedEvents.push({ customerId: change.customerId, id: change.before.event })
       else if (change.kind === 'tag.updated') this.#recolor(organizationId, change.after)
       if (change !== null) this.changes.push({ caller, at: now, change })
     }
@@ -189,7 +205,9 @@ export class WorkingSet {
   }
 
   /** Answers how the customer reads now. */
-  #keep(organizationId: number, { after, isChanged, now }: { after: Customer; isChanged: boolean; now: UnixSeconds }): CustomerJson {
+  #keep(
+    organizationId: number, { after, isChanged, now, createdAt }: { after: Customer; isChanged: boolean; now: UnixSeconds; createdAt: UnixSeconds }
+  ): CustomerJson {
     const { id } = after
     const rendering = renderCustomer(after)
     const was = this.#customer(organizationId, id)
@@ -198,10 +216,11 @@ export class WorkingSet {
     this.#learnNames(organizationId, after)
     this.#moveUserId(organizationId, { id, from: was?.userId ?? null, to: after.userId })
     const loaded = this.#loaded.customers.get(id)
-    const createdAt = this.#createdAt(id) ?? now
     const version = requireId(this.#loaded.changeIds[this.changes.length])
+    const madeAt = this.#createdAt(id) ?? createdAt
     if (was === undefined) this.#count(organizationId, 1)
-    this.kept.set(id, { organizationId, before: loaded?.customer, customer: after, rendering, tagVersion: this.#tagVersion, version, createdAt, updatedAt: now })
+    this.deleted.delete(id)
+    this.kept.set(id, { organizationId, before: loaded?.customer, customer: after, rendering, tagVersion: this.#tagVersion, version, createdAt: madeAt, updatedAt: now })
     return rendering
   }
 

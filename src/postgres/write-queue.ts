@@ -64,7 +64,7 @@ export class WriteQueue {
 
   #start(): void {
     if (this.#writers >= this.#writersMax || this.#waiting.length === 0) return
-    const group = this.#waiting.splice(0, limits.groupCommandsMax)
+    const group = this.#waiting.splice(0, groupLength(this.#waiting))
     this.#writers += 1
     this.#underWay += group.length
     void this.#run(group).finally(() => {
@@ -91,4 +91,10 @@ export class WriteQueue {
       for (const { reject } of group) reject(error)
     }
   }
+}
+
+/** An undo has a group of its own, since it waits for others and reads what they did. */
+function groupLength(waiting: readonly Pending[]): number {
+  const undo = waiting.findIndex(({ job: { command } }) => command.type === 'undo')
+  return undo === -1 ? limits.groupCommandsMax : Math.min(Math.max(undo, 1), limits.groupCommandsMax)
 }

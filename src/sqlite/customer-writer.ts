@@ -1,18 +1,20 @@
 import type { Caller } from '../api-key.ts'
 import type { Change, KeptChange } from '../change.ts'
+import { isWhole } from '../change-record.ts'
 import type { UnixSeconds } from '../clock.ts'
-import type { Command } from '../command.ts'
+import type { Command, UndoCommand } from '../command.ts'
 import { commandCustomerIds, commandUserIds } from '../command.ts'
 import type { CustomerEvent } from '../contract/event.ts'
 import type { CustomData } from '../custom-data.ts'
 import { attributeType } from '../custom-data.ts'
 import type { Customer, CustomerJson, RevisedCustomer } from '../customer.ts'
 import { parseCustomer, renderCustomer, renderFields } from '../customer.ts'
-import type { StoredVersion } from '../decide.ts'
 import { decide } from '../decide.ts'
+import type { Decision, StoredVersion, UndoContext } from '../decision.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
 import { columnValues, indexedValue } from '../sql/customer-row.ts'
+import { eventIdsOf, laterChanges, madeChanges, undatedDeletions } from '../undo-context.ts'
 import { OrderCounter } from './order-counter.ts'
 import type { WriterStatements } from './writer-statements.ts'
 
@@ -69,12 +71,22 @@ export class CustomerWriter {
       if (holder !== undefined) userIdHolders.set(userId, holder)
     }
     const newId = command.type === 'recordEvent' ? this.#nextEventId : this.#nextCustomerId
-    const decisions = decide(command, before, { now, newId, userIdHolders, tagColors, attributeTypes, stored, tagsVersion: recoloredVersion })
-
-    const customers: Pick<RevisedCustomer, 'json' | 'version'>[] = []
+    const undo = command.type === 'undo' ? { undo: this.#undoContext(organizationId, command) } : {}
+    const decisions = decide(command, before, { now, newId, userIdHolders, tagColors, attributeTypes, stored, tagsVersion: recoloredVersion, ...undo })
     const versions = new Map([...stored].map(([id, { version }]) => [id, version]))
+    if (command.type !== 'undo') return this.#store(caller, { decisions, versions, now })
+    const ids = command.dryRun ? [] : decisions.map((_, index) => this.#nextChangeId + index)
+    const written = command.dryRun ? { customers: [], events: [] } : this.#store(caller, { decisions, versions, now })
+    const key = { id: caller.keyId, name: this.#sql.findKey.get(caller.keyId)?.name ?? '' }
+    return { ...written, changes: madeChanges(decisions, { at: now, key, requestId: caller.requestId, ids }) }
+  }
+
+  /** `versions`: of customers who were there before. */
+  #store(caller: Caller, { decisions, versions, now }: { decisions: readonly Decision[]; versions: Map<number, number>; now: UnixSeconds }): Written {
+    const { organizationId } = caller
+    const customers: Pick<RevisedCustomer, 'json' | 'version'>[] = []
     const events: CustomerEvent[] = []
-    for (const { after, change, event } of decisions) {
+    for (const { after, change, event, ...decision } of decisions) {
       if (event !== undefined) {
         this.#insertEvent(event)
         events.push(event)
@@ -82,8 +94,9 @@ export class CustomerWriter {
       if (after !== null) {
         if (change !== null) versions.set(after.id, this.#nextChangeId)
         const version = versions.get(after.id) ?? 0
-        customers.push({ json: this.#keepCustomer(caller, { after, change, now, version }), version })
+        customers.push({ json: this.#keepCustomer(caller, { createdAt: now, ...decision, after, change, now, version }), version })
       } else if (change.kind === 'customer.deleted') this.#deleteCustomer(organizationId, change)
+      else if (change.kind === 'event.deleted') this.#sql.deleteEvent.run(change.before.event)
       else if (change.kind === 'tag.updated') this.#recolorTag(organizationId, change.after)
       if (change !== null) this.#appendChange(caller, change, now)
     }
@@ -92,17 +105,40 @@ export class CustomerWriter {
     return { customers: customers.map((customer) => ({ ...customer, tagsVersion })), events }
   }
 
+  #undoContext(organizationId: number, { changes }: UndoCommand): UndoContext {
+    const [first] = changes
+    if (first === undefined) throw new Error('An undo names no change')
+    const firstIds = new Map<number | null, number>()
+    for (const { id, customerId } of changes) firstIds.set(customerId, Math.min(id, firstIds.get(customerId) ?? id))
+    const later = laterChanges([...firstIds], ([customerId, id], limit) => (customerId === null
+      ? this.#sql.tagChangesFrom.all(organizationId, id, limit)
+      : this.#sql.customerChangesFrom.all(customerId, id, limit)))
+    const events = eventIdsOf(changes).flatMap((id) => {
+      const row = this.#sql.findEvent.get(id)
+      if (row === undefined) return []
+      return [[id, { ...row, data: JSON.parse(row.data) as CustomerEvent['data'], createdAt: String(row.createdAt) }] as const]
+    })
+    const creations = undatedDeletions(changes).flatMap((customerId) => {
+      const at = this.#sql.creationTime.get(customerId)
+      return at === undefined ? [] : [[customerId, at] as const]
+    })
+    return { later, events: new Map(events), creations: new Map(creations) }
+  }
+
   /** Stores a customer if it changed, and answers how it reads now. */
   #keepCustomer(
-    { organizationId }: Caller, { after, change, now, version }: { after: Customer; change: KeptChange | null; now: UnixSeconds; version: number }
+    { organizationId }: Caller, { after, change, now, createdAt, version }: {
+      after: Customer; change: KeptChange | null; now: UnixSeconds; createdAt: UnixSeconds; version: number
+    }
   ): CustomerJson {
     const rendering = renderCustomer(after)
     if (change === null) return rendering
     const tagIds = this.#ensureTags(organizationId, after)
     const row = { ...columnValues(after), tag_ids: tagIds.join(), tag_version: this.#catalog.tagVersion, rendering, version, updated_at: now }
-    if (change.kind === 'customer.created') {
-      this.#sql.insert.run({ ...row, id: after.id, organization_id: organizationId, created_at: now })
-      this.#nextCustomerId = after.id + 1
+    if (isWhole(change.kind)) {
+      this.#sql.insert.run({ ...row, id: after.id, organization_id: organizationId, created_at: createdAt })
+      // One that was restored has had its id for long.
+      this.#nextCustomerId = Math.max(this.#nextCustomerId, after.id + 1)
       this.#addCustomers(organizationId, 1)
     } else if (isIndexed(change.after)) {
       this.#sql.update.run({ ...row, id: after.id })
@@ -129,7 +165,7 @@ export class CustomerWriter {
 
   #insertEvent({ id, customer, name, data, createdAt }: CustomerEvent): void {
     this.#sql.insertEvent.run(id, customer, name, JSON.stringify(data), Number(createdAt))
-    this.#nextEventId = id + 1
+    this.#nextEventId = Math.max(this.#nextEventId, id + 1)
   }
 
   #ensureTags(organizationId: number, { tags }: Customer): number[] {
@@ -177,8 +213,8 @@ export class CustomerWriter {
   }
 
   #appendChange({ organizationId, keyId, requestId }: Caller, { kind, customerId, before, after }: Change, now: UnixSeconds): void {
-    // A creation's fields are in the customer's row, which halves what a customer takes on disk.
-    const keptAfter = kind === 'customer.created' || after === null ? null : renderFields(after)
+    // These fields are in the customer's row, which halves what a customer takes on disk.
+    const keptAfter = isWhole(kind) || after === null ? null : renderFields(after)
     this.#sql.insertChange.run(this.#nextChangeId, organizationId, customerId, kind, now, keyId, requestId, before && renderFields(before), keptAfter)
     this.#nextChangeId += 1
   }

@@ -1,5 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { ApiKey } from '../api-key.ts'
+import type { KeptChangeRow } from '../change-record.ts'
 import type { KeptOutcome } from '../idempotency.ts'
 import type { VersionedRow } from './catalog.ts'
 import type { Sequence } from './order-buckets.ts'
@@ -78,6 +79,15 @@ export function prepareWriterStatements(db: Database) {
 
     insertEvent: db.prepare<[number, number, string, string, number]>(
       'insert into events (id, customer_id, name, data, created_at) values (?, ?, ?, ?, ?)'),
+    findEvent: db.prepare<[number], { id: number; customer: number; name: string; data: string; createdAt: number }>(
+      'select id, customer_id as customer, name, data, created_at as createdAt from events where id = ?'),
+    deleteEvent: db.prepare<[number]>('delete from events where id = ?'),
+    customerChangesFrom: db.prepare<[number, number, number], KeptChangeRow>(
+      `${selectChanges} where customer_id = ? and id >= ? order by id limit ?`),
+    tagChangesFrom: db.prepare<[number, number, number], KeptChangeRow>(
+      `${selectChanges} where organization_id = ? and customer_id is null and id >= ? order by id limit ?`),
+    creationTime: db.prepare<[number], number>(
+      "select at from changes where customer_id = ? and kind = 'customer.created' order by id limit 1").pluck(),
     insertChange: db.prepare<[number, number, number | null, string, number, number, string, string | null, string | null]>(
       'insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after) values (?, ?, ?, ?, ?, ?, ?, ?, ?)'),
     addCustomers: db.prepare<[number, number]>('update organizations set customer_count = customer_count + ? where id = ?'),
@@ -121,6 +131,10 @@ export function prepareWriterStatements(db: Database) {
       'insert into probes (id, at) values (1, ?) on conflict (id) do update set at = excluded.at')
   }
 }
+
+/** Who made them is not needed to take others back. */
+const selectChanges = `
+  select id, customer_id as customerId, kind, at, key_id as keyId, '' as keyName, request_id as requestId, before, after from changes`
 
 /** In two halves, since SQLite seeks by no more than the date of `(date, id) >= (…)`. */
 function selectNthSeen(column: SeenColumn): string {
