@@ -48,6 +48,11 @@ export class CustomerColumns {
     this.#table.remove(id)
   }
 
+  /** Has all events of a customer told anew. */
+  forgetEvents(customerId: number): void {
+    this.#table.forgetEvents(customerId)
+  }
+
   /** Of a customer that is known. */
   addEvent(event: IndexedEvent): void {
     this.#table.addEvent(event)

@@ -25,6 +25,8 @@ export class CustomerTable {
   rows = 0
   customers = 0
   readonly #events = new Map<string, EventTimes>()
+  /** Rows whose events are not theirs any more, dropped together before events are looked at again. */
+  readonly #forgotten = new Set<number>()
 
   get bytes(): number {
     // Of a name without events: its objects and its place in the map, as V8 counts them for a hundred thousand names.
@@ -35,6 +37,7 @@ export class CustomerTable {
   }
 
   events(name: string): EventTimes | undefined {
+    this.#dropForgotten()
     return this.#events.get(name)
   }
 
@@ -68,9 +71,18 @@ export class CustomerTable {
     if (this.rows - this.customers > Math.max(removedRowsMin, this.customers)) this.#dropRemoved()
   }
 
+  /** All events of a customer, to be told anew. */
+  forgetEvents(customerId: number): void {
+    const row = this.rowFrom(customerId)
+    if (row === this.rows || this.idOf(row) !== customerId || !this.live.has(row)) return
+    this.#forgotten.add(row)
+    this.changes.add(row)
+  }
+
   addEvent({ customerId, name, createdAt }: IndexedEvent): void {
     const row = this.rowFrom(customerId)
     if (row === this.rows || this.idOf(row) !== customerId || !this.live.has(row)) return
+    if (this.#forgotten.has(row)) this.#dropForgotten()
     let events = this.#events.get(name)
     if (events === undefined) {
       events = new EventTimes()
@@ -89,7 +101,7 @@ export class CustomerTable {
   }
 
   #revive(row: number): void {
-    for (const events of this.#events.values()) events.drop(row)
+    this.#forgotten.add(row)
     this.#enliven(row)
   }
 
@@ -97,6 +109,12 @@ export class CustomerTable {
     this.live.add(row)
     this.customers += 1
     this.orders.add(row)
+  }
+
+  #dropForgotten(): void {
+    if (this.#forgotten.size === 0) return
+    for (const events of this.#events.values()) events.drop(this.#forgotten)
+    this.#forgotten.clear()
   }
 
   #dropRemoved(): void {
@@ -110,6 +128,7 @@ export class CustomerTable {
   }
 
   #remap(sources: Int32Array): void {
+    this.#dropForgotten()
     const mapping = new RowMapping(sources, this.rows)
     this.orders.clear()
     this.changes.clear()

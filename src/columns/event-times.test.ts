@@ -30,7 +30,7 @@ test('events are counted by row and window, before and after they are sorted, dr
       if (index === 0) events.count({ since, until }, told.row, Deadline.none)
     }
     expectCounts(events, first, since, until)
-    events.drop(dropped)
+    events.drop(new Set([dropped]))
     const left = first.filter(({ row }) => row !== dropped)
     expectCounts(events, left, since, until)
     events.remap(new RowMapping(Int32Array.from({ length: rows - 1 }, (_, target) => target + 1), rows))

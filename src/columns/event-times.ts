@@ -81,9 +81,9 @@ export class EventTimes {
     this.#renumber((row) => mapping.target(row))
   }
 
-  /** Drops the events of a row, reading all. */
-  drop(dropped: number): void {
-    this.#renumber((row) => (row === dropped ? -1 : row))
+  /** Drops the events of some rows, reading all. */
+  drop(rows: ReadonlySet<number>): void {
+    this.#renumber((row) => (rows.has(row) ? -1 : row))
   }
 
   /** In an order that keeps sorted rows sorted; -1 for a row whose events are dropped. */

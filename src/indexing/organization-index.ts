@@ -121,6 +121,11 @@ export class OrganizationIndex {
     this.#columnsOf(organizationId)?.remove(customerId)
   }
 
+  /** All events of a customer, to be told anew. */
+  forgetEvents(organizationId: number, customerId: number): void {
+    this.#columnsOf(organizationId)?.forgetEvents(customerId)
+  }
+
   addEvent(organizationId: number, event: IndexedEvent): void {
     this.#columnsOf(organizationId)?.addEvent(event)
   }
@@ -144,6 +149,13 @@ export class OrganizationIndex {
   addUnread(organizationId: number, ids: readonly number[]): void {
     const indexed = this.#organizations.get(organizationId)
     if (indexed !== undefined) indexed.unread = new Float64Array(ids)
+  }
+
+  /** A customer who came back among those to be read, who had none of him. */
+  addAmongUnread(organizationId: number, customerId: number): void {
+    const indexed = this.#organizations.get(organizationId)
+    if (indexed === undefined || indexed.unread.includes(customerId)) return
+    indexed.unread = new Float64Array([...indexed.unread, customerId]).sort()
   }
 
   /** To be called when all customers there are have been read: makes one order at a time, and then answers searches. */

@@ -1,4 +1,5 @@
 import type { DoctorSession } from './doctor-session.ts'
+import { allEvents, touchesEvents } from './group-statements.ts'
 import { insertRows, setAsInserted } from './insert-rows.ts'
 import { organizationsLockKey } from './lock-keys.ts'
 
@@ -14,6 +15,7 @@ interface ChangeRow {
   readonly position: number
   readonly organization_id: number
   readonly customer_id: number
+  readonly kind: string
   /** Of an event that was recorded; else null. */
   readonly after: string | null
 }
@@ -21,7 +23,7 @@ interface ChangeRow {
 const sliceMax = 1_000
 
 const selectChanges = `
-  select id as position, organization_id, customer_id, case when kind = 'event.recorded' then after end as after from changes`
+  select id as position, organization_id, customer_id, kind, case when kind = 'event.recorded' then after end as after from changes`
 const selectPointers = 'select position, organization_id, customer_id, event_id from feed'
 
 /** Walks all changes; answers the pointers that are missing, slice by slice. */
@@ -109,8 +111,8 @@ async function readChanges(session: DoctorSession, pointers: readonly Pointer[])
   return rows.map(pointerTo)
 }
 
-function pointerTo({ after, ...change }: ChangeRow): Pointer {
-  return { ...change, event_id: eventOf(after) }
+function pointerTo({ kind, after, ...change }: ChangeRow): Pointer {
+  return { ...change, event_id: touchesEvents(kind) ? allEvents : eventOf(after) }
 }
 
 function eventOf(after: string | null): number | null {

@@ -11,6 +11,7 @@ import type { NamedDatabase } from './copy-source.ts'
 import { databaseIdentity, readMoment, sequences } from './copy-source.ts'
 import type { ColumnValue } from './customer-row.ts'
 import { attributeRow, customerRow, digestOf } from './customer-row.ts'
+import { allEvents, touchesEvents } from './group-statements.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows } from './insert-rows.ts'
 import { indexStatements, migrateDatabase } from './migrate.ts'
@@ -137,7 +138,7 @@ function inserts(catalog: Catalog): Inserts {
       ...insertRows('changes', rows.map(({ id, organizationId, customerId, kind, at, keyId, requestId, before, after }) =>
         ({ id, organization_id: organizationId, customer_id: customerId ?? 0, kind, at, key_id: keyId, request_id: requestId, before, after }))),
       ...insertRows('feed', rows.map((row) =>
-        ({ position: row.id, organization_id: row.organizationId, customer_id: row.customerId ?? 0, event_id: recordedEvent(row) })))
+        ({ position: row.id, organization_id: row.organizationId, customer_id: row.customerId ?? 0, event_id: touchesEvents(row.kind) ? allEvents : recordedEvent(row) })))
     ],
     api_keys: (rows) => insertRows('api_keys', rows.map(({ id, organizationId, name, secretHash, createdAt, revokedAt }) =>
       ({ id, organization_id: organizationId, name, secret_hash: secretHash, created_at: createdAt, revoked_at: revokedAt })), '', 'overriding system value')

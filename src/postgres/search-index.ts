@@ -6,6 +6,7 @@ import type { HandedPage, ReadJob } from '../indexing/read-pool.ts'
 import { limits } from '../limits.ts'
 import type { NamesSeen, RenderingRow } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
+import { allEvents } from './group-statements.ts'
 
 interface CustomerRow extends IndexedCustomer {
   readonly organizationId: number
@@ -134,15 +135,17 @@ export class SearchIndex {
     return seen
   }
 
-  /** Reads customers that changed and events that were recorded; answers what takes them in. */
+  /** Reads customers that changed, events that were recorded, and all events of customers who lost some or came back; answers what takes them in. */
   async #read(client: pg.ClientBase, pointers: readonly Pointer[]): Promise<() => void> {
-    const changed = new Map(pointers.flatMap(({ organizationId, customerId, eventId }) => (eventId === null ? [[customerId, organizationId] as const] : [])))
-    const recorded = pointers.filter(({ eventId }) => eventId !== null)
+    const changed = new Map(pointers.flatMap(({ organizationId, customerId, eventId }) => (eventId === null || eventId === allEvents ? [[customerId, organizationId] as const] : [])))
+    const reread = new Map(pointers.flatMap(({ organizationId, customerId, eventId }) => (eventId === allEvents ? [[customerId, organizationId] as const] : [])))
+    const recorded = pointers.filter(({ customerId, eventId }) => eventId !== null && !reread.has(customerId))
     const customers = await readInParts([...changed.keys()], async (ids) =>
       (await client.query<CustomerRow>(`${selectCustomers} where id = any($1)`, [ids])).rows)
     const events = await readInParts(recorded, async (some) => (await client.query<IndexedEvent & { readonly organizationId: number }>(
       `select organization_id as "organizationId", customer_id as "customerId", name, created_at as "createdAt" from events
       where customer_id = any($1) and id = any($2)`, [some.map(({ customerId }) => customerId), some.map(({ eventId }) => eventId)])).rows)
+    const rereadEvents = await readInParts([...reread.keys()], async (ids) => await readEvents(client, ids))
     return () => {
       for (const customer of customers) {
         if (changed.get(customer.id) !== customer.organizationId) continue
@@ -150,6 +153,8 @@ export class SearchIndex {
         changed.delete(customer.id)
       }
       for (const [id, organizationId] of changed) this.#index.remove(organizationId, id)
+      for (const [id, organizationId] of reread) this.#index.forgetEvents(organizationId, id)
+      for (const event of rereadEvents) this.#index.addEvent(reread.get(event.customerId) ?? 0, event)
       // Behind the customers, of whom some may be new as well.
       for (const { organizationId, ...event } of events) this.#index.addEvent(organizationId, event)
     }

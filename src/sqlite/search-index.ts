@@ -116,16 +116,25 @@ export class SearchIndex {
     this.#seenChange = last
     const changed = new Map<number, number>()
     const grown = new Set<number>()
-    const recorded: { organizationId: number; after: string | null }[] = []
+    const recorded: { organizationId: number; customerId: number; after: string | null }[] = []
+    /** Of these all events are read again. */
+    const reread = new Map<number, number>()
     for (const { organizationId, customerId, kind, after } of changes) {
-      if (customerId === null || !this.#index.hasReached(organizationId, customerId)) continue
+      if (customerId === null) continue
+      if (!this.#index.hasReached(organizationId, customerId)) {
+        if (kind === 'customer.restored') this.#index.addAmongUnread(organizationId, customerId)
+        continue
+      }
       grown.add(organizationId)
-      if (kind === 'event.recorded') recorded.push({ organizationId, after })
-      else changed.set(customerId, organizationId)
+      if (kind === 'event.recorded') recorded.push({ organizationId, customerId, after })
+      else if (kind !== 'event.deleted') changed.set(customerId, organizationId)
+      if (kind === 'event.deleted' || kind === 'customer.restored') reread.set(customerId, organizationId)
     }
     for (const [id, organizationId] of changed) if (!this.#put(organizationId, id)) this.#index.remove(organizationId, id)
+    for (const [id, organizationId] of reread) this.#index.forgetEvents(organizationId, id)
+    for (const [id, organizationId] of reread) for (const event of this.#events.all(id)) this.#index.addEvent(organizationId, event)
     // Behind the customers, of whom some may be new as well.
-    for (const { organizationId, after } of recorded) this.#addEvent(organizationId, after)
+    for (const { organizationId, customerId, after } of recorded) if (!reread.has(customerId)) this.#addEvent(organizationId, after)
     this.#index.makeRoom(grown)
   }
 
