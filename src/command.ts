@@ -1,5 +1,4 @@
 import type { ChangeRecord } from './change-record.ts'
-import type { UnixSeconds } from './clock.ts'
 import type { CustomerEvent } from './contract/event.ts'
 import type { TagDraft } from './contract/tag.ts'
 import type { AttributeEntry, AttributeType } from './custom-data.ts'
@@ -66,8 +65,6 @@ export interface UndoCommand {
   readonly force: boolean
   /** Stores nothing. */
   readonly dryRun: boolean
-  /** Deletions made before are final. */
-  readonly trashedSince: UnixSeconds
 }
 
 /** The customers that a command is about, whom an engine loads before it asks `decide`. */

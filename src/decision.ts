@@ -38,6 +38,8 @@ export interface UndoContext {
   readonly events: ReadonlyMap<number, CustomerEvent>
   /** When customers were made whose deletion does not say so, as far as that is still known. */
   readonly creations: ReadonlyMap<number, UnixSeconds>
+  /** Deletions made before are final. */
+  readonly finalBefore: UnixSeconds
 }
 
 /**

@@ -35,9 +35,9 @@ interface UndoState {
 
 /** What taking back changes does, newest first; each result can be taken back in turn. What is so already gives none. */
 export function undo(command: UndoCommand, before: ReadonlyMap<number, Customer>, context: DecisionContext): Decision[] {
-  const { changes, force, trashedSince } = command
-  const { later, events, creations } = known(context)
-  if (changes.some(({ kind, at }) => kind === 'customer.deleted' && at < trashedSince)) {
+  const { changes, force } = command
+  const { later, events, creations, finalBefore } = known(context)
+  if (changes.some(({ kind, at }) => kind === 'customer.deleted' && at < finalBefore)) {
     throw new ApiError('gone', 'This deletion is too old to be taken back: the customer is deleted for good.')
   }
   const undone = new Set(changes.map(({ id }) => id))

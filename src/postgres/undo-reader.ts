@@ -38,7 +38,7 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
   const customerIds = [...new Set(changes.map(({ customerId }) => customerId ?? 0))]
   const eventIds = eventIdsOf(changes)
   const undated = undatedDeletions(changes)
-  const [later, events, creations, { rows: [key] }] = await Promise.all([
+  const [later, events, creations, { rows: [trash] }, { rows: [key] }] = await Promise.all([
     client.query<KeptChangeRow>(`
       select id, nullif(customer_id, 0) as "customerId", kind, at, key_id as "keyId", '' as "keyName", request_id as "requestId", before, after
       from changes where organization_id = $1 and customer_id = any($2) and id >= $3 order by id limit $4`,
@@ -48,6 +48,8 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
     [customerIds, eventIds]),
     undated.length === 0 ? { rows: [] } : client.query<{ customerId: number; at: number }>(
       "select customer_id as \"customerId\", at from changes where customer_id = any($1) and kind = 'customer.created'", [undated]),
+    // Until the transaction ends no events are removed for good.
+    client.query<{ finalBefore: number }>('select final_before as "finalBefore" from trash for share'),
     client.query<{ name: string }>('select name from api_keys where id = $1', [caller.keyId])
   ])
   refuseTooMany(later.rows)
@@ -55,6 +57,7 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
     later: sortedChanges(later.rows),
     events: new Map(events.rows.map((row) => [row.id, { ...row, data: JSON.parse(row.data) as CustomerEvent['data'], createdAt: String(row.createdAt) }])),
     creations: new Map(creations.rows.map(({ customerId, at }) => [customerId, at])),
+    finalBefore: trash?.finalBefore ?? 0,
     keyName: key?.name ?? ''
   }
 }

@@ -122,7 +122,7 @@ export class CustomerWriter {
       const at = this.#sql.creationTime.get(customerId)
       return at === undefined ? [] : [[customerId, at] as const]
     })
-    return { later, events: new Map(events), creations: new Map(creations) }
+    return { later, events: new Map(events), creations: new Map(creations), finalBefore: this.#sql.trashFinalBefore.get() ?? 0 }
   }
 
   /** Stores a customer if it changed, and answers how it reads now. */

@@ -86,6 +86,7 @@ export function prepareWriterStatements(db: Database) {
       `${selectChanges} where customer_id = ? and id >= ? order by id limit ?`),
     tagChangesFrom: db.prepare<[number, number, number], KeptChangeRow>(
       `${selectChanges} where organization_id = ? and customer_id is null and id >= ? order by id limit ?`),
+    trashFinalBefore: db.prepare<[], number>('select final_before from trash').pluck(),
     creationTime: db.prepare<[number], number>(
       "select at from changes where customer_id = ? and kind = 'customer.created' order by id limit 1").pluck(),
     insertChange: db.prepare<[number, number, number | null, string, number, number, string, string | null, string | null]>(
