@@ -568,6 +568,7 @@ describe('a change', () => {
     await remove(1)
 
     const location = { regionCode: null, countryCode: null, city: 'Lviv' }
+    const [{ at: createdAt } = {}] = await database.sql("select at from changes where kind = 'customer.created'")
     expect(await changes(database)).toEqual([
       { customer: 1, kind: 'customer.created', before: null, after: null },
       {
@@ -586,7 +587,7 @@ describe('a change', () => {
         before: { email: 'a@b', phone: '2', tags: ['VIP'], customData: { plan: 'pro', seats: 3 } },
         after: { email: null, phone: null, tags: [], customData: {} }
       },
-      { customer: 1, kind: 'customer.deleted', before: { ...customer(1, { name: 'B', location }), tags: [] }, after: null }
+      { customer: 1, kind: 'customer.deleted', before: { ...customer(1, { name: 'B', location }), tags: [], createdAt: Number(createdAt) }, after: null }
     ])
   })
 
