@@ -26,7 +26,7 @@ export interface KeptOutcome {
   readonly outcome: Uint8Array
 }
 
-type PackedError = Pick<ApiError, 'code' | 'message' | 'faults' | 'existingId' | 'path' | 'revision'>
+type PackedError = Pick<ApiError, 'code' | 'message' | 'faults' | 'conflicts' | 'existingId' | 'path' | 'revision'>
 type Packed = { readonly value: unknown } | { readonly error: PackedError } | { readonly answer: KeptAnswer }
 
 /** Refusals that hold however often they are asked for. Whoever meets another may try again with the same key. */
@@ -37,8 +37,8 @@ export function packOutcome(outcome: Outcome<unknown>): Uint8Array | undefined {
   if ('value' in outcome) return pack({ value: outcome.value })
   const { error } = outcome
   if (!(error instanceof ApiError) || !keptCodes.has(error.code)) return undefined
-  const { code, message, faults, existingId, path, revision } = error
-  return pack({ error: { code, message, faults, existingId, path, revision } })
+  const { code, message, faults, conflicts, existingId, path, revision } = error
+  return pack({ error: { code, message, faults, conflicts, existingId, path, revision } })
 }
 
 export function packAnswer(answer: KeptAnswer): Uint8Array {
