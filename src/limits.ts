@@ -119,6 +119,38 @@ export const limits = {
   undoLaterChangesMax: 10_000,
   purgeIntervalSeconds: 3_600,
   purgeGroupMax: 1_000,
+  /** A delivery, from the first byte to the last. */
+  webhookTimeoutSeconds: 15,
+  /** Of an answer to a delivery; the rest is not read. */
+  webhookAnswerBytesMax: 4_096,
+  /** Deliveries under way at once, of one webhook; and how many of them may be retries and replays. */
+  webhookSendsMax: 16,
+  webhookRetriesMax: 8,
+  /** The same while the last attempt failed. */
+  webhookFailingSendsMax: 4,
+  /** Changes of one webhook that are read and not settled; and those held in memory behind one of them. */
+  webhookWindowMax: 500,
+  webhookWindowBytesMax: 4_194_304,
+  webhookAheadMax: 5_000,
+  webhookPageMax: 100,
+  /** Customers of one webhook that wait for a retry; beyond it nothing new is delivered. */
+  webhookHeldCustomersMax: 10_000,
+  /** How long a process has a webhook to itself, unless it says that it goes on, and how often it does. */
+  webhookClaimSeconds: 10,
+  webhookClaimIntervalMs: 2_000,
+  /** How long what was settled may go unkept: deliveries, and the position alone. */
+  webhookProgressMs: 50,
+  webhookProgressDeliveriesMax: 200,
+  webhookPositionMs: 5_000,
+  /** How often replays are looked for, and changes in case that a call to look was lost. */
+  webhookReplayIntervalMs: 2_000,
+  webhookFeedIntervalMs: 5_000,
+  /** Questions to the database for webhooks at once. */
+  webhookTurnsMax: 4,
+  /** A webhook at which nothing has arrived for so long is paused. */
+  webhookFailingSeconds: 259_200,
+  /** How long deliveries under way may take to end as the server stops. */
+  webhookStopMs: 3_000,
   /** How long the answer of a readiness probe is reused. */
   readyProbeSeconds: 1
 } as const

@@ -1,0 +1,83 @@
+import type { LookupAddress } from 'node:dns'
+import { lookup } from 'node:dns'
+import type { LookupFunction, Socket } from 'node:net'
+import { connect, isIP } from 'node:net'
+import type { ConnectionOptions, TLSSocket } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
+import type { buildConnector } from 'undici'
+import { isPublicAddress } from '../webhook-target.ts'
+
+interface ConnectionSettings {
+  readonly allowsPrivate: boolean
+  readonly timeoutMs: number
+  /** What certificates are checked against, besides what Node does by itself. */
+  readonly tls?: Pick<ConnectionOptions, 'ca'>
+}
+
+/** The target is not of the public internet. What it is instead is for nobody who can name targets. */
+export class PrivateAddress extends Error {
+  constructor() {
+    super('The URL leads to a private or reserved address, which webhooks may not be sent to.')
+    this.name = 'PrivateAddress'
+  }
+}
+
+/**
+ * Opens connections for undici that lead to the public internet. A name is looked up once, by the connection itself, and where
+ * that came to is looked at again before a byte is sent, so a name that resolves to something else the next time gains nothing.
+ */
+export function guardedConnector(settings: ConnectionSettings): buildConnector.connector {
+  return ({ hostname, protocol, port }, callback) => {
+    const isSecure = protocol === 'https:'
+    const host = hostname.replace(/^\[(.*)\]$/, '$1')
+    const plain = connect({
+      host, port: port === '' ? (isSecure ? 443 : 80) : Number(port),
+      noDelay: true, keepAlive: true,
+      ...(settings.allowsPrivate ? {} : { lookup: lookupPublic })
+    })
+    let open: Socket | TLSSocket = plain
+    const timer = setTimeout(() => { open.destroy(new Error(`No connection within ${settings.timeoutMs / 1000} s`)) }, settings.timeoutMs)
+    timer.unref()
+
+    const settle = (error: Error | null): void => {
+      clearTimeout(timer)
+      open.off('error', settle)
+      plain.off('error', settle)
+      if (error === null) callback(null, open)
+      else callback(error, null)
+    }
+    plain.once('error', settle)
+    plain.once('connect', () => {
+      if (!settings.allowsPrivate && !isPublicAddress(plain.remoteAddress ?? '')) {
+        plain.destroy(new PrivateAddress())
+        return
+      }
+      if (!isSecure) {
+        settle(null)
+        return
+      }
+      // An address is no name that a server could have several of.
+      const servername = isIP(host) === 0 ? { servername: host } : {}
+      const secure = connectTls({ ...settings.tls, socket: plain, host, ...servername, ALPNProtocols: ['http/1.1'] })
+      plain.off('error', settle)
+      open = secure
+      secure.once('error', settle)
+      secure.once('secureConnect', () => { settle(null) })
+    })
+  }
+}
+
+/** As `lookup` of Node, but for addresses that are not public. */
+const lookupPublic: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+    if (error !== null) {
+      callback(error, [])
+      return
+    }
+    const open = addresses.filter(({ address }) => isPublicAddress(address))
+    const [first] = open
+    if (first === undefined) callback(new PrivateAddress(), [])
+    else if (options.all === true) callback(null, open)
+    else callback(null, first.address, first.family)
+  })
+}

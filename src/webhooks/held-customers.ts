@@ -1,0 +1,99 @@
+import type { UnixSeconds } from '../clock.ts'
+import type { HeldCustomer, MessageKey } from '../webhook.ts'
+import type { Message } from './payload.ts'
+
+/** A `HeldCustomer` at work. */
+export interface Held {
+  readonly customerId: number
+  next: MessageKey
+  attempts: number
+  nextAttemptMs: number
+  lastChangeId: number
+  /** Null when it was before this process began. */
+  firstAttemptAt: UnixSeconds | null
+  /** Those from the next on that were read already. */
+  messages: Message[]
+  /** Its turn has come, or it is being told. */
+  isDue: boolean
+}
+
+/** The customers of one webhook whose next message has not arrived. */
+export class HeldCustomers {
+  readonly #byId = new Map<number, Held>()
+  readonly #due: Held[] = []
+  #nextAttemptMs = Infinity
+
+  constructor(kept: readonly HeldCustomer[]) {
+    for (const { nextAttemptAt, ...customer } of kept) {
+      this.add({ ...customer, nextAttemptMs: nextAttemptAt * 1000, firstAttemptAt: null, messages: [], isDue: false })
+    }
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  /** When the next one is due, in milliseconds of UNIX time, or may be. */
+  get nextAttemptMs(): number {
+    return this.#nextAttemptMs
+  }
+
+  find(customerId: number): Held | undefined {
+    return this.#byId.get(customerId)
+  }
+
+  add(held: Held): void {
+    this.#byId.set(held.customerId, held)
+    this.#nextAttemptMs = Math.min(this.#nextAttemptMs, held.nextAttemptMs)
+  }
+
+  /** Its turn comes at `atMs`. */
+  postpone(held: Held, atMs: number): void {
+    held.isDue = false
+    held.nextAttemptMs = atMs
+    this.#nextAttemptMs = Math.min(this.#nextAttemptMs, atMs)
+  }
+
+  /** Its turn is now, behind those whose turn it is already. */
+  queue(held: Held): void {
+    held.isDue = true
+    this.#due.push(held)
+  }
+
+  release(held: Held): void {
+    this.#byId.delete(held.customerId)
+  }
+
+  /** The one whose turn it is. */
+  take(nowMs: number): Held | undefined {
+    if (nowMs >= this.#nextAttemptMs) this.#queueThoseDue(nowMs)
+    return this.#due.shift()
+  }
+
+  #queueThoseDue(nowMs: number): void {
+    this.#nextAttemptMs = Infinity
+    const due: Held[] = []
+    for (const held of this.#byId.values()) {
+      if (held.isDue) continue
+      if (held.nextAttemptMs <= nowMs) due.push(held)
+      else this.#nextAttemptMs = Math.min(this.#nextAttemptMs, held.nextAttemptMs)
+    }
+    for (const held of due.toSorted((one, other) => one.nextAttemptMs - other.nextAttemptMs)) this.queue(held)
+  }
+}
+
+/** Its row. */
+export function heldRow({ customerId, next, attempts, nextAttemptMs, lastChangeId }: Held): HeldCustomer {
+  const { changeId, part } = next
+  return { customerId, next: { changeId, part }, attempts, nextAttemptAt: Math.ceil(nextAttemptMs / 1000), lastChangeId }
+}
+
+/** Whether the one is told before the other. */
+export function precedes(one: MessageKey, other: MessageKey): boolean {
+  return one.changeId < other.changeId || (one.changeId === other.changeId && one.part < other.part)
+}
+
+/** The least that can follow. */
+export function following({ changeId, part }: MessageKey): MessageKey {
+  return { changeId, part: part + 1 }
+}

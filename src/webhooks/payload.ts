@@ -1,0 +1,114 @@
+import { hash } from 'node:crypto'
+import type { ChangeRecord } from '../change-record.ts'
+import type { ChangeItem } from '../change-store.ts'
+import type { UnixSeconds } from '../clock.ts'
+import type { CustomerJson } from '../customer.ts'
+import { parseCustomer, renderFields } from '../customer.ts'
+import type { MessageKey, Webhook } from '../webhook.ts'
+import type { HelpcrunchEvent } from '../webhook-event.ts'
+
+/** What a body has of the attempt. */
+export interface Attempt {
+  /** How many were made before. */
+  readonly attempts: number
+  readonly now: UnixSeconds
+}
+
+/** One thing to be told, rendered when it is sent. */
+export interface Message extends MessageKey {
+  /** The same at each attempt, and after a crash. */
+  readonly id: string
+  readonly customerId: number | null
+  readonly event: string
+  body(attempt: Attempt): string
+}
+
+type Teller = Pick<Webhook, 'id' | 'createdAt' | 'format'>
+
+/** How the API renders a customer on this server. */
+export type PresentCustomer = (customer: CustomerJson) => CustomerJson
+
+/** All that a change has to say in the format of a webhook, whether it is wanted or not. */
+export function messagesOf(webhook: Teller, item: ChangeItem, present: PresentCustomer): Message[] {
+  const { change } = item
+  const message = (event: string, part: number, body: (id: string, attempt: Attempt) => string): Message => {
+    const id = messageId(webhook, change, part)
+    return { changeId: change.id, part, id, customerId: change.customerId, event, body: (attempt) => body(id, attempt) }
+  }
+  if (webhook.format === 'standard') return [message(change.kind, 0, () => standardBody(item, present))]
+  return helpcrunchEventsOf(change).map((event, part) =>
+    message(event, part, (id, attempt) => helpcrunchBody(event, { id, item, attempt })))
+}
+
+/** Keys of a change are those with which the API tells of it. */
+function standardBody({ change, customer, event }: ChangeItem, present: PresentCustomer): string {
+  const { id, at, kind, customerId, key, requestId, before, after } = change
+  const fields = {
+    id, kind, at, customerId, key, requestId,
+    before: new Rendered(before === null ? 'null' : renderFields(before)),
+    after: new Rendered(after === null ? 'null' : renderFields(after)),
+    customer: new Rendered(customer === null ? 'null' : present(customer)),
+    event
+  }
+  return object({ type: kind, timestamp: new Date(at * 1000).toISOString(), data: new Rendered(object(fields)) })
+}
+
+/** HelpCrunch: several events may come of one update. Their order stays, and so does the part that each is. */
+function helpcrunchEventsOf(change: ChangeRecord): HelpcrunchEvent[] {
+  switch (change.kind) {
+    case 'customer.created': case 'customer.restored': return ['customer.new']
+    case 'customer.deleted': return ['customer.deleted']
+    case 'customer.updated': {
+      const { after } = change
+      return [
+        ...('email' in after ? ['customer.email_updated' as const] : []),
+        ...('tags' in after ? ['customer.tags_changed' as const] : []),
+        ...('unsubscribed' in after ? [after.unsubscribed === true ? 'customer.unsubscribed' as const : 'customer.subscribed' as const] : []),
+        ...('blocked' in after ? [after.blocked === true ? 'customer.blocked' as const : 'customer.unblocked' as const] : [])
+      ]
+    }
+    case 'event.recorded': case 'event.deleted': case 'tag.updated': return []
+  }
+}
+
+function helpcrunchBody(event: HelpcrunchEvent, { id, item: { change, customer }, attempt }: { id: string; item: ChangeItem; attempt: Attempt }): string {
+  if (customer === null) throw new Error(`Change ${change.id} came without its customer`)
+  const { id: customerId, name, userId, email, unsubscribed, customData } = parseCustomer(customer)
+  const eventData = { id: customerId, name, userId, email, unsubscribed, customData }
+  return object({
+    event,
+    eventData: new Rendered(renderFields(eventData)),
+    attempts: attempt.attempts, lastAttemptAt: attempt.now, createdAt: change.at, id
+  })
+}
+
+/** The body of what a test sends, which is of no change. */
+export function pingBody(webhook: Teller, id: string, now: UnixSeconds): string {
+  if (webhook.format === 'standard') return object({ type: 'ping', timestamp: new Date(now * 1000).toISOString(), data: { id: webhook.id } })
+  return object({ event: 'ping', eventData: {}, attempts: 0, lastAttemptAt: now, createdAt: now, id })
+}
+
+/** Text that is JSON already, whose order of keys must stay. */
+class Rendered {
+  readonly json: string
+
+  constructor(json: string) {
+    this.json = json
+  }
+}
+
+function object(fields: Readonly<Record<string, unknown>>): string {
+  const parts = Object.entries(fields).map(([key, value]) => `${JSON.stringify(key)}:${value instanceof Rendered ? value.json : JSON.stringify(value)}`)
+  return `{${parts.join()}}`
+}
+
+/**
+ * A UUID made from what it is of, so that a message that is sent again after a crash has the same. The request and the time
+ * of the webhook are in it because a database brought back from a backup gives its next numbers a second time.
+ */
+function messageId({ id, createdAt }: Teller, change: ChangeRecord, part: number): string {
+  const digest = hash('sha256', JSON.stringify([id, createdAt, change.id, change.requestId, part]), 'buffer').subarray(0, 16)
+  const bytes = Uint8Array.from(digest, (byte, index) => (index === 6 ? (byte & 0x0f) | 0x80 : index === 8 ? (byte & 0x3f) | 0x80 : byte))
+  const hex = Buffer.from(bytes).toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}

@@ -1,0 +1,62 @@
+import { randomUUID } from 'node:crypto'
+import type { ChangeStore } from '../change-store.ts'
+import { systemClock } from '../clock.ts'
+import { OperatorError, unavailable } from '../errors.ts'
+import type { WebhookRoom } from '../webhook.ts'
+import type { PresentCustomer } from './payload.ts'
+import { messagesOf, pingBody } from './payload.ts'
+import type { SecretBox } from './secret-box.ts'
+import { generateSigningSecret, signatureHeaders } from './signing.ts'
+import type { TargetSettings } from './target.ts'
+import { requestHeaders, Target } from './target.ts'
+
+interface RoomOptions {
+  readonly store: Pick<ChangeStore, 'findChange'>
+  readonly box: SecretBox
+  readonly target: TargetSettings
+  readonly present: PresentCustomer
+  readonly onChanged: () => void
+}
+
+/** What routes ask of this room. */
+export function createWebhookRoom({ store, box, target, present, onChanged }: RoomOptions): WebhookRoom {
+  return {
+    allowsPrivate: target.allowsPrivate,
+    async newSecret(format) {
+      const secret = generateSigningSecret(format)
+      return sayingWhatToDo(() => ({ secret, sealed: box.seal(secret) }))
+    },
+    async ping(webhook, { secret, previousSecret, previousUntil }) {
+      const now = systemClock()
+      const id = randomUUID()
+      const secrets = sayingWhatToDo(() => ({
+        secret: box.open(secret), previousSecret: previousSecret === null ? null : box.open(previousSecret), previousUntil
+      }))
+      const body = pingBody(webhook, id, now)
+      const receiver = new Target(webhook.url, { ...target, connectionsMax: 1 })
+      try {
+        const outcome = await receiver.send({ headers: signatureHeaders(webhook.format, { secrets, id, body, now }), body }, new AbortController().signal)
+        if (outcome === undefined) throw new Error('A ping was stopped, though nothing stops them')
+        return outcome
+      } finally {
+        receiver.destroy()
+      }
+    },
+    async requestOf(webhook, { changeId, part, attempts, lastAttemptAt }) {
+      const item = await store.findChange(webhook.organizationId, changeId)
+      const message = item && messagesOf(webhook, item, present).find((one) => one.part === part)
+      if (message === undefined) return null
+      return { url: webhook.url, headers: requestHeaders(target.userAgent), body: message.body({ attempts: Math.max(0, attempts - 1), now: lastAttemptAt }) }
+    },
+    changed: onChanged
+  }
+}
+
+/** A client is told as well what whoever runs the server has to do. */
+function sayingWhatToDo<Answer>(use: () => Answer): Answer {
+  try {
+    return use()
+  } catch (error) {
+    throw error instanceof OperatorError ? unavailable(error.message, { cause: error }) : error
+  }
+}
