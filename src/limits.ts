@@ -135,15 +135,14 @@ export const limits = {
   webhookPageMax: 100,
   /** Customers of one webhook that wait for a retry; beyond it nothing new is delivered. */
   webhookHeldCustomersMax: 10_000,
-  /** How long a process has a webhook to itself, unless it says that it goes on, and how often it does. */
+  /** How long a process has a webhook to itself, unless it says that it goes on, and how often it does and looks what has been changed. */
   webhookClaimSeconds: 10,
   webhookClaimIntervalMs: 2_000,
   /** How long what was settled may go unkept: deliveries, and the position alone. */
   webhookProgressMs: 50,
   webhookProgressDeliveriesMax: 200,
   webhookPositionMs: 5_000,
-  /** How often replays are looked for, and changes in case that a call to look was lost. */
-  webhookReplayIntervalMs: 2_000,
+  /** How often changes are looked for in case that a call to look was lost. */
   webhookFeedIntervalMs: 5_000,
   /** Questions to the database for webhooks at once. */
   webhookTurnsMax: 4,

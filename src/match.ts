@@ -127,19 +127,19 @@ function textOf(customer: Customer, field: ScalarField): string | null {
   return kind?.isExact === true ? value : foldCase(value)
 }
 
+/** Fields that are a value of the customer itself. */
+type PlainFields = Omit<Customer, 'location' | 'device' | 'tags' | 'customData'>
+
 function valueOf(customer: Customer, { name, attribute }: ScalarField): string | number | boolean | null {
   if (attribute !== undefined) return customer.customData.get(attribute) ?? null
-  switch (name) {
-    case 'countryCode': case 'regionCode': case 'city': return customer.location[name]
-    case 'device.platform': return customer.device?.platform ?? null
-    case 'device.timezone': return customer.device?.timezone ?? null
-    case 'telegramId': case 'facebookId': case 'instagramId': case 'viberId': case 'whatsappId': return channelId(customer, name)
-    case 'createdAt': case 'updatedAt': throw new Error(`A customer does not tell ${name}`)
-    default: return customer[name]
-  }
+  if (name === 'createdAt' || name === 'updatedAt') throw new Error(`A customer does not tell ${name}`)
+  if (name === 'countryCode' || name === 'regionCode' || name === 'city') return customer.location[name]
+  if (name === 'device.platform') return customer.device?.platform ?? null
+  if (name === 'device.timezone') return customer.device?.timezone ?? null
+  const channel = channels.find((one): one is Channel => name === `${one}Id`)
+  return channel === undefined ? customer[name as keyof PlainFields] : channelId(customer, channel)
 }
 
-function channelId({ createdFrom, integrationId }: Customer, name: `${Channel}Id`): string | null {
-  const channel = channels.find((one) => name === `${one}Id`)
-  return channel !== undefined && createdFrom !== null && isFromChannel(createdFrom, channel) ? integrationId : null
+function channelId({ createdFrom, integrationId }: Customer, channel: Channel): string | null {
+  return createdFrom !== null && isFromChannel(createdFrom, channel) ? integrationId : null
 }

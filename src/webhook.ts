@@ -142,8 +142,10 @@ export interface WebhookRequest {
 export interface WebhookRoom {
   /** Whether webhooks may lead to this machine and its networks, and without TLS: see `targetFault`. */
   readonly allowsPrivate: boolean
-  /** A new secret, or the one of its owner, as its owner is shown it, this once, and as it is kept. Fails with `unavailable` where there is no key to seal it with. */
-  newSecret(format: WebhookFormat, own: string | null): Promise<{ readonly secret: string; readonly sealed: SealedSecret }>
+  /** A new secret, or the one of its owner, as it is kept. Fails with `unavailable` where there is no key to seal it with. */
+  newSecret(format: WebhookFormat, own: string | null): Promise<SealedSecret>
+  /** As its owner is shown it, once: by the answer to the request that made it, however often that is repeated. */
+  reveal(secret: SealedSecret): Promise<string>
   /** Sends a ping, now, paused or not. */
   ping(webhook: Webhook, secrets: WebhookSecrets): Promise<SendOutcome>
   /** What was or is to be sent for a delivery; null when its change is no longer kept, or says nothing now. */

@@ -63,8 +63,8 @@ function helpcrunchEventsOf(change: ChangeRecord): HelpcrunchEvent[] {
       return [
         ...('email' in after ? ['customer.email_updated' as const] : []),
         ...('tags' in after ? ['customer.tags_changed' as const] : []),
-        ...('unsubscribed' in after ? [after.unsubscribed === true ? 'customer.unsubscribed' as const : 'customer.subscribed' as const] : []),
-        ...('blocked' in after ? [after.blocked === true ? 'customer.blocked' as const : 'customer.unblocked' as const] : [])
+        ...('unsubscribed' in after ? [after.unsubscribed ? 'customer.unsubscribed' as const : 'customer.subscribed' as const] : []),
+        ...('blocked' in after ? [after.blocked ? 'customer.blocked' as const : 'customer.unblocked' as const] : [])
       ]
     }
     case 'event.recorded': case 'event.deleted': case 'tag.updated': return []

@@ -41,7 +41,7 @@ function helpcrunchHeaders({ secrets, body, now }: Signed): Record<string, strin
 function standardHeaders({ secrets, id, body, now }: Signed): Record<string, string> {
   const previous = previousOf(secrets, now)
   const signatures = [secrets.secret, ...(previous === null ? [] : [previous])].map((secret) => {
-    const key = Buffer.from(secret.slice(standardPrefix.length), 'base64')
+    const key = Buffer.from(secret.startsWith(standardPrefix) ? secret.slice(standardPrefix.length) : secret, 'base64')
     return `v1,${createHmac('sha256', key).update(`${id}.${now}.${body}`).digest('base64')}`
   })
   return { 'webhook-id': id, 'webhook-timestamp': String(now), 'webhook-signature': signatures.join(' ') }

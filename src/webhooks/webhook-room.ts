@@ -22,10 +22,8 @@ interface RoomOptions {
 export function createWebhookRoom({ store, box, target, present, onChanged }: RoomOptions): WebhookRoom {
   return {
     allowsPrivate: target.allowsPrivate,
-    async newSecret(format) {
-      const secret = generateSigningSecret(format)
-      return sayingWhatToDo(() => ({ secret, sealed: box.seal(secret) }))
-    },
+    newSecret: async (format, own) => sayingWhatToDo(() => box.seal(own ?? generateSigningSecret(format))),
+    reveal: async (secret) => sayingWhatToDo(() => box.open(secret)),
     async ping(webhook, { secret, previousSecret, previousUntil }) {
       const now = systemClock()
       const id = randomUUID()
