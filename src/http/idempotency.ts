@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout } from 'node:timers/promises'
 import type { Caller } from '../api-key.ts'
 import { invalidRequest } from '../errors.ts'
@@ -23,9 +23,18 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
   const underWay = new Map<string, Promise<void>>()
   const leave = new WeakMap<FastifyRequest, () => void>()
 
-  server.addHook('preHandler', async (request, reply) => {
+  // On the routes that change something, so that a GET passes none of it.
+  server.addHook('onRoute', (route) => {
+    if ([route.method].flat().every((method) => unchanging.has(method))) return
+    route.preHandler = [route.preHandler ?? [], recall].flat()
+    route.onSend = [route.onSend ?? [], keep].flat()
+    // Also when the client has gone before it was answered.
+    route.onResponse = [route.onResponse ?? [], async (request: FastifyRequest) => { leave.get(request)?.() }].flat()
+  })
+
+  async function recall(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
     const key = request.headers['idempotency-key']
-    if (key === undefined || unchanging.has(request.method) || request.is404) return undefined
+    if (key === undefined) return undefined
     const caller = callerOf(request)
     const repeatable: RepeatableRequest = { key: readKey(key), fingerprint: fingerprintOf(request), state: 'new' }
     await enter(request, `${caller.organizationId} ${repeatable.key}`)
@@ -36,9 +45,9 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
     }
     request.setDecorator<Caller>('caller', { ...caller, repeatable })
     return undefined
-  })
+  }
 
-  server.addHook('onSend', async (request, reply, payload) => {
+  async function keep(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<void> {
     const caller = callerIfKnown(request)
     if (caller?.repeatable === undefined) return
     if (caller.repeatable.state === 'repeated') void reply.header('Idempotency-Replayed', 'true')
@@ -47,9 +56,7 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
       await store.keepAnswer(caller.organizationId, caller.repeatable, { status: reply.statusCode, body: payload.toString() })
     }
     leave.get(request)?.()
-  })
-  // Also when the client has gone before it was answered.
-  server.addHook('onResponse', async (request) => { leave.get(request)?.() })
+  }
 
   async function enter(request: FastifyRequest, name: string): Promise<void> {
     const until = Date.now() + limits.idempotencyWaitSeconds * 1000

@@ -2,7 +2,6 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fastify from 'fastify'
 import type { Logger } from 'pino'
-import { v7 as timedUuid } from 'uuid'
 import type { ApiError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
@@ -20,6 +19,7 @@ import type { Metrics } from './metrics.ts'
 import { metricsRoute } from './metrics.ts'
 import { decodableUrl, refuseUnknownRoute, watchRoutes } from './not-found.ts'
 import { describeApi } from './openapi.ts'
+import { requestIdAt } from './request-id.ts'
 import { clientRequestId, logRequests } from './request-log.ts'
 import type { HttpSettings } from './settings.ts'
 
@@ -38,8 +38,7 @@ export async function createServer({ store, settings, log, metrics, version }: S
     logger: false,
     bodyLimit: limits.bodyBytesMax,
     trustProxy: settings.trustProxy,
-    // Grow with time, so that the index of changes by request is appended to and not written all over.
-    genReqId: () => timedUuid(),
+    genReqId: () => requestIdAt(Date.now()),
     requestIdHeader: false,
     requestTimeout: limits.requestTimeoutSeconds * 1000,
     keepAliveTimeout: limits.idleTimeoutSeconds * 1000,

@@ -52,6 +52,7 @@ export class Reader {
   readonly #highestId: Statement<[], number | null>
   readonly #ids: Statement<[number], IdRange>
   readonly #cursorSecret: Statement<[], Buffer>
+  #cursorSecretRead: Buffer | undefined
   readonly #lists: ListReader
   readonly #statements = new Map<string, Statement<unknown[], unknown>>()
   readonly #idRanges = new Map<number, { readonly highestId: number; readonly range: IdRange }>()
@@ -88,9 +89,9 @@ export class Reader {
 
   /** What cursors are signed with. */
   cursorSecret(): Buffer {
-    const secret = this.#cursorSecret.get()
-    if (secret === undefined) throw new Error('The database has no secret for cursors')
-    return secret
+    this.#cursorSecretRead ??= this.#cursorSecret.get()
+    if (this.#cursorSecretRead === undefined) throw new Error('The database has no secret for cursors')
+    return this.#cursorSecretRead
   }
 
   /** Page and total of one moment. HelpCrunch: clients take a short page for the last, and read the total with a limit of 1. */
