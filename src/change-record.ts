@@ -1,5 +1,6 @@
 import { orderedEntries } from './attribute-order.ts'
 import type { Change, RecordedFields } from './change.ts'
+import { recordFields } from './change.ts'
 import type { UnixSeconds } from './clock.ts'
 import type { AttributeValue } from './contract/customer.ts'
 import type { Customer } from './customer.ts'
@@ -54,20 +55,40 @@ export function isWhole(kind: string): boolean {
   return kind === 'customer.created' || kind === 'customer.restored'
 }
 
+/** A later change of a customer, as far as it tells what was before. */
+export type LaterChange = Pick<KeptChangeRow, 'id' | 'kind' | 'before'>
+
+/** Kinds of which `before` tells of the customer. */
+export const replacingKinds: readonly string[] = ['customer.updated', 'customer.deleted'] satisfies ChangeKind[]
+
 /**
- * All fields of a customer as a change left them: each is what the first later change replaced, or what it is now. `later` are
- * those of the customer behind the change, oldest first; `now` is undefined when the customer is not there.
+ * All fields of a customer as changes of it left them, by walking back from what it is now: undefined when it is not there.
+ * `later` are its changes of the replacing kinds behind the first of those changes, newest first; they may be read after `now`.
+ * Null where nothing tells, as of a customer right after its deletion.
  */
-export function fieldsLeft(later: readonly Pick<KeptChangeRow, 'kind' | 'before'>[], now: Customer | undefined): RecordedFields | null {
-  const fields: RecordedFields = {}
-  for (const { kind, before } of later) {
-    if (before === null || (kind !== 'customer.updated' && kind !== 'customer.deleted')) continue
-    const replaced = parseFields(before)
-    for (const key of customerKeys) if (!(key in fields) && key in replaced) Object.assign(fields, { [key]: replaced[key] })
-    if (kind === 'customer.deleted') return fields
+export function fieldsLeft(changeIds: Iterable<number>, later: Iterable<LaterChange>, now: Customer | undefined): Map<number, RecordedFields | null> {
+  const left = new Map<number, RecordedFields | null>()
+  const waiting = [...changeIds].toSorted((one, other) => one - other)
+  let fields: RecordedFields | null = now === undefined ? null : recordFields(now)
+  const keep = (behindId: number): void => {
+    for (let id = waiting.at(-1); id !== undefined && id >= behindId; id = waiting.at(-1)) {
+      left.set(id, fields)
+      waiting.pop()
+    }
   }
-  if (now === undefined) return null
-  return { ...now, tags: now.tags.map(({ name }) => name), ...fields }
+  for (const { id, kind, before } of later) {
+    keep(id)
+    if (before === null) continue
+    const replaced = parseFields(before)
+    fields = kind === 'customer.deleted' ? pickFields(replaced) : fields && pickFields({ ...fields, ...replaced })
+  }
+  keep(-Infinity)
+  return left
+}
+
+/** In the order of every answer, without what is no field of a customer. */
+export function pickFields(fields: RecordedFields): RecordedFields {
+  return Object.fromEntries(customerKeys.flatMap((key) => (key in fields ? [[key, fields[key]]] : [])))
 }
 
 const customDataStart = '"customData":'

@@ -31,10 +31,18 @@ export interface FeedQuestion {
 }
 
 export interface FeedPage {
-  /** In an order that never changes, and for each customer that of its changes. Full, unless it is the last for now. */
+  /** In an order that never changes, and for each customer that of its changes. */
   readonly items: readonly FeedItem[]
   /** Where to go on, past what was left out too; null while there never was anything. */
   readonly next: FeedPosition | null
+  /** Whether to go on at once. A page may be shorter than asked for, even empty, and not the last for now: see limits.changesScannedMax and changesPageBytesMax. */
+  readonly hasMore: boolean
+}
+
+export interface HistoryPage {
+  /** Newest first. */
+  readonly items: readonly ChangeItem[]
+  readonly hasMore: boolean
 }
 
 /** What an engine tells of changes. Everything is of one organization. Readings see what this process has answered. */
@@ -46,10 +54,10 @@ export interface ChangeStore {
   /** Calls when an organization may have new changes, of this process at once and of others within a quarter of a second. Answers how to stop that. */
   watchFeed(listener: (organizationIds: ReadonlySet<number>) => void): () => void
   /** Changes of one customer, newest first, whether it is there or not. */
-  history(organizationId: number, customerId: number, page: { readonly beforeId: number | null; readonly limit: number }): Promise<ChangeItem[]>
+  history(organizationId: number, customerId: number, page: { readonly beforeId: number | null; readonly limit: number }): Promise<HistoryPage>
   /** Those from one change of a customer to another, both included, oldest first, with the customer. */
   changesBetween(organizationId: number, customerId: number, range: { readonly fromId: number; readonly throughId: number; readonly limit: number }): Promise<ChangeItem[]>
   findChange(organizationId: number, id: number): Promise<ChangeItem | undefined>
-  /** What one request did, oldest first. */
+  /** What one request did, oldest first; more than `limit` are cut off. */
   changesOfRequest(organizationId: number, requestId: string, limit: number): Promise<ChangeItem[]>
 }

@@ -80,6 +80,11 @@ export function preconditionFailed(revision: Revision): ApiError {
   return new ApiError('precondition_failed', 'The customer has changed since. Get it again, and decide anew what to change; its ETag of now is in the answer.', { revision })
 }
 
+/** What a reader of the feed that has fallen behind can do. */
+export function cursorGone(): ApiError {
+  return new ApiError('gone', 'Changes behind this cursor are no longer kept, or the database was restored from a backup. Read what you need anew, and begin without a cursor.')
+}
+
 /** A failure that whoever runs the server can mend; its message says what is wrong and what to do. */
 export class OperatorError extends Error {
   constructor(message: string, options?: ErrorOptions) {

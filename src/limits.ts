@@ -30,6 +30,9 @@ export const limits = {
   /** Of the lists of our own routes. */
   listItemsDefault: 100,
   listItemsMax: 1_000,
+  /** What a page of changes holds at most; and how many are looked at for one that leaves kinds out. */
+  changesPageBytesMax: 8_388_608,
+  changesScannedMax: 50_000,
   /** Filters of a search in all its groups; and likewise groups. */
   searchFiltersMax: 50,
   searchGroupLevelsMax: 5,
@@ -107,6 +110,7 @@ export const limits = {
   /** How long a repeat waits for the first request. */
   idempotencyWaitSeconds: 30,
 
+  trashDaysDefault: 30,
   changeDaysDefault: 90,
   changeDaysMax: 36_500,
   /** Webhooks of an organization. */

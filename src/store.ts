@@ -1,5 +1,6 @@
 import type { ApiKey, Caller } from './api-key.ts'
 import type { MadeChange } from './change-record.ts'
+import type { ChangeStore } from './change-store.ts'
 import type { UnixSeconds } from './clock.ts'
 import type { Command } from './command.ts'
 import type { CustomerEvent } from './contract/event.ts'
@@ -94,7 +95,7 @@ export type IndexLossListener = (loss: { readonly cause: unknown; readonly retry
  * then create); keys and tag colors that another process changed are seen within a second.
  * Fails with an ApiError: those of `decide`, or `unavailable` when the database cannot be read or written, and then nothing was acknowledged.
  */
-export interface Store extends WebhookStore {
+export interface Store extends ChangeStore, WebhookStore {
   /** One transaction: loads what the command names, decides, keeps the result and appends the changes. */
   write(caller: Caller, command: Command): Promise<Written>
   find(organizationId: number, id: number): Promise<RevisedCustomer | undefined>
@@ -125,7 +126,9 @@ export interface Store extends WebhookStore {
   keepAnswer(organizationId: number, request: RepeatableRequest, answer: KeptAnswer): Promise<void>
   /** Forgets what came of requests made before `before`. */
   purgeOutcomes(before: UnixSeconds): Promise<void>
-  /** Forgets changes made before `before`, and what deletions among them kept back. Answers how many. */
+  /** Makes deletions before `before` final: they cannot be undone from here on, and the events of the customers go. */
+  emptyTrash(before: UnixSeconds): Promise<void>
+  /** Forgets changes made before `before`, and makes deletions among them final. Answers how many. */
   purgeChanges(before: UnixSeconds): Promise<number>
   /** Reads and durably writes something, or throws. */
   probe(): Promise<void>

@@ -7,7 +7,7 @@ import { databaseOption, environmentFault, serveConfig, serveOptions, sqlitePath
 afterEach(() => { vi.unstubAllEnvs() })
 
 const defaults: ServeConfig = {
-  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault, distribute: false,
+  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, trashDays: limits.trashDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault, distribute: false,
   http: { errorStyle: 'current', putMode: 'replace', timestamps: 'string', strictAttributes: false, trustProxy: false, emptySearchStatus: 200 }
 }
 
@@ -50,6 +50,7 @@ const choices: [flag: string, variable: string, value: string, expected: Partial
   ['--trust-proxy', 'CLIENTELE_TRUST_PROXY', 'on', { http: { trustProxy: true } }],
   ['--metrics-host', 'CLIENTELE_METRICS_HOST', '10.0.0.5,10.1.0.0/16,::1', { http: { metricsHost: '10.0.0.5,10.1.0.0/16,::1' } }],
   ['--change-days', 'CLIENTELE_CHANGE_DAYS', '1', { changeDays: 1 }],
+  ['--trash-days', 'CLIENTELE_TRASH_DAYS', '0', { trashDays: 0 }],
   ['--search-memory', 'CLIENTELE_SEARCH_MEMORY', '0', { searchMemoryMebibytes: 0 }],
   ['--pool-size', 'CLIENTELE_POOL_SIZE', '1', { poolSize: 1 }],
   ['--distribute', 'CLIENTELE_DISTRIBUTE', 'on', { distribute: true }]

@@ -12,6 +12,7 @@ export interface ServeConfig {
   readonly host: string
   readonly port: number
   readonly changeDays: number
+  readonly trashDays: number
   readonly searchMemoryMebibytes: number
   readonly poolSize: number
   readonly distribute: boolean
@@ -33,6 +34,7 @@ export interface ServeOptions {
   readonly trustProxy: boolean
   readonly metricsHost?: string
   readonly changeDays: number
+  readonly trashDays: number
   readonly searchMemory: number
   readonly poolSize: number
   readonly distribute: boolean
@@ -65,6 +67,8 @@ export function serveOptions(): Option[] {
       .argParser(parseMetricsHost),
     option('--change-days <days>', 'CLIENTELE_CHANGE_DAYS', 'how long changes are kept')
       .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.changeDaysMax })).default(limits.changeDaysDefault),
+    option('--trash-days <days>', 'CLIENTELE_TRASH_DAYS', 'how long a deletion can be undone, at most as long as changes are kept')
+      .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.changeDaysMax })).default(limits.trashDaysDefault),
     option('--search-memory <MiB>', 'CLIENTELE_SEARCH_MEMORY', 'what searches may keep in memory, about 350 a million customers; 0 for none')
       .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault),
     option('--pool-size <connections>', 'CLIENTELE_POOL_SIZE', 'connections to PostgreSQL that this process opens at most')
@@ -74,9 +78,9 @@ export function serveOptions(): Option[] {
 }
 
 export function serveConfig(options: ServeOptions): ServeConfig {
-  const { database, host, port, changeDays, searchMemory, poolSize, distribute, rateLimit, metricsHost, emptySearch, ...http } = options
+  const { database, host, port, changeDays, trashDays, searchMemory, poolSize, distribute, rateLimit, metricsHost, emptySearch, ...http } = options
   return {
-    database, host, port, changeDays, poolSize, distribute, searchMemoryMebibytes: searchMemory,
+    database, host, port, changeDays, trashDays, poolSize, distribute, searchMemoryMebibytes: searchMemory,
     http: {
       errorStyle: http.errorStyle,
       putMode: http.putMode,

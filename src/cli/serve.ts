@@ -50,7 +50,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const { address, family, port } = server.server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 
-  const purge = startPurging(store, { changeDays: config.changeDays, log })
+  const purge = startPurging(store, { changeDays: config.changeDays, trashDays: config.trashDays, log })
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping')
     // A process that cannot finish is ended, so that whoever waits for it is not kept waiting.
@@ -107,10 +107,11 @@ function announce({ url, key, database, json }: { url: string; key: string | und
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-function startPurging(store: Store, { changeDays, log }: { changeDays: number; log: pino.Logger }): NodeJS.Timeout {
+function startPurging(store: Store, { changeDays, trashDays, log }: Pick<ServeConfig, 'changeDays' | 'trashDays'> & { log: pino.Logger }): NodeJS.Timeout {
   const purge = (): void => {
     store.purgeOutcomes(systemClock() - limits.idempotencyKeyHours * secondsAnHour).catch((error: unknown) => { log.error({ err: error }, 'purging old idempotency keys failed') })
-    store.purgeChanges(systemClock() - changeDays * secondsADay).then(
+    const now = systemClock()
+    store.emptyTrash(now - trashDays * secondsADay).then(() => store.purgeChanges(now - changeDays * secondsADay)).then(
       (changes) => { if (changes > 0) log.info({ changes }, 'purged old changes') },
       (error: unknown) => { log.error({ err: error }, 'purging old changes failed') }
     )

@@ -24,13 +24,16 @@ import type {
 import type { NamesSeen } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
 import { explainedEverywhere, isDistributed, oneConnectionAMachine, sizeEverywhere, sizeHere } from './citus.ts'
+import { ChangeFeed } from './change-feed.ts'
 import { cannotBeUsed, openPool, withClient } from './connection.ts'
+import { adoptFeed } from './feed-origin.ts'
 import { GroupWriter } from './group-writer.ts'
 import { findOutcome, insertOutcomes, keepAnswer, KnownOutcomes } from './kept-outcomes.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { organizationsLockKey } from './lock-keys.ts'
 import { migrateDatabase } from './migrate.ts'
 import { PointReader, readAgain } from './point-reader.ts'
+import { beginEmptying, emptyGroup, purgeGroup } from './purge.ts'
 import { planBounds, searchCustomers } from './reader.ts'
 import { leaseRequests } from './request-leases.ts'
 import { SearchQueue } from './search-queue.ts'
@@ -64,6 +67,7 @@ export class PostgresStore implements Store {
   readonly #catalog = new Catalog()
   readonly #points: PointReader
   readonly #keys: KeyReader
+  readonly #changes: ChangeFeed
   readonly #webhooks: WebhookReader
   readonly #writes: WriteQueue
   readonly #searchesBySql: SearchQueue
@@ -86,9 +90,16 @@ export class PostgresStore implements Store {
     this.#backUp = backUp
     this.#points = new PointReader(this.#pool, { catalog: this.#catalog, isDistributed })
     this.#keys = new KeyReader(this.#pool)
+    this.#changes = new ChangeFeed(this.#pool, { catalog: this.#catalog, read: (read) => this.#read(read) })
     this.#webhooks = new WebhookReader(this.#pool)
     const writer = new GroupWriter(this.#pool, { catalog: this.#catalog, clock: systemClock, isDistributed })
-    this.#writes = new WriteQueue(writer, { writersMax: Math.max(1, Math.min(writersMax, Math.floor(poolSize / 2))), onCommit })
+    this.#writes = new WriteQueue(writer, {
+      writersMax: Math.max(1, Math.min(writersMax, Math.floor(poolSize / 2))),
+      onCommit: (commit) => {
+        this.#changes.noticeCommit()
+        onCommit(commit)
+      }
+    })
     this.#searchesBySql = new SearchQueue({ searchesMax: Math.max(1, Math.floor(poolSize / 2)), searchSecondsMax }, async (job) => await this.#searchBySql(job))
     const ways = { bySql: this.#searchesBySql, indexThread: threadBeside(import.meta.url, './index-thread.ts'), indexData: { url } }
     // Machines of a cluster commit at slightly different moments, so an index could miss what it followed; and a cluster is for more than fits here.
@@ -100,6 +111,7 @@ export class PostgresStore implements Store {
   static async open(options: PostgresOptions): Promise<PostgresStore> {
     try {
       await migrateDatabase(options.url)
+      await adoptFeed(options.url)
       return new PostgresStore(options, { isDistributed: await withClient(options.url, isDistributed) })
     } catch (error) {
       throw cannotBeUsed(error)
@@ -156,6 +168,14 @@ export class PostgresStore implements Store {
   async cursorSecret(): Promise<Uint8Array> {
     return await this.#read(async () => await this.#readCursorSecret())
   }
+
+  readFeed: Store['readFeed'] = (organizationId, question) => this.#changes.readFeed(organizationId, question)
+  feedEnd: Store['feedEnd'] = (organizationId) => this.#changes.feedEnd(organizationId)
+  watchFeed: Store['watchFeed'] = (listener) => this.#changes.watchFeed(listener)
+  history: Store['history'] = (organizationId, customerId, page) => this.#changes.history(organizationId, customerId, page)
+  changesBetween: Store['changesBetween'] = (organizationId, customerId, range) => this.#changes.changesBetween(organizationId, customerId, range)
+  findChange: Store['findChange'] = (organizationId, id) => this.#changes.findChange(organizationId, id)
+  changesOfRequest: Store['changesOfRequest'] = (organizationId, requestId, limit) => this.#changes.changesOfRequest(organizationId, requestId, limit)
 
   async createOrganization(name: string): Promise<Organization> {
     return await this.#change(async (client) => await insertOrganization(client, name))
@@ -216,7 +236,18 @@ export class PostgresStore implements Store {
     await this.#rows('delete from idempotency_keys where created_at < $1', [before])
   }
 
+  async emptyTrash(before: UnixSeconds): Promise<void> {
+    let from = await this.#change(async (client) => await beginEmptying(client, before))
+    // A group at a time, so that no transaction is long.
+    while (from !== undefined) {
+      const last = from
+      from = await this.#change(async (client) => await emptyGroup(client, { from: last, before }))
+    }
+  }
+
   async purgeChanges(before: UnixSeconds): Promise<number> {
+    // A deletion whose change is gone cannot be undone.
+    await this.emptyTrash(before)
     let purged = 0
     for (;;) {
       // A group at a time, so that no transaction is long.
@@ -322,6 +353,7 @@ export class PostgresStore implements Store {
 
   async close(): Promise<void> {
     if (this.#pool.ending) return
+    this.#changes.close()
     await Promise.all([this.#writes.close(), this.#searches.close(), this.#searchesBySql.close()])
     await this.#pool.end()
   }
@@ -416,23 +448,4 @@ async function insertKey(
   const { rows: [key] } = await client.query<ApiKey>(`${selectKeys} where api_keys.id = $1`, [made?.id])
   if (key === undefined) throw new Error('The key just made cannot be read')
   return key
-}
-
-/** Forgets some of the oldest changes. Until then a deletion could be undone; its customer's events go with that chance. */
-async function purgeGroup(client: pg.ClientBase, before: UnixSeconds): Promise<number> {
-  const { rows: old } = await client.query<{ id: number; kind: string; customer_id: number }>(
-    'select id, kind, customer_id from changes where at < $1 limit $2', [before, limits.purgeGroupMax])
-  if (old.length === 0) return 0
-  const ids = old.map(({ id }) => id)
-  const { rows: deleted } = await client.query<{ kind: string; customer_id: number }>(
-    'delete from changes where customer_id = any($1) and id = any($2) returning kind, customer_id', [[...new Set(old.map(({ customer_id }) => customer_id))], ids])
-  await client.query(`
-    with gone as (delete from feed where position = any($1) returning xid)
-    update purges set xid = greatest(xid, (select max(xid) from gone))`, [ids])
-  const gone = deleted.filter(({ kind }) => kind === 'customer.deleted').map(({ customer_id }) => customer_id)
-  if (gone.length > 0) {
-    await client.query(
-      'delete from events where customer_id = any($1) and not exists (select from customers where customers.id = events.customer_id)', [gone])
-  }
-  return deleted.length
 }

@@ -45,7 +45,7 @@ export class Reader {
   readonly #db: Database
   readonly #searchSecondsMax: number
   readonly #bounds: PlanBounds
-  readonly #catalog: Catalog
+  readonly catalog: Catalog
   readonly #meter: Meter
   readonly #find: Statement<[number, number], VersionedRow>
   readonly #customerCount: Statement<[number], number>
@@ -63,9 +63,9 @@ export class Reader {
     this.#db = db
     this.#searchSecondsMax = searchSecondsMax
     this.#bounds = { ...planBounds, ...bounds }
-    this.#catalog = new Catalog(db)
+    this.catalog = new Catalog(db)
     this.#meter = new Meter(db, nowMs)
-    this.#lists = new ListReader(db, this.#catalog)
+    this.#lists = new ListReader(db, this.catalog)
     this.#find = db.prepare(`${selectRows}, version from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
     this.#highestId = db.prepare<[], number | null>('select max(id) from customers').pluck()
@@ -75,16 +75,16 @@ export class Reader {
 
   /** Catches up with tags and attributes that others have committed. */
   refresh(): void {
-    this.#catalog.refresh()
+    this.catalog.refresh()
   }
 
   find(organizationId: number, id: number): RevisedCustomer | undefined {
     const row = this.#find.get(id, organizationId)
-    return row && this.#catalog.revised(organizationId, row)
+    return row && this.catalog.revised(organizationId, row)
   }
 
   attributeTypes(organizationId: number): ReadonlyMap<string, AttributeType> {
-    return this.#catalog.of(organizationId).attributeTypes
+    return this.catalog.of(organizationId).attributeTypes
   }
 
   /** What cursors are signed with. */
@@ -128,7 +128,7 @@ export class Reader {
   }
 
   #planOptions(organizationId: number): PlanOptions {
-    const { tagIds, attributeIds } = this.#catalog.of(organizationId)
+    const { tagIds, attributeIds } = this.catalog.of(organizationId)
     return {
       bounds: this.#bounds,
       organizationId,
@@ -206,14 +206,14 @@ export class Reader {
 
   #part(organizationId: number, rows: Sql): PagePart {
     this.#explain('page', rows)
-    return readPart(this.#catalog, organizationId, {
+    return readPart(this.catalog, organizationId, {
       whole: () => this.#first<WholeRow>(sql`${raw(selectWhole)} from (${rows})`),
       rows: () => this.#all<RenderingRow>(rows)
     })
   }
 
   #position(organizationId: number, sort: Sort, id: number): Position {
-    const value = sortValue(sort, sqliteDialect(this.#catalog.of(organizationId), 'row'))
+    const value = sortValue(sort, sqliteDialect(this.catalog.of(organizationId), 'row'))
     const row = this.#first<{ value: Position['value'] }>(sql`select ${value} as value from customers where customers.id = ${id}`)
     return { value: row?.value ?? null, id }
   }

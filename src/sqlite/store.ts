@@ -23,13 +23,14 @@ import type {
   ClaimedWebhook, Delivery, DeliveryPage, DeliveryProgress, HeldCustomer, ReplayChoice, ShownWebhook, StoredWebhook, WebhookDraft, WebhookPatch
 } from '../webhook.ts'
 import { writeBackup } from './backup.ts'
+import { ChangeFeed } from './change-feed.ts'
 import { prepareDatabase } from './open.ts'
 import { isList } from './list-reader.ts'
 import type { ReadThreadData } from './read-thread.ts'
 import { isReadOnlyError, toStorageError } from './storage-error.ts'
 import { TurnReader } from './turn-reader.ts'
 import { WriteQueue } from './write-queue.ts'
-import type { WriteJob, WriteResults } from './writer.ts'
+import type { DeletionPlace, WriteJob, WriteResults } from './writer.ts'
 
 const mebibyte = 1024 * 1024
 const secondsAnHour = 3_600
@@ -49,6 +50,7 @@ export class SqliteStore implements Store {
   readonly #writes: WriteQueue
   readonly #reads: ReadPool
   readonly #searches: SearchDispatch
+  readonly #changes = new ChangeFeed((read) => this.#read((reader) => read(reader.changes())))
   /** Undefined once it was closed to be opened anew by the next read, so that a passing fault passes. */
   #reader: TurnReader | undefined
   #reopening: Promise<void> | undefined
@@ -60,6 +62,7 @@ export class SqliteStore implements Store {
     this.#reader = new TurnReader(path)
     this.#writes = new WriteQueue(path, (commit) => {
       this.#reader?.noticeCommit()
+      this.#changes.noticeCommit()
       onCommit?.(commit)
     })
     const { searchSecondsMax = limits.searchSecondsMax } = searches
@@ -107,6 +110,14 @@ export class SqliteStore implements Store {
     return this.#read((reader) => reader.cursorSecret())
   }
 
+  readFeed: Store['readFeed'] = (organizationId, question) => this.#changes.readFeed(organizationId, question)
+  feedEnd: Store['feedEnd'] = (organizationId) => this.#changes.feedEnd(organizationId)
+  watchFeed: Store['watchFeed'] = (listener) => this.#changes.watchFeed(listener)
+  history: Store['history'] = (organizationId, customerId, page) => this.#changes.history(organizationId, customerId, page)
+  changesBetween: Store['changesBetween'] = (organizationId, customerId, range) => this.#changes.changesBetween(organizationId, customerId, range)
+  findChange: Store['findChange'] = (organizationId, id) => this.#changes.findChange(organizationId, id)
+  changesOfRequest: Store['changesOfRequest'] = (organizationId, requestId, limit) => this.#changes.changesOfRequest(organizationId, requestId, limit)
+
   async createOrganization(name: string): Promise<Organization> {
     return await this.#write({ type: 'createOrganization', name })
   }
@@ -148,10 +159,18 @@ export class SqliteStore implements Store {
     await this.#write({ type: 'purgeOutcomes', before })
   }
 
+  async emptyTrash(before: UnixSeconds): Promise<void> {
+    // A group at a time, so that callers' writes get their turn in between.
+    let from: DeletionPlace | undefined
+    do from = await this.#write({ type: 'emptyTrash', before, from, max: limits.purgeGroupMax })
+    while (from !== undefined)
+  }
+
   async purgeChanges(before: UnixSeconds): Promise<number> {
+    // A deletion whose change is gone cannot be undone.
+    await this.emptyTrash(before)
     let purged = 0
     for (;;) {
-      // A group at a time, so that callers' writes get their turn in between.
       const count = await this.#write({ type: 'purgeChanges', before, max: limits.purgeGroupMax })
       purged += count
       if (count < limits.purgeGroupMax) break
@@ -247,6 +266,7 @@ export class SqliteStore implements Store {
 
   async close(): Promise<void> {
     this.#isClosing = true
+    this.#changes.close()
     await this.#reopening
     await Promise.all([this.#searches.close(), this.#reads.close()])
     this.#reader?.close()

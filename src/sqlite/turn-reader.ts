@@ -8,6 +8,7 @@ import type { KeptOutcome } from '../idempotency.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Organization } from '../store.ts'
+import { ChangeReader } from './change-reader.ts'
 import { openReader } from './open.ts'
 import { Reader } from './reader.ts'
 import { selectKeys } from './select-keys.ts'
@@ -21,6 +22,7 @@ export class TurnReader {
   readonly #db: Database
   readonly #reader: Reader
   readonly #webhooks: WebhookReader
+  readonly #changes: ChangeReader
   readonly #findKey: Statement<[string], ApiKey>
   readonly #findOutcome: Statement<[number, string, number], KeptOutcome>
   readonly #dataVersion: Statement<[], number>
@@ -35,6 +37,7 @@ export class TurnReader {
     this.#db = openReader(path)
     this.#reader = new Reader(this.#db)
     this.#webhooks = new WebhookReader(this.#db)
+    this.#changes = new ChangeReader(this.#db, this.#reader.catalog)
     this.#findKey = this.#db.prepare(`${selectKeys} where secret_hash = ? and revoked_at is null`)
     this.#findOutcome = this.#db.prepare('select fingerprint, outcome from idempotency_keys where organization_id = ? and key = ? and created_at > ?')
     this.#begin = this.#db.prepare('begin')
@@ -57,6 +60,12 @@ export class TurnReader {
     this.#beginTurn()
     this.#lookForCommits()
     return this.#reader.attributeTypes(organizationId)
+  }
+
+  /** For this turn. */
+  changes(): ChangeReader {
+    this.#beginTurn()
+    return this.#changes
   }
 
   cursorSecret(): Uint8Array {

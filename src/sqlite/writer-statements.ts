@@ -7,6 +7,14 @@ import type { Sequence } from './order-buckets.ts'
 import { selectBuckets } from './order-buckets.ts'
 import { selectKeys } from './select-keys.ts'
 
+interface OldChange {
+  readonly id: number
+  readonly kind: string
+  readonly organizationId: number
+  readonly customerId: number | null
+  readonly requestId: string
+}
+
 type Row = Record<string, string | number | null>
 
 interface NthInBucket {
@@ -114,9 +122,27 @@ export function prepareWriterStatements(db: Database) {
     revokeKey: db.prepare<[number, number]>('update api_keys set revoked_at = ? where id = ? and revoked_at is null'),
     findKey: db.prepare<[number], ApiKey>(`${selectKeys} where api_keys.id = ?`),
 
-    changesBefore: db.prepare<[number, number], { id: number; kind: string; customerId: number | null }>(
-      'select id, kind, customer_id as customerId from changes where at < ? limit ?'),
+    changesBefore: db.prepare<[number, number], OldChange>(`
+      select id, kind, organization_id as organizationId, customer_id as customerId, request_id as requestId
+      from changes where at < ? order by at, id limit ?`),
+    keepHorizon: db.prepare<[number, number, string]>(`
+      insert into change_horizons (organization_id, change_id, request_id) values (?, ?, ?)
+      on conflict (organization_id) do update set change_id = excluded.change_id, request_id = excluded.request_id
+      where excluded.change_id > change_id`),
     deleteChange: db.prepare<[number]>('delete from changes where id = ?'),
+    // A deletion made before this moment cannot be undone.
+    finalBefore: db.prepare<[], number>('select final_before from trash').pluck(),
+    finishTrash: db.prepare<[number], { emptiedBefore: number }>(
+      'update trash set final_before = max(final_before, ?) returning emptied_before as emptiedBefore'),
+    emptiedTrash: db.prepare<[number]>('update trash set emptied_before = max(emptied_before, ?)'),
+    deletions: db.prepare<[{ at: number; id: number; before: number; max: number }], { at: number; id: number; customerId: number }>(`
+      select at, id, customer_id as customerId from changes indexed by changes_of_deletions
+      where kind = 'customer.deleted' and at >= :at and at < :before and (at > :at or id > :id) order by at, id limit :max`),
+    // Unless the customer is there, or was deleted again later.
+    deleteFinalEvents: db.prepare<[{ customerId: number; id: number }]>(`
+      delete from events where customer_id = :customerId
+      and not exists (select 1 from customers where id = :customerId)
+      and not exists (select 1 from changes where customer_id = :customerId and kind = 'customer.deleted' and id > :id)`),
     deleteOrphanEvents: db.prepare<[{ customerId: number }]>(`
       delete from events where customer_id = :customerId
       and not exists (select 1 from customers where id = :customerId)`),

@@ -16,6 +16,12 @@ import { prepareWriterStatements } from './writer-statements.ts'
 import type { WebhookJob, WebhookResults } from './webhook-writer.ts'
 import { WebhookWriter } from './webhook-writer.ts'
 
+/** Behind which deletion the next ones are. */
+export interface DeletionPlace {
+  readonly at: UnixSeconds
+  readonly id: number
+}
+
 /** What the writing connection can be asked to do. Jobs are plain data, since they cross a thread. */
 export type WriteJob =
   | { readonly type: 'command'; readonly caller: Caller; readonly command: Command }
@@ -26,6 +32,7 @@ export type WriteJob =
   | { readonly type: 'keepAnswer'; readonly organizationId: number; readonly request: RepeatableRequest; readonly answer: KeptAnswer }
   | { readonly type: 'purgeOutcomes'; readonly before: UnixSeconds }
   | { readonly type: 'purgeChanges'; readonly before: UnixSeconds; readonly max: number }
+  | { readonly type: 'emptyTrash'; readonly before: UnixSeconds; readonly from: DeletionPlace | undefined; readonly max: number }
   | { readonly type: 'optimize' }
   | { readonly type: 'probe' }
   | WebhookJob
@@ -40,6 +47,8 @@ export interface WriteResults extends WebhookResults {
   readonly keepAnswer: undefined
   readonly purgeOutcomes: undefined
   readonly purgeChanges: number
+  /** Where to go on, unless all is done. */
+  readonly emptyTrash: DeletionPlace | undefined
   readonly optimize: undefined
   readonly probe: undefined
 }
@@ -147,6 +156,7 @@ export class Writer {
         return undefined
       }
       case 'purgeChanges': return this.#purgeChanges(job)
+      case 'emptyTrash': return this.#emptyTrash(job)
       case 'optimize': return this.#optimize()
       case 'probe': {
         this.#sql.probe.run(this.#clock())
@@ -183,10 +193,11 @@ export class Writer {
 
   #purgeChanges({ before, max }: { before: UnixSeconds; max: number }): number {
     const old = this.#sql.changesBefore.all(before, max)
-    for (const { id, kind, customerId } of old) {
-      // Until now the deletion could be undone; its customer's events go with that chance.
-      if (kind === 'customer.deleted' && customerId !== null) this.#sql.deleteOrphanEvents.run({ customerId })
+    for (const { id, kind, organizationId, customerId, requestId } of old) {
+      // Those of a deletion that was recorded by a clock behind ours are still there.
+      if (kind === 'customer.deleted' && customerId !== null) this.#sql.deleteFinalEvents.run({ customerId, id })
       this.#sql.deleteChange.run(id)
+      this.#sql.keepHorizon.run(organizationId, id, requestId)
     }
     return old.length
   }
@@ -196,6 +207,17 @@ export class Writer {
     if (this.#sql.findOutcome.get(organizationId, key, now - limits.idempotencyKeyHours * secondsAnHour) === undefined) {
       this.#sql.keepOutcome.run(organizationId, key, fingerprint, packAnswer(answer), now)
     }
+    return undefined
+  }
+
+  /** From here on deletions made before `before` cannot be undone. The events of some of their customers go, in the order of the deletions. */
+  #emptyTrash({ before, from, max }: { before: UnixSeconds; from: DeletionPlace | undefined; max: number }): DeletionPlace | undefined {
+    const trash = this.#sql.finishTrash.get(before)
+    if (trash === undefined || trash.emptiedBefore >= before) return undefined
+    const deletions = this.#sql.deletions.all({ ...(from ?? { at: trash.emptiedBefore, id: 0 }), before, max })
+    for (const { id, customerId } of deletions) this.#sql.deleteFinalEvents.run({ customerId, id })
+    if (deletions.length === max) return deletions.at(-1)
+    this.#sql.emptiedTrash.run(before)
     return undefined
   }
 

@@ -1,79 +1,76 @@
-import type pg from 'pg'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { FeedPage, FeedPosition } from '../../src/change-store.ts'
 import { withClient } from '../../src/postgres/connection.ts'
-import type { FeedCursor, FeedPage } from '../../src/postgres/feed.ts'
-import { ForeignCursor, readFeed } from '../../src/postgres/feed.ts'
-import { startNamedLoad } from './postgres-load.ts'
-import { create, createDatabase, rows, startServers } from './postgres-servers.ts'
+import { PostgresStore } from '../../src/postgres/store.ts'
+import { createDatabase, rows } from './postgres-servers.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
 
-test('a reader of the feed misses no change and gets none twice, while sixteen writers in four processes make them', async () => {
-  const { url, ownerUrl } = await createDatabase()
-  const servers = await startServers(url, 4)
-  const customer = await create(servers[0], {})
-  const load = startNamedLoad(servers, { connections: 64, customer })
-  const read: number[] = []
-  let pages = 0
-  await withClient(url, async (client) => {
-    let cursor: FeedCursor | undefined
-    const readOn = async (): Promise<number> => {
-      const { changes, next } = await readFeed(client, { after: cursor, limit: 100 })
-      read.push(...changes.map(({ id }) => id))
-      cursor = next
-      pages += changes.length > 0 ? 1 : 0
-      return changes.length
-    }
-    while (load.acknowledged.length < 2_000) await readOn()
-    await load.stop()
-    const made = await rows<{ id: number }>(ownerUrl, 'select id from changes order by id')
-    // Transactions of other tests on the same server hold the feed up, too.
-    await vi.waitUntil(async () => await readOn() === 0 && read.length >= made.length, { timeout: 30_000, interval: 5 })
-    expect(read.toSorted((one, other) => one - other)).toEqual(made.map(({ id }) => id))
-  })
-  expect(load.unexpected).toEqual([])
-  expect(pages).toBeGreaterThan(20)
-})
+async function openStore(url: string): Promise<PostgresStore> {
+  const store = await PostgresStore.open({ url, indexBytesMax: 0 })
+  onTestFinished(async () => { await store.close() })
+  return store
+}
+
+async function read(store: PostgresStore, after: FeedPosition | null, limit = 10): Promise<FeedPage> {
+  return await store.readFeed(1, { after, limit, kinds: null, wantsCustomers: false })
+}
 
 /** The next page that is not empty: transactions of other tests on the same server hold the feed up, too. */
-async function readNext(client: pg.Client, { after, limit }: { after?: FeedCursor | undefined; limit: number }): Promise<FeedPage> {
-  return await vi.waitUntil(async () => {
-    const page = await readFeed(client, { after, limit })
+async function readNext(store: PostgresStore, after: FeedPosition | null, limit = 10): Promise<[ids: number[], next: FeedPosition | null]> {
+  const { items, next } = await vi.waitUntil(async () => {
+    const page = await read(store, after, limit)
     return page.next !== after && page
   }, { timeout: 30_000, interval: 10 })
+  return [items.map(({ change }) => change.id), next]
+}
+
+function insertion(position: number): string {
+  return `
+    insert into feed (position, organization_id, customer_id) values (${position}, 1, 7);
+    insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after) values (${position}, 1, 7, 'customer.updated', 5, 2, 'r', '{}', '{"name":"n"}')`
 }
 
 test('a change waits for those of older transactions, and comes in the same place whenever it is read', async () => {
   const { url } = await createDatabase()
-  const write = (position: number): string =>
-    `insert into feed (position, organization_id, customer_id) values (${position}, 1, 7);
-    insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after) values (${position}, 1, 7, 'customer.updated', 5, 2, 'r', '{}', '{"name":"n"}')`
-  const change = (id: number): object =>
-    ({ id, organizationId: 1, customerId: 7, kind: 'customer.updated', at: 5, keyId: 2, requestId: 'r', before: '{}', after: '{"name":"n"}' })
-  await withClient(url, async (reader) => await withClient(url, async (older) => await withClient(url, async (newer) => {
-    expect(await readFeed(reader, { limit: 10 })).toEqual({ changes: [], next: undefined })
+  const store = await openStore(url)
+  await withClient(url, async (older) => await withClient(url, async (newer) => {
+    expect(await read(store, null)).toEqual({ items: [], next: null, hasMore: false })
     await older.query('begin; select pg_current_xact_id()')
-    // The newer one has the smaller numbers, and is committed first.
-    await newer.query(write(1))
-    expect(await readFeed(reader, { limit: 10 })).toEqual({ changes: [], next: undefined })
-    await older.query(write(2))
+    await newer.query(insertion(2))
+    expect(await read(store, null)).toEqual({ items: [], next: null, hasMore: false })
+    // Written later than the newer one, with a smaller number: as by one that waited for the customer.
+    await older.query(insertion(3))
     await older.query('commit')
 
-    const first = await readNext(reader, { limit: 1 })
-    expect(first.changes).toEqual([change(2)])
-    const second = await readNext(reader, { after: first.next, limit: 1 })
-    expect(second.changes).toEqual([change(1)])
-    expect(await readFeed(reader, { after: second.next, limit: 1 })).toEqual({ changes: [], next: second.next })
-    expect((await readNext(reader, { limit: 10 })).changes).toEqual([change(2), change(1)])
-  })))
+    const [first, afterFirst] = await readNext(store, null, 1)
+    expect(first).toEqual([2])
+    const [second, afterSecond] = await readNext(store, afterFirst, 1)
+    expect(second).toEqual([3])
+    expect(await read(store, afterSecond)).toEqual({ items: [], next: afterSecond, hasMore: false })
+    expect((await readNext(store, null))[0]).toEqual([2, 3])
+  }))
 })
 
-test('a change that was purged after its pointer was read is left out, and a cursor of a restored database is refused', async () => {
+test('a change with a lower position comes in its place also when those with higher ones were read before it was written', async () => {
+  const { url } = await createDatabase()
+  const store = await openStore(url)
+  await withClient(url, async (client) => {
+    await client.query(insertion(20))
+    const [first, after] = await readNext(store, null)
+    await client.query(insertion(3))
+    expect([first, (await readNext(store, after))[0], (await readNext(store, null))[0]]).toEqual([[20], [3], [20, 3]])
+  })
+})
+
+test('a change that was purged after its pointer was read is left out', async () => {
   const { url, ownerUrl } = await createDatabase()
-  await withClient(url, async (reader) => await withClient(ownerUrl, async (purge) => {
+  const store = await openStore(url)
+  await withClient(ownerUrl, async (purge) => {
     await purge.query('insert into feed (position, organization_id, customer_id) values (1, 1, 7)')
+    await store.feedEnd(1)
     await purge.query('begin; lock table changes in access exclusive mode')
-    const late = readNext(reader, { limit: 10 }).catch((error: unknown) => error)
+    const late = readNext(store, null)
     const { rows: [self] } = await purge.query<{ name: string }>('select current_database() as name')
     await withClient(url, async (watch) => {
       await vi.waitUntil(async () => {
@@ -83,8 +80,29 @@ test('a change that was purged after its pointer was read is left out, and a cur
     })
     await purge.query('delete from feed')
     await purge.query('commit')
-    expect(await late).toEqual({ changes: [], next: expect.objectContaining({ position: 1 }) as FeedCursor })
-    const after = { epoch: '1.1', transaction: '700', position: 1 }
-    await expect(readFeed(reader, { after, limit: 10 })).rejects.toThrow(ForeignCursor)
-  }))
+    expect((await late)[0]).toEqual([])
+  })
+})
+
+test('a database restored from a dump of another one is read in its order at once, positions from before are gone, and new changes follow', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  const before = await openStore(url)
+  await withClient(ownerUrl, async (client) => await client.query([3, 5, 4].map(insertion).join(';')))
+  const [, position] = await readNext(before, null)
+  // As a dump brings them: numbers of transactions that this server will not reach for years, in an order of their own.
+  await withClient(ownerUrl, async (client) => await client.query(`
+    update feed set xid = (900000000000 - position)::text::xid8, stamp = 900000000000 + position;
+    update feed_origin set origin = '7412.16384';
+    insert into change_horizons values (1, 900000000001, 1);
+    update purges set xid = '900000000001'`))
+  expect((await read(before, null)).items).toEqual([])
+
+  const [store] = await Promise.all([openStore(url), openStore(url), openStore(url)])
+  const [ids, next] = await readNext(store, null)
+  expect(ids).toEqual([3, 4, 5])
+  await withClient(ownerUrl, async (client) => await client.query(insertion(6)))
+  expect((await readNext(store, next))[0]).toEqual([6])
+  await expect(read(store, `7412.1.16384.${String(position).split('.').slice(-2).join('.')}`)).rejects.toMatchObject({ code: 'gone' })
+  expect(await rows(ownerUrl, 'select * from change_horizons')).toEqual([])
+  expect(await rows(ownerUrl, "select count(*) as later from feed where xid > pg_snapshot_xmax(pg_current_snapshot())")).toEqual([{ later: 0 }])
 })

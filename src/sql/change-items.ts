@@ -1,0 +1,82 @@
+import type { RecordedFields } from '../change.ts'
+import type { KeptChangeRow, LaterChange } from '../change-record.ts'
+import { fieldsLeft, isWhole, pickFields, readChange } from '../change-record.ts'
+import type { ChangeItem } from '../change-store.ts'
+import type { CustomerEvent } from '../contract/event.ts'
+import type { Customer, CustomerJson } from '../customer.ts'
+import { renderCustomer } from '../customer.ts'
+import { defaultColor } from '../tag-color.ts'
+
+/** An event as both engines keep it. */
+export interface KeptEventRow {
+  readonly id: number
+  readonly customerId: number
+  readonly name: string
+  readonly data: string
+  readonly createdAt: number
+}
+
+/** What changes are told with, besides themselves. */
+export interface ChangeContext {
+  /** Customers as they are, read before `later`. */
+  readonly now: ReadonlyMap<number, Customer>
+  /** By customer: its later changes of `replacingKinds`, newest first. */
+  readonly later: ReadonlyMap<number, readonly LaterChange[]>
+  readonly events: readonly KeptEventRow[]
+  readonly tagColors: ReadonlyMap<string, string>
+  readonly wantsCustomers: boolean
+}
+
+/** Of which customers it must be known what they were: by id, the changes that left them so. */
+export function pastsWanted(rows: readonly KeptChangeRow[], wantsCustomers: boolean): Map<number, number[]> {
+  const wanted = new Map<number, number[]>()
+  for (const { id, kind, customerId } of rows) {
+    if (customerId === null || kind === 'customer.deleted' || !(wantsCustomers || isWhole(kind))) continue
+    const ids = wanted.get(customerId)
+    if (ids === undefined) wanted.set(customerId, [id])
+    else ids.push(id)
+  }
+  return wanted
+}
+
+/** The events that were recorded, with their customers. */
+export function eventsWanted(rows: readonly KeptChangeRow[]): { readonly id: number; readonly customerId: number }[] {
+  return rows.flatMap((row) => {
+    const id = recordedEvent(row)
+    return id === undefined || row.customerId === null ? [] : [{ id, customerId: row.customerId }]
+  })
+}
+
+/** Changes with what they were about. */
+export function changeItems(rows: readonly KeptChangeRow[], { now, later, events, tagColors, wantsCustomers }: ChangeContext): ChangeItem[] {
+  const eventsById = new Map(events.map((event) => [event.id, event]))
+  const left = new Map<number, RecordedFields | null>()
+  for (const [customerId, changeIds] of pastsWanted(rows, wantsCustomers)) {
+    for (const [id, fields] of fieldsLeft(changeIds, later.get(customerId) ?? [], now.get(customerId))) left.set(id, fields)
+  }
+  return rows.map((row) => {
+    const change = readChange(row, left.get(row.id) ?? null)
+    const fields = change.kind === 'customer.deleted' ? pickFields(change.before) : left.get(row.id) ?? null
+    const event = eventsById.get(recordedEvent(row) ?? 0)
+    return {
+      change,
+      event: event === undefined ? null : eventOf(event),
+      customer: wantsCustomers && fields !== null ? renderFieldsOf(fields, tagColors) : null
+    }
+  })
+}
+
+function recordedEvent({ kind, after }: KeptChangeRow): number | undefined {
+  return kind === 'event.recorded' && after !== null ? (JSON.parse(after) as { event: number }).event : undefined
+}
+
+function eventOf({ id, customerId, name, data, createdAt }: KeptEventRow): CustomerEvent {
+  return { id, name, data: JSON.parse(data) as CustomerEvent['data'], createdAt: String(createdAt), customer: customerId }
+}
+
+/** In the colors of now. */
+function renderFieldsOf(fields: RecordedFields, tagColors: ReadonlyMap<string, string>): CustomerJson {
+  const tags = (fields.tags ?? []).map((name) => ({ name, color: tagColors.get(name) ?? defaultColor }))
+  // Whoever left all fields of a customer has left each key.
+  return renderCustomer({ ...fields, tags } as Customer)
+}
