@@ -115,6 +115,13 @@ export const limits = {
   changeDaysMax: 36_500,
   /** Webhooks of an organization. */
   webhooksMax: 100,
+  /** A secret of its owner's, in the format of HelpCrunch in characters and in that of Standard Webhooks in bytes. */
+  helpcrunchSecretCharactersMin: 8,
+  helpcrunchSecretCharactersMax: 255,
+  standardSecretBytesMin: 24,
+  standardSecretBytesMax: 64,
+  /** How long the secret before the last rotation is still signed with. */
+  previousSecretSeconds: 86_400,
   /** How long a delivery is kept that arrived or was given up. */
   deliveryDays: 30,
   /** Changes of one request that can be taken back together. */

@@ -10,6 +10,7 @@ import { readFilterTree } from './filter.ts'
 import type { AnyTextFilter, Filter, Group, NumberTest, ScalarField, TagsFilter, TextTest } from './search.ts'
 import { digitsOf } from './search.ts'
 import { findSearchField } from './search-field.ts'
+import { refuseUnknownKeys } from './strict-input.ts'
 import { Findings, isObject, join, readBodyObject } from './untrusted.ts'
 
 interface MatchContext {
@@ -25,7 +26,9 @@ interface MatchContext {
 export function parseMatch(body: unknown, context: MatchContext): Group {
   const findings = new Findings()
   const source = readBodyObject(body)
+  refuseUnknownKeys(findings, source, { path: '', known: ['comparison', 'not', 'filter'] })
   const group = readFilterTree(source, { findings, ...context })
+  for (const path of findings.ignored) findings.fault(path, 'This key is not known.')
   refuseUnmatchable(findings, '', source)
   findings.throwIfAny()
   return group

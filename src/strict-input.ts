@@ -71,15 +71,18 @@ export function readChoices<const Choice extends string>(
   if (value === undefined) return null
   const chosen = new Set<Choice>()
   for (const text of value.split(',')) {
-    const choice = choices.find((name) => name === text)
-    if (choice === undefined) {
-      const meant = nearest(text, choices)
-      findings.fault(path, `"${text.slice(0, limits.nameCharactersMax)}" is none of ${choices.join(', ')}.${meant === undefined ? '' : ` Did you mean "${meant}"?`}`)
-    } else {
-      chosen.add(choice)
-    }
+    const choice = readOneOf(findings, path, text, choices)
+    if (choice !== undefined) chosen.add(choice)
   }
   return chosen
+}
+
+/** One of some names, spelled as they are. */
+export function readOneOf<const Choice extends string>(findings: Findings, path: string, text: string, choices: readonly Choice[]): Choice | undefined {
+  const choice = choices.find((name) => name === text)
+  if (choice !== undefined) return choice
+  const meant = nearest(text, choices)
+  return findings.fault(path, `"${text.slice(0, limits.nameCharactersMax)}" is none of ${choices.join(', ')}.${meant === undefined ? '' : ` Did you mean "${meant}"?`}`)
 }
 
 /** What a cursor of ours holds; undefined when none is given. */

@@ -33,6 +33,8 @@ export interface ShownWebhook extends Webhook {
   /** Deliveries that were given up and not replayed since. */
   readonly failedDeliveries: number
   readonly heldCustomers: number
+  /** See `WebhookSecrets.previousUntil`. */
+  readonly previousSecretUntil: UnixSeconds | null
 }
 
 /** Encrypted; only src/webhooks/ can read it. */

@@ -8,6 +8,7 @@ import { defaultHttpSettings } from '../src/http/settings.ts'
 import type { Store } from '../src/store.ts'
 import type { TestDatabase } from './engines.ts'
 import { createDatabase } from './engines.ts'
+import { standInRoom } from './webhook-room.ts'
 
 export interface Answer {
   readonly status: number
@@ -38,7 +39,7 @@ export async function startServer(settings: Partial<HttpSettings> = {}, database
   metrics.watch(store)
   const logged: Record<string, unknown>[] = []
   const log = pino({ base: null }, { write: (line: string) => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
-  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test' })
+  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test', webhooks: standInRoom })
   // Runs before the store is closed: callbacks are called last in, first out.
   onTestFinished(async () => {
     await server.close()

@@ -4,9 +4,13 @@ import { ErrorBody, ErrorEntry } from './error.ts'
 import { CustomerEvent, EventDraft } from './event.ts'
 import { CustomerSearch, FieldFilter, Filter, FilterGroup } from './search.ts'
 import { Tag, TagDraft, TagsDraft } from './tag.ts'
+import {
+  Delivery, DeliveryPage, DeliveryWithRequest, PingOutcome, Replayed, ReplayDraft, RotationDraft, Webhook, WebhookDraft, WebhookPatch, Webhooks, WebhookWithSecret
+} from './webhook.ts'
 
 /** The named schemas of the wire. */
 export const schemas: readonly (TSchema & { readonly $id?: string })[] = [
   Batch, BatchItem, Customer, CustomerDraft, CustomerEvent, CustomerPage, Customers, CustomerSearch, Device,
-  ErrorBody, ErrorEntry, EventDraft, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft
+  ErrorBody, ErrorEntry, EventDraft, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft,
+  Delivery, DeliveryPage, DeliveryWithRequest, PingOutcome, Replayed, ReplayDraft, RotationDraft, Webhook, WebhookDraft, WebhookPatch, Webhooks, WebhookWithSecret
 ]

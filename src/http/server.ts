@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { ApiError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
+import type { WebhookRoom } from '../webhook.ts'
 import { requireKey } from './auth.ts'
 import { entityTag } from './conditional.ts'
 import { sendJson } from './customer-answer.ts'
@@ -22,6 +23,7 @@ import { describeApi } from './openapi.ts'
 import { requestIdAt } from './request-id.ts'
 import { clientRequestId, logRequests } from './request-log.ts'
 import type { HttpSettings } from './settings.ts'
+import { webhookRoutes } from './webhooks.ts'
 
 export interface ServerOptions {
   readonly store: Store
@@ -29,10 +31,12 @@ export interface ServerOptions {
   readonly log: Logger
   readonly metrics: Metrics
   readonly version: string
+  /** Without it there are no routes of webhooks. */
+  readonly webhooks?: WebhookRoom
 }
 
 /** The whole service but for its listening. Closing it leaves the store open. */
-export async function createServer({ store, settings, log, metrics, version }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer({ store, settings, log, metrics, version, webhooks }: ServerOptions): Promise<FastifyInstance> {
   const server = fastify({
     // Requests are logged by logRequests, a line each.
     logger: false,
@@ -96,6 +100,7 @@ export async function createServer({ store, settings, log, metrics, version }: S
     repeatRequests(v1, { store })
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
+    if (webhooks !== undefined) webhookRoutes(v1, { store, room: webhooks })
   }, { prefix: '/v1' })
   return server
 

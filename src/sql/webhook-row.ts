@@ -1,7 +1,7 @@
 import type { Delivery, HeldCustomer, ShownWebhook, StoredWebhook, Webhook, WebhookSecrets } from '../webhook.ts'
 
 /** A webhook and what is shown of how it fares, as a statement answers it. */
-export interface WebhookRow extends Omit<ShownWebhook, 'events'>, WebhookSecrets {
+export interface WebhookRow extends Omit<ShownWebhook, 'events' | 'previousSecretUntil'>, WebhookSecrets {
   /** As JSON. */
   readonly events: string
 }
@@ -24,7 +24,7 @@ export const selectClaims = `
   from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id`
 
 export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow): StoredWebhook {
-  return { ...row, events: parseEvents(events), secrets: { secret, previousSecret, previousUntil } }
+  return { ...row, events: parseEvents(events), previousSecretUntil: previousUntil, secrets: { secret, previousSecret, previousUntil } }
 }
 
 export function readClaim({ secret, previousSecret, previousUntil, events, position, ...row }: ClaimRow): { webhook: Webhook; secrets: WebhookSecrets; position: string } {

@@ -18,7 +18,7 @@ function draft(fields: Partial<WebhookDraft> = {}): WebhookDraft {
 function shown({ id, organizationId, createdAt, updatedAt }: ShownWebhook, fields: Partial<ShownWebhook> = {}): ShownWebhook {
   return {
     id, organizationId, url: 'https://example.com/hook', format: 'standard', events: ['customer.created'], filter: null, pauseReason: null, pausedAt: null,
-    succeededAt: null, failingSince: null, failedDeliveries: 0, heldCustomers: 0, createdAt, updatedAt, ...fields
+    succeededAt: null, failingSince: null, failedDeliveries: 0, heldCustomers: 0, previousSecretUntil: null, createdAt, updatedAt, ...fields
   }
 }
 
@@ -74,7 +74,7 @@ describe('a webhook', () => {
     const patched = await store.updateWebhook(caller, id, { url: 'https://example.com/other', secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 })
 
     const rotated = { secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 }
-    expect(patched).toEqual(patched && { ...shown(patched, { id, url: 'https://example.com/other', filter: '[]' }), secrets: rotated })
+    expect(patched).toEqual(patched && { ...shown(patched, { id, url: 'https://example.com/other', filter: '[]', previousSecretUntil: 1_000 }), secrets: rotated })
     expect(await store.findWebhook(caller.organizationId, id)).toEqual(patched)
     expect(await store.updateWebhook(caller, id, { filter: null, events: ['tag.updated'] })).toEqual({ ...patched, filter: null, events: ['tag.updated'], updatedAt: expect.any(Number) as number })
   })
@@ -164,7 +164,7 @@ describe('a claim', () => {
     const { id } = await store.createWebhook(caller, draft())
 
     const [claim] = await store.claimWebhooks('one', 60)
-    const { failedDeliveries: _failed, heldCustomers: _held, ...webhook } = (await store.webhooks(caller.organizationId))[0] as ShownWebhook
+    const { failedDeliveries: _failed, heldCustomers: _held, previousSecretUntil: _until, ...webhook } = (await store.webhooks(caller.organizationId))[0] as ShownWebhook
     expect(claim).toEqual({ webhook, secrets, position: expect.any(String) as string })
 
     await store.keepProgress('one', id, progress({ position: 'further', succeededAt: 1_234 }))

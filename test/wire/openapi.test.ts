@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Compile } from 'typebox/schema'
 import { expect, test } from 'vitest'
+import { limits } from '../../src/limits.ts'
 import type { Answer } from '../start-server.ts'
 import type { WireServer } from './expected.ts'
 import { startWire } from './expected.ts'
@@ -23,13 +24,16 @@ test('GET /openapi.json 200: is an OpenAPI 3.1 description, open to everybody', 
   expect(await new Validator().validate(body as Record<string, unknown>)).toEqual({ valid: true })
 })
 
-test('GET /openapi.json 200: describes the ten operations', async () => {
+test('GET /openapi.json 200: describes the ten operations and our own', async () => {
   const { paths } = await describe(await startWire())
   const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`))
   expect(operations.filter((operation) => operation.includes(' /v1/')).toSorted()).toEqual([
     'DELETE /v1/customers/{id}', 'DELETE /v1/customers/{id}/tags', 'GET /v1/customers', 'GET /v1/customers/{id}', 'PATCH /v1/customers/{id}', 'POST /v1/customers',
-    'POST /v1/customers/search', 'POST /v1/events', 'PUT /v1/customers/batch', 'PUT /v1/customers/{id}', 'PUT /v1/customers/{id}/tags'
-  ])
+    'POST /v1/customers/search', 'POST /v1/events', 'PUT /v1/customers/batch', 'PUT /v1/customers/{id}', 'PUT /v1/customers/{id}/tags',
+    'POST /v1/webhooks', 'GET /v1/webhooks', 'GET /v1/webhooks/{id}', 'PATCH /v1/webhooks/{id}', 'DELETE /v1/webhooks/{id}', 'POST /v1/webhooks/{id}/rotate-secret',
+    'POST /v1/webhooks/{id}/pause', 'POST /v1/webhooks/{id}/resume', 'POST /v1/webhooks/{id}/test', 'GET /v1/webhooks/{id}/deliveries',
+    'GET /v1/webhooks/{id}/deliveries/{deliveryId}', 'POST /v1/webhooks/{id}/deliveries/{deliveryId}/replay', 'POST /v1/webhooks/{id}/replay'
+  ].toSorted())
 })
 
 // The reference
@@ -83,6 +87,8 @@ test('GET /docs 200: its policy lets a browser load from this server only, by ht
 
 type Request = Parameters<WireServer['call']>
 interface Documented { readonly method: string; readonly path: string; readonly status: number; readonly request: Request }
+const deliveryId = '00000000-0000-8000-8000-000000000001'
+const deliveryPath = '/v1/webhooks/{id}/deliveries/{deliveryId}'
 const bodied = { oversize: ' '.repeat(1_048_577), gzip: { 'content-encoding': 'gzip' }, stranger: { authorization: '' } } as const
 
 /** One request for each answer that one server can be brought to give. */
@@ -120,11 +126,60 @@ const documented: Documented[] = [
   answer(404, 'PUT', '/v1/customers/batch', [{ customer: 99 }]),
   answer(404, 'PUT', '/v1/customers/{id}/tags', { tags: [] }, { id: '99' }),
   answer(404, 'DELETE', '/v1/customers/{id}/tags', { tags: [] }, { id: '99' }),
-  answer(404, 'POST', '/v1/events', { name: 'e', customer: 99 })
+  answer(404, 'POST', '/v1/events', { name: 'e', customer: 99 }),
+  answer(201, 'POST', '/v1/webhooks', { url: 'https://example.com/', filter: { filter: [{ field: 'tags', operator: 'any', value: ['a'] }] } }),
+  answer(200, 'GET', '/v1/webhooks'),
+  answer(200, 'GET', '/v1/webhooks/{id}'),
+  answer(200, 'PATCH', '/v1/webhooks/{id}', { url: 'https://example.com/b', filter: null }),
+  answer(200, 'POST', '/v1/webhooks/{id}/rotate-secret', { now: false }),
+  answer(200, 'POST', '/v1/webhooks/{id}/pause'),
+  answer(200, 'POST', '/v1/webhooks/{id}/resume'),
+  answer(200, 'POST', '/v1/webhooks/{id}/test'),
+  answer(200, 'GET', '/v1/webhooks/{id}/deliveries'),
+  answer(200, 'GET', '/v1/webhooks/{id}/deliveries?status=failed&limit=1'),
+  answer(200, 'GET', deliveryPath),
+  answer(200, 'POST', `${deliveryPath}/replay`),
+  answer(409, 'POST', `${deliveryPath}/replay`),
+  answer(200, 'POST', '/v1/webhooks/{id}/replay', { since: 0 }),
+  answer(200, 'DELETE', '/v1/webhooks/{id}', undefined, { id: '2' }),
+  answer(413, 'DELETE', '/v1/webhooks/{id}', bodied.oversize),
+  ...(['GET /v1/webhooks', 'GET /v1/webhooks/{id}', 'DELETE /v1/webhooks/{id}', 'GET /v1/webhooks/{id}/deliveries', `GET ${deliveryPath}`] as const).flatMap((operation) => {
+    const [method, path] = operation.split(' ') as [Request[0], string]
+    return [
+      answer(400, method, `${path}?x=1`), answer(401, method, path, undefined, { headers: bodied.stranger }),
+      ...(path === '/v1/webhooks' ? [] : [answer(404, method, path, undefined, { id: '99' })])
+    ]
+  }),
+  ...([
+    'POST /v1/webhooks', 'PATCH /v1/webhooks/{id}', 'POST /v1/webhooks/{id}/rotate-secret', 'POST /v1/webhooks/{id}/pause', 'POST /v1/webhooks/{id}/resume',
+    'POST /v1/webhooks/{id}/test', 'POST /v1/webhooks/{id}/replay', `POST ${deliveryPath}/replay`
+  ] as const).flatMap((operation) => {
+    const [method, path] = operation.split(' ') as [Request[0], string]
+    return [
+      answer(400, method, path, 'no JSON'), answer(401, method, path, {}, { headers: bodied.stranger }),
+      answer(413, method, path, bodied.oversize), answer(415, method, path, '{}', { headers: bodied.gzip }),
+      ...(path === '/v1/webhooks' ? [] : [answer(404, method, path, undefined, { id: '99' })])
+    ]
+  }),
+  ...Array.from({ length: limits.webhooksMax - 1 }, () => answer(201, 'POST', '/v1/webhooks', { url: 'https://example.com/' })),
+  answer(409, 'POST', '/v1/webhooks', { url: 'https://example.com/' })
 ]
 
 function answer(status: number, method: Request[0], path: string, body?: unknown, { id = '1', headers = {} } = {}): Documented {
-  return { status, method: method.toLowerCase(), path: path.replace(/\?.*/, ''), request: [method, path.replace('{id}', id), body, headers] }
+  return { status, method: method.toLowerCase(), path: path.replace(/\?.*/, ''), request: [method, path.replace('{id}', id).replace('{deliveryId}', deliveryId), body, headers] }
+}
+
+/** Of webhook 1. */
+async function createFailedDelivery({ ask, store }: WireServer): Promise<void> {
+  await ask('POST', '/v1/webhooks', { url: 'https://example.com/' })
+  await store.claimWebhooks('test', 60)
+  await store.keepProgress('test', 1, {
+    position: '0', held: [], released: [], succeededAt: null, failingSince: 1, pauseReason: null,
+    deliveries: [{
+      id: deliveryId, changeId: 1, part: 0, customerId: 1, event: 'customer.created', status: 'failed', attempts: 10, firstAttemptAt: 1, lastAttemptAt: 2, nextAttemptAt: null,
+      responseStatus: null, responseText: null, error: 'reset', durationMs: 1, isReplay: false
+    }]
+  })
 }
 
 /** What is wrong with an answer, by its description. */
@@ -140,6 +195,7 @@ test('every documented operation: answers bodies of the documented shape', async
   const described = await describe(server)
   await server.create({ userId: 'taken' })
   await server.create()
+  await createFailedDelivery(server)
   for (const exchange of documented) {
     const answered = await server.call(...exchange.request)
     const name = `${exchange.method} ${exchange.path}`
