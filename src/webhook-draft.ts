@@ -68,7 +68,7 @@ export function rotateSecrets(
   old: WebhookSecrets, secret: SealedSecret, { format, atOnce, now }: { format: WebhookFormat; atOnce: boolean; now: UnixSeconds }
 ): WebhookSecrets {
   if (atOnce) return { secret, previousSecret: null, previousUntil: null }
-  // HelpCrunch: one signature, still by the secret before the last rotation. Nothing was signed yet with the one that is replaced.
+  // One signature, still by the secret before the last rotation: nothing was signed yet with the one that is replaced.
   if (format === 'helpcrunch' && old.previousUntil !== null && now < old.previousUntil) return { ...old, secret }
   return { secret, previousSecret: old.secret, previousUntil: now + limits.previousSecretSeconds }
 }

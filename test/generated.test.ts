@@ -38,21 +38,34 @@ test('openapi.json is valid OpenAPI 3.1', async () => {
   expect(validator.version).toBe('3.1')
 })
 
-test('openapi.json describes each operation of the contract, and the probes', () => {
+test('openapi.json describes each operation of the contract, our own, and the probes', () => {
   expect(operations.map(({ method, path, operationId }) => `${operationId}: ${method} ${path}`).toSorted()).toEqual([
     'createCustomer: POST /v1/customers',
+    'createWebhook: POST /v1/webhooks',
     'deleteCustomer: DELETE /v1/customers/{id}',
+    'deleteWebhook: DELETE /v1/webhooks/{id}',
     'getCustomer: GET /v1/customers/{id}',
+    'getDelivery: GET /v1/webhooks/{id}/deliveries/{deliveryId}',
+    'getWebhook: GET /v1/webhooks/{id}',
     'isLive: GET /health/live',
     'isReady: GET /health/ready',
     'listCustomers: GET /v1/customers',
+    'listDeliveries: GET /v1/webhooks/{id}/deliveries',
+    'listWebhooks: GET /v1/webhooks',
+    'pauseWebhook: POST /v1/webhooks/{id}/pause',
     'replaceCustomer: PUT /v1/customers/{id}',
+    'replayDelivery: POST /v1/webhooks/{id}/deliveries/{deliveryId}/replay',
+    'replayFailedDeliveries: POST /v1/webhooks/{id}/replay',
+    'resumeWebhook: POST /v1/webhooks/{id}/resume',
+    'rotateWebhookSecret: POST /v1/webhooks/{id}/rotate-secret',
     'searchCustomers: POST /v1/customers/search',
     'submitEvent: POST /v1/events',
     'tagCustomer: PUT /v1/customers/{id}/tags',
+    'testWebhook: POST /v1/webhooks/{id}/test',
     'untagCustomer: DELETE /v1/customers/{id}/tags',
     'updateCustomer: PATCH /v1/customers/{id}',
-    'updateCustomers: PUT /v1/customers/batch'
+    'updateCustomers: PUT /v1/customers/batch',
+    'updateWebhook: PATCH /v1/webhooks/{id}'
   ])
 })
 
@@ -75,6 +88,7 @@ test.each(withBody)('$method $path takes the example of its description whole', 
   const { call } = await startServer()
   await call('POST', '/v1/customers', {})
   await call('POST', '/v1/customers', {})
+  await call('POST', '/v1/webhooks', { url: 'https://example.com/' })
   const name = requestBody?.content['application/json'].schema.$ref.split('/').at(-1) ?? ''
   const [example] = description.components.schemas[name]?.examples ?? []
   expect(example).toBeDefined()

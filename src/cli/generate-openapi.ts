@@ -5,6 +5,10 @@ import pino from 'pino'
 import { Metrics } from '../http/metrics.ts'
 import { createServer } from '../http/server.ts'
 import { defaultHttpSettings } from '../http/settings.ts'
+import type { WebhookRoom } from '../webhook.ts'
+import { createSecretBox } from '../webhooks/secret-box.ts'
+import { missingKey } from '../webhooks/secret-key.ts'
+import { createWebhookRoom } from '../webhooks/webhook-room.ts'
 import { openStore } from './open-store.ts'
 import { version } from './version.ts'
 
@@ -13,7 +17,7 @@ export async function openapiText(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'clientele-generate-'))
   const store = await openStore(`sqlite:${join(folder, 'clientele.db')}`)
   const metrics = new Metrics()
-  const server = await createServer({ store, settings: defaultHttpSettings, log: pino({ enabled: false }), metrics, version })
+  const server = await createServer({ store, settings: defaultHttpSettings, log: pino({ enabled: false }), metrics, version, webhooks: idleRoom() })
   try {
     await server.ready()
     return `${JSON.stringify(server.swagger(), null, 2)}\n`
@@ -23,6 +27,14 @@ export async function openapiText(): Promise<string> {
     metrics.close()
     rmSync(folder, { recursive: true })
   }
+}
+
+/** Nobody asks it for anything. */
+function idleRoom(): WebhookRoom {
+  return createWebhookRoom({
+    store: { findChange: async () => undefined }, box: createSecretBox(missingKey()), present: (customer) => customer, onChanged: () => undefined,
+    target: { allowsPrivate: false, timeoutMs: 0, connectionsMax: 0, userAgent: '' }
+  })
 }
 
 if (import.meta.main) {

@@ -32,7 +32,7 @@ export const WebhookDraft = Type.Object({
 })
 
 export const WebhookPatch = Type.Partial(Type.Object({ url: Url, events: Events, filter: MatchFilter }), {
-  $id: 'WebhookPatch', additionalProperties: false, description: 'What is not given stays as it is.'
+  $id: 'WebhookPatch', additionalProperties: false, description: 'What is not given stays as it is.', examples: [{ events: ['customer.deleted'], filter: null }]
 })
 
 const webhookKeys = {
@@ -67,7 +67,7 @@ export const Webhooks = Type.Object({ data: Type.Array(Type.Ref('Webhook')) }, {
 export const RotationDraft = Type.Partial(Type.Object({
   now: Type.Boolean({ default: false, description: 'The secret before is not signed with any more, instead of for another 24 h.' }),
   secret: OwnSecret
-}), { $id: 'RotationDraft', additionalProperties: false })
+}), { $id: 'RotationDraft', additionalProperties: false, examples: [{ now: true }] })
 
 const outcomeKeys = {
   responseStatus: NullableInteger({ description: 'null: there was no answer, and `error` says why.' }),
@@ -122,6 +122,6 @@ export const DeliveryQuery = Type.Partial(Type.Object({
 
 export const ReplayDraft = Type.Object({
   since: Type.Integer({ minimum: 0, maximum: limits.dateSecondsMax, description: `Those that failed and whose last attempt was then or later, ${seconds}` })
-}, { $id: 'ReplayDraft', additionalProperties: false })
+}, { $id: 'ReplayDraft', additionalProperties: false, examples: [{ since: 1_700_000_000 }] })
 
 export const Replayed = Type.Object({ replayed: Type.Integer({ description: 'How many are tried again.' }) }, { $id: 'Replayed', description: 'They are due at once.' })
