@@ -55,7 +55,7 @@ export interface ChangeStore {
   watchFeed(listener: (organizationIds: ReadonlySet<number>) => void): () => void
   /** Changes of one customer, newest first, whether it is there or not. */
   history(organizationId: number, customerId: number, page: { readonly beforeId: number | null; readonly limit: number }): Promise<HistoryPage>
-  /** Those from one change of a customer to another, both included, oldest first, with the customer. */
+  /** Those from one change of a customer, or with 0 of none, to another, both included, oldest first, with the customer. */
   changesBetween(organizationId: number, customerId: number, range: { readonly fromId: number; readonly throughId: number; readonly limit: number }): Promise<ChangeItem[]>
   findChange(organizationId: number, id: number): Promise<ChangeItem | undefined>
   /** What one request did, oldest first; more than `limit` are cut off. */

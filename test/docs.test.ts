@@ -144,7 +144,7 @@ describe('docs/operations.md', () => {
     const documented = rows(section('docs/operations.md', 'Logs'))
     expect(documented.flatMap(([fields]) => quoted(fields))).toEqual(expect.arrayContaining(lines.flatMap((line) => Object.keys(line))))
     const [, messages] = documented.find(([fields]) => fields === '`msg`') ?? []
-    const inSource = ['src/cli/serve.ts', 'src/http/request-log.ts'].flatMap((file) =>
+    const inSource = ['src/cli/serve.ts', 'src/cli/start-webhooks.ts', 'src/http/request-log.ts'].flatMap((file) =>
       [...read(file).matchAll(/log\.(?:info|error)\((?:.*, )?'([^']+)'\)/g)].flatMap(([, message]) => message ?? []))
     expect(quoted(messages).toSorted()).toEqual([...new Set(inSource)].toSorted())
   })
@@ -179,7 +179,7 @@ describe('docs/compatibility.md', () => {
 
   test('names every setting of the wire, and no other', () => {
     const documented = rows(section('docs/compatibility.md', 'Settings for older habits')).flatMap(([setting]) => quoted(setting)[0]?.split(' ')[0] ?? [])
-    const elsewhere = new Set(['--host', '--port', '--trust-proxy', '--metrics-host', '--change-days', '--search-memory', '--pool-size', '--distribute'])
+    const elsewhere = new Set(['--host', '--port', '--trust-proxy', '--metrics-host', '--change-days', '--search-memory', '--pool-size', '--distribute', '--secret-key', '--allow-private-webhooks'])
     const settings = serveOptions().flatMap(({ long }) => (long === undefined || long === null || elsewhere.has(long) ? [] : long))
     expect(documented.toSorted()).toEqual(settings.toSorted())
   })

@@ -7,7 +7,7 @@ import { databaseOption, environmentFault, serveConfig, serveOptions, sqlitePath
 afterEach(() => { vi.unstubAllEnvs() })
 
 const defaults: ServeConfig = {
-  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, trashDays: limits.trashDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault, distribute: false,
+  database: 'sqlite:./data/clientele.db', host: '127.0.0.1', port: 3000, changeDays: limits.changeDaysDefault, trashDays: limits.trashDaysDefault, searchMemoryMebibytes: 1_024, poolSize: limits.poolSizeDefault, distribute: false, allowsPrivateWebhooks: false,
   http: { errorStyle: 'current', putMode: 'replace', timestamps: 'string', strictAttributes: false, trustProxy: false, emptySearchStatus: 200 }
 }
 
@@ -53,7 +53,9 @@ const choices: [flag: string, variable: string, value: string, expected: Partial
   ['--trash-days', 'CLIENTELE_TRASH_DAYS', '0', { trashDays: 0 }],
   ['--search-memory', 'CLIENTELE_SEARCH_MEMORY', '0', { searchMemoryMebibytes: 0 }],
   ['--pool-size', 'CLIENTELE_POOL_SIZE', '1', { poolSize: 1 }],
-  ['--distribute', 'CLIENTELE_DISTRIBUTE', 'on', { distribute: true }]
+  ['--distribute', 'CLIENTELE_DISTRIBUTE', 'on', { distribute: true }],
+  ['--secret-key', 'CLIENTELE_SECRET_KEY', `${'A'.repeat(43)}=`, { secretKey: Buffer.alloc(32) }],
+  ['--allow-private-webhooks', 'CLIENTELE_ALLOW_PRIVATE_WEBHOOKS', 'on', { allowsPrivateWebhooks: true }]
 ]
 
 describe('a flag and its variable of the environment mean the same', () => {

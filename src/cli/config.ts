@@ -2,7 +2,9 @@ import { InvalidArgumentError, Option } from 'commander'
 import { closest, distance } from 'fastest-levenshtein'
 import type { HttpSettings } from '../http/settings.ts'
 import { parseNetworks } from '../http/metrics.ts'
+import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { parseSecretKey } from '../webhooks/secret-key.ts'
 
 /** Where the database is, when nobody says. */
 const defaultDatabase = 'sqlite:./data/clientele.db'
@@ -16,6 +18,9 @@ export interface ServeConfig {
   readonly searchMemoryMebibytes: number
   readonly poolSize: number
   readonly distribute: boolean
+  /** What secrets of webhooks are encrypted with; absent: the engine's own place is used, if it has one. */
+  readonly secretKey?: Buffer
+  readonly allowsPrivateWebhooks: boolean
   readonly http: HttpSettings
 }
 
@@ -38,6 +43,8 @@ export interface ServeOptions {
   readonly searchMemory: number
   readonly poolSize: number
   readonly distribute: boolean
+  readonly secretKey?: Buffer
+  readonly allowPrivateWebhooks: boolean
 }
 
 export function databaseOption(): Option {
@@ -73,14 +80,20 @@ export function serveOptions(): Option[] {
       .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault),
     option('--pool-size <connections>', 'CLIENTELE_POOL_SIZE', 'connections to PostgreSQL that this process opens at most')
       .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.poolSizeMax })).default(limits.poolSizeDefault),
-    choice('--distribute [switch]', 'CLIENTELE_DISTRIBUTE', 'whether a database on Citus is spread over its machines first, as by the command distribute', { off: false, on: true }, 'on')
+    choice('--distribute [switch]', 'CLIENTELE_DISTRIBUTE', 'whether a database on Citus is spread over its machines first, as by the command distribute', { off: false, on: true }, 'on'),
+    option('--secret-key <key>', 'CLIENTELE_SECRET_KEY', 'what secrets of webhooks are encrypted with: 32 bytes in base64')
+      .argParser(parseSecretKeyOption).default(undefined, secretKeyDefault),
+    choice('--allow-private-webhooks [switch]', 'CLIENTELE_ALLOW_PRIVATE_WEBHOOKS', 'whether webhooks may lead to private addresses, and without TLS; for development', { off: false, on: true }, 'on')
   ]
 }
 
+const secretKeyDefault = 'a file'
+
 export function serveConfig(options: ServeOptions): ServeConfig {
-  const { database, host, port, changeDays, trashDays, searchMemory, poolSize, distribute, rateLimit, metricsHost, emptySearch, ...http } = options
+  const { database, host, port, changeDays, trashDays, searchMemory, poolSize, distribute, secretKey, allowPrivateWebhooks, rateLimit, metricsHost, emptySearch, ...http } = options
   return {
-    database, host, port, changeDays, trashDays, poolSize, distribute, searchMemoryMebibytes: searchMemory,
+    database, host, port, changeDays, trashDays, poolSize, distribute, searchMemoryMebibytes: searchMemory, allowsPrivateWebhooks: allowPrivateWebhooks,
+    ...(secretKey === undefined ? {} : { secretKey }),
     http: {
       errorStyle: http.errorStyle,
       putMode: http.putMode,
@@ -163,6 +176,13 @@ function parseRateLimit(value: string): number | 'off' {
   if (perMinute !== undefined) return parseWholeNumber(perMinute, { min: 1, max: limits.rateLimitPerMinuteMax })
   const number = /\d+/.exec(value)?.[0]
   throw new InvalidArgumentError(`It should be off, or a number with /min. Did you mean ${number === undefined ? 'off' : `${number}/min`}?`)
+}
+
+/** Commander would show the value of an argument that it refuses. */
+function parseSecretKeyOption(value: string): Buffer {
+  const key = parseSecretKey(value)
+  if (key === undefined) throw new OperatorError('CLIENTELE_SECRET_KEY, or --secret-key, should be 32 bytes in base64. Make one with: openssl rand -base64 32')
+  return key
 }
 
 function parseMetricsHost(value: string): string {

@@ -7,10 +7,13 @@ import { Metrics } from '../http/metrics.ts'
 import { createServer } from '../http/server.ts'
 import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
+import type { DelivererSettings } from '../webhooks/deliverer.ts'
+import { defaultDelivererSettings } from '../webhooks/deliverer.ts'
 import type { ServeConfig } from './config.ts'
 import { distributeOver } from './distribute.ts'
 import { withoutPassword } from './config.ts'
 import { nameDatabase, openStore } from './open-store.ts'
+import { createWebhooks } from './start-webhooks.ts'
 import { version } from './version.ts'
 
 const bytesAMebibyte = 1024 * 1024
@@ -19,8 +22,14 @@ const secondsAnHour = 3_600
 const logFlushMs = 200
 const logBufferBytes = 16_000
 
+interface ServeBehavior {
+  readonly json?: true
+  /** Tests cannot wait for days. */
+  readonly deliveries?: DelivererSettings
+}
+
 /** Starts the service and resolves when it listens. It ends by SIGTERM or SIGINT. */
-export async function serve(config: ServeConfig, options: { json?: true }): Promise<void> {
+export async function serve(config: ServeConfig, options: ServeBehavior): Promise<void> {
   // Written in the background and several lines at a time: a write for each would cost as much as the request.
   const destination = pino.destination({ fd: 2, sync: false, minLength: logBufferBytes, periodicFlush: logFlushMs })
   const log = pino({ base: null, timestamp: isoTime() }, destination)
@@ -35,7 +44,8 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   })
   metrics.watch(store)
 
-  const server = await createServer({ store, settings: config.http, log, metrics, version })
+  const webhooks = createWebhooks({ store, config, settings: options.deliveries ?? defaultDelivererSettings, log, metrics, version })
+  const server = await createServer({ store, settings: config.http, log, metrics, version, webhooks: webhooks.room })
   let key: string | undefined
   try {
     await server.listen({ host: config.host, port: config.port })
@@ -50,6 +60,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   const { address, family, port } = server.server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 
+  webhooks.start()
   const purge = startPurging(store, { changeDays: config.changeDays, trashDays: config.trashDays, log })
   const stop = (signal: string): void => {
     log.info({ signal }, 'stopping')
@@ -66,7 +77,7 @@ export async function serve(config: ServeConfig, options: { json?: true }): Prom
   }
   const close = async (): Promise<void> => {
     clearInterval(purge)
-    await server.close()
+    await Promise.all([server.close(), webhooks.close()])
     await store.close()
     metrics.close()
   }

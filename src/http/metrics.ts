@@ -10,6 +10,8 @@ const requestSecondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 const commitSecondsBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5]
 const commitCommandsBuckets = [1, 2, 4, 8, 16, 32, 64, 128]
 
+const attemptSecondsBuckets = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
+
 const eventLoopSampleMs = 10
 
 /** What Prometheus is told. Each server has its own, so that several fit in one process. */
@@ -29,6 +31,13 @@ export class Metrics {
   readonly #commitSeconds = new Histogram({
     name: 'clientele_commit_duration_seconds', help: 'Time from the begin of a transaction until it was on disk.',
     buckets: commitSecondsBuckets, registers: [this.registry]
+  })
+  readonly #deliveries = new Histogram({
+    name: 'clientele_webhook_attempt_duration_seconds',
+    help: 'Attempts to deliver to webhooks, by what became of the delivery.',
+    labelNames: ['status'],
+    buckets: attemptSecondsBuckets,
+    registers: [this.registry]
   })
   readonly #eventLoopDelay = monitorEventLoopDelay({ resolution: eventLoopSampleMs })
 
@@ -62,6 +71,15 @@ export class Metrics {
     labeled.observe(seconds)
   }
 
+  observeDelivery({ status, seconds }: { status: string; seconds: number }): void {
+    this.#deliveries.labels({ status }).observe(seconds)
+  }
+
+  /** Asks at each scrape how far the deliveries of this process have come. */
+  watchWebhooks(deliverer: { status(): { readonly webhooks: number; readonly lagSeconds: number; readonly heldCustomers: number } }): void {
+    this.#webhooks = () => deliverer.status()
+  }
+
   /** Reads the store's figures at each scrape. */
   watch(store: Store): void {
     const customers = this.#gauge('clientele_customers', 'Customers of all organizations.')
@@ -69,7 +87,14 @@ export class Metrics {
     const writesWaiting = this.#gauge('clientele_writes_waiting', 'Writes that wait for a commit or are in one.')
     const readsWaiting = this.#gauge('clientele_reads_waiting', 'Searches that wait for a thread or are in one.')
     const searchIndexBytes = this.#gauge('clientele_search_index_bytes', 'Memory taken by the index of searches.')
+    const webhooks = this.#gauge('clientele_webhooks', 'Webhooks that this process delivers for.')
+    const lag = this.#gauge('clientele_webhook_lag_seconds', 'Age of the oldest change that is still to be told to a webhook, customers held apart.')
+    const held = this.#gauge('clientele_webhook_held_customers', 'Customers of those webhooks that wait for a retry.')
     this.#scrapeStore = async () => {
+      const deliveries = this.#webhooks()
+      webhooks.set(deliveries.webhooks)
+      lag.set(deliveries.lagSeconds)
+      held.set(deliveries.heldCustomers)
       const status = await store.status()
       customers.set(status.customers)
       databaseBytes.set(status.databaseBytes)
@@ -89,6 +114,7 @@ export class Metrics {
   }
 
   #scrapeStore: () => Promise<void> = () => Promise.resolve()
+  #webhooks: () => { webhooks: number; lagSeconds: number; heldCustomers: number } = () => ({ webhooks: 0, lagSeconds: 0, heldCustomers: 0 })
 
   #gauge(name: string, help: string): Gauge {
     return new Gauge({ name, help, registers: [this.registry] })

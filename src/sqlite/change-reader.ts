@@ -43,6 +43,8 @@ export class ChangeReader {
   readonly #horizon: Statement<[number], ChangeHorizon>
   readonly #before: Statement<[Part], number>
   readonly #between: Statement<[Part], number>
+  /** Of what is of no single customer. */
+  readonly #betweenOfNone: Statement<[Part], number>
   readonly #ofRequest: Statement<[string, number, number], number>
   readonly #customers: Statement<[string, number], RenderingRow & { readonly id: number }>
   readonly #later: Statement<[Part], LaterChange>
@@ -60,6 +62,9 @@ export class ChangeReader {
     this.#horizon = db.prepare('select change_id as changeId, request_id as requestId from change_horizons where organization_id = ?')
     const ofCustomer = 'from changes indexed by changes_by_customer where customer_id = :customerId and organization_id = :organizationId'
     this.#before = db.prepare<[Part], number>(`select id ${ofCustomer} and id < :beforeId order by id desc limit :max`).pluck()
+    this.#betweenOfNone = db.prepare<[Part], number>(`
+      select id from changes indexed by changes_of_no_customer
+      where organization_id = :organizationId and customer_id is null and id > :afterId and id < :beforeId order by id limit :max`).pluck()
     this.#between = db.prepare<[Part], number>(`select id ${ofCustomer} and id > :afterId and id < :beforeId order by id limit :max`).pluck()
     this.#ofRequest = db.prepare<[string, number, number], number>(
       'select id from changes indexed by changes_by_request where request_id = ? and organization_id = ? order by id limit ?').pluck()
@@ -103,7 +108,7 @@ export class ChangeReader {
 
   /** Ids, oldest first. */
   idsBetween(part: Part): number[] {
-    return this.#between.all(part)
+    return part.customerId === 0 ? this.#betweenOfNone.all(part) : this.#between.all(part)
   }
 
   idsOfRequest(organizationId: number, requestId: string, max: number): number[] {

@@ -12,6 +12,8 @@ import { Turns } from './turns.ts'
 export interface DelivererSettings {
   readonly schedule: readonly number[]
   readonly failingSeconds: number
+  /** For a whole exchange with a receiver. */
+  readonly timeoutMs: number
   readonly sendsMax: number
   readonly claimSeconds: number
   readonly claimIntervalMs: number
@@ -20,6 +22,7 @@ export interface DelivererSettings {
 export const defaultDelivererSettings: DelivererSettings = {
   schedule: retrySeconds,
   failingSeconds: limits.webhookFailingSeconds,
+  timeoutMs: limits.webhookTimeoutSeconds * 1000,
   sendsMax: limits.webhookSendsMax,
   claimSeconds: limits.webhookClaimSeconds,
   claimIntervalMs: limits.webhookClaimIntervalMs

@@ -18,6 +18,7 @@ import type { OpenSecrets } from './signing.ts'
 import { signatureHeaders } from './signing.ts'
 import type { TargetSettings } from './target.ts'
 import { Target } from './target.ts'
+import { changeOf } from './told-change.ts'
 import type { Turns } from './turns.ts'
 import type { Tell } from './wishes.ts'
 import { readWishes } from './wishes.ts'
@@ -300,7 +301,7 @@ export class DeliveryLane {
     if (page.next !== null && page.next !== last?.position) this.#window.pass(page.next, last?.change.at ?? this.#nowSeconds())
     if (page.next !== null && page.next !== this.#readAfter) this.#keeper.move()
     this.#readAfter = page.next ?? this.#readAfter
-    if (page.items.length >= limits.webhookPageMax) this.#wantsReading = true
+    if (page.hasMore) this.#wantsReading = true
   }
 
   #recover(error: unknown): void {
@@ -422,7 +423,7 @@ export class DeliveryLane {
       if (held.attempts > 0 && (head === undefined || precedes(held.next, head))) await this.#abandon(held)
       held.messages = messages
       const last = items.at(-1)
-      const through = last === undefined || items.length < historyPageMax ? range.throughId : last.change.id
+      const through = last === undefined ? range.throughId : last.change.id
       held.next = head ?? { changeId: through + 1, part: 0 }
     }
   }
@@ -439,10 +440,10 @@ export class DeliveryLane {
   // Replays.
 
   async #replay(replay: Delivery): Promise<void> {
-    const { changeId, part } = replay
+    const { part } = replay
     const { store, turns, present } = this.#context
     try {
-      const item = await turns.take(async () => await store.findChange(this.#webhook.organizationId, changeId))
+      const item = await turns.take(async () => await changeOf(store, this.#webhook.organizationId, replay))
       const message = item && messagesOf(this.#webhook, item, present).find((one) => one.part === part)
       if (message === undefined) {
         this.#keeper.deliver({ ...replay, status: 'failed', isReplay: false, nextAttemptAt: null, error: noLongerTold })

@@ -9,9 +9,10 @@ import type { SecretBox } from './secret-box.ts'
 import { generateSigningSecret, signatureHeaders } from './signing.ts'
 import type { TargetSettings } from './target.ts'
 import { requestHeaders, Target } from './target.ts'
+import { changeOf } from './told-change.ts'
 
 interface RoomOptions {
-  readonly store: Pick<ChangeStore, 'findChange'>
+  readonly store: Pick<ChangeStore, 'changesBetween'>
   readonly box: SecretBox
   readonly target: TargetSettings
   readonly present: PresentCustomer
@@ -40,8 +41,9 @@ export function createWebhookRoom({ store, box, target, present, onChanged }: Ro
         receiver.destroy()
       }
     },
-    async requestOf(webhook, { changeId, part, attempts, lastAttemptAt }) {
-      const item = await store.findChange(webhook.organizationId, changeId)
+    async requestOf(webhook, delivery) {
+      const { part, attempts, lastAttemptAt } = delivery
+      const item = await changeOf(store, webhook.organizationId, delivery)
       const message = item && messagesOf(webhook, item, present).find((one) => one.part === part)
       if (message === undefined) return null
       return { url: webhook.url, headers: requestHeaders(target.userAgent), body: message.body({ attempts: Math.max(0, attempts - 1), now: lastAttemptAt }) }

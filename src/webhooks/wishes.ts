@@ -1,5 +1,7 @@
+import type { RecordedFields } from '../change.ts'
 import type { ChangeItem } from '../change-store.ts'
 import type { Clock } from '../clock.ts'
+import type { Customer } from '../customer.ts'
 import { parseCustomer } from '../customer.ts'
 import { matches, parseMatch } from '../match.ts'
 import type { SearchContext } from '../parse-search.ts'
@@ -26,6 +28,16 @@ export async function readWishes(webhook: Webhook, { source, clock, present }: {
   }
 }
 
-function passes({ customer }: ChangeItem, filter: Group | null): boolean {
-  return filter === null || (customer !== null && matches(parseCustomer(customer), filter))
+/** After the change or before it, so that one who leaves is told of as well as one who comes. */
+function passes({ change, customer }: ChangeItem, filter: Group | null): boolean {
+  if (filter === null) return true
+  if (customer === null) return false
+  const now = parseCustomer(customer)
+  if (matches(now, filter)) return true
+  return change.kind === 'customer.updated' && matches(customerBefore(now, change.before), filter)
+}
+
+function customerBefore(now: Customer, { tags, ...fields }: RecordedFields): Customer {
+  // No filter asks for colors.
+  return { ...now, ...fields, ...(tags === undefined ? {} : { tags: tags.map((name) => ({ name, color: '' })) }) }
 }

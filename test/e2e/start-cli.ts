@@ -51,12 +51,12 @@ export async function runProgram(program: string, args: readonly string[], optio
   return await outcome(start(program, args, options))
 }
 
-/** Starts the real service on a free port and waits until it says where it listens. A database is a URL, or a file of SQLite. */
+/** Starts the real service on a free port and waits until it says where it listens. A database is a URL, or a file of SQLite. A program that takes its arguments may stand for it. */
 export async function startCli(
-  { database, key, args = [], ...options }: RunOptions & { database?: string; key?: string; args?: readonly string[] }
+  { database, key, args = [], program = entry, ...options }: RunOptions & { database?: string; key?: string; args?: readonly string[]; program?: string }
 ): Promise<RunningCli> {
   const where = database === undefined ? [] : ['--database', /^(?:sqlite|postgres):/.test(database) ? database : `sqlite:${database}`]
-  const started = start(process.execPath, [entry, 'serve', '--json', '--port', '0', ...where, ...args], options)
+  const started = start(process.execPath, [program, 'serve', '--json', '--port', '0', ...where, ...args], options)
   const { url, key: printed } = JSON.parse(await firstLine(started, /^\{.*\}$/m)) as { url: string; key?: string }
   return describe(started, { url, printed, key: printed ?? key })
 }
