@@ -1,0 +1,266 @@
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { Webhook as StandardWebhook } from 'standardwebhooks'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { Store } from '../../src/store.ts'
+import type { Delivery, ShownWebhook, WebhookDraft } from '../../src/webhook.ts'
+import type { DelivererSettings } from '../../src/webhooks/deliverer.ts'
+import { defaultDelivererSettings, Deliverer } from '../../src/webhooks/deliverer.ts'
+import { createSecretBox } from '../../src/webhooks/secret-box.ts'
+import { givenKey } from '../../src/webhooks/secret-key.ts'
+import { generateSigningSecret } from '../../src/webhooks/signing.ts'
+import { createWebhookRoom } from '../../src/webhooks/webhook-room.ts'
+import { openStore } from '../engines.ts'
+import type { TestOrganization } from './open-organization.ts'
+import { openOrganization } from './open-organization.ts'
+
+interface Received {
+  readonly type: string
+  /** Who it was about, and its name then. */
+  readonly customer: number | null
+  readonly name: string | null
+}
+
+type Answer = (received: Received, response: ServerResponse) => void
+
+const box = createSecretBox(givenKey(Buffer.alloc(32, 1)))
+const secret = generateSigningSecret('standard')
+const target = { allowsPrivate: true, timeoutMs: 2_000, connectionsMax: 16, userAgent: 'Clientele/test' }
+/** Retries at once, and then fails. */
+const impatient: DelivererSettings = { ...defaultDelivererSettings, schedule: [0.02, 0.02], claimSeconds: 5, claimIntervalMs: 50, timeoutMs: 2_000 }
+
+interface Scene {
+  readonly store: Store
+  readonly organization: TestOrganization
+  readonly webhook: ShownWebhook
+  readonly received: Received[]
+  /** What the receiver does from now on; it says yes at first. */
+  answer: Answer
+  start(settings?: Partial<DelivererSettings>): Deliverer
+  deliveries(): Promise<Delivery[]>
+  untilReceived(count: number): Promise<void>
+}
+
+const yes: Answer = (_received, response) => { response.writeHead(204).end() }
+const no: Answer = (_received, response) => { response.writeHead(500).end('not now') }
+
+async function openScene(draft: Partial<WebhookDraft> = {}): Promise<Scene> {
+  const store = await openStore()
+  const organization = await openOrganization(store)
+  const received: Received[] = []
+  const server = createServer((request, response) => {
+    text(request).then((body) => {
+      new StandardWebhook(secret).verify(body, request.headers as Record<string, string>)
+      const { type, data } = JSON.parse(body) as { type: string; data: { customerId: number | null; customer: { name: string | null } | null } }
+      const one = { type, customer: data.customerId, name: data.customer?.name ?? null }
+      received.push(one)
+      scene.answer(one, response)
+    }).catch((error: unknown) => { response.destroy(error as Error) })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const secrets = { secret: box.seal(secret), previousSecret: null, previousUntil: null }
+  const webhook = await store.createWebhook(organization.caller, { url, format: 'standard', events: ['customer.created', 'customer.updated', 'customer.deleted', 'tag.updated'], filter: null, ...secrets, ...draft })
+  const scene: Scene = {
+    store, organization, webhook, received, answer: yes,
+    start: (settings = {}) => startDeliverer(store, settings),
+    deliveries: async () => await store.deliveries(organization.caller.organizationId, webhook.id, { before: null, status: null, limit: 100 }),
+    untilReceived: async (count) => { await vi.waitUntil(() => received.length >= count, { timeout: 10_000, interval: 5 }) }
+  }
+  return scene
+}
+
+let workers = 0
+
+function startDeliverer(store: Store, settings: Partial<DelivererSettings>): Deliverer {
+  const deliverer = new Deliverer({
+    store, worker: `worker ${workers++}`, box, target, settings: { ...impatient, ...settings }, present: (json) => json,
+    listener: { onAttempt: () => undefined, onPaused: () => undefined, onGap: () => undefined, onError: (error) => { throw error } }
+  })
+  onTestFinished(async () => { await deliverer.close() })
+  return deliverer
+}
+
+async function untilStatuses(scene: Scene, statuses: readonly string[]): Promise<Delivery[]> {
+  await vi.waitUntil(async () => JSON.stringify((await scene.deliveries()).map(({ status }) => status).toSorted()) === JSON.stringify(statuses.toSorted()), { timeout: 10_000, interval: 10 })
+  return await scene.deliveries()
+}
+
+const seconds = expect.any(Number) as number
+
+test('what happens to customers is delivered in their order, and each delivery is kept', async () => {
+  const scene = await openScene()
+  scene.start()
+  const { id } = await scene.organization.create({ name: 'one' })
+  await scene.organization.patch(id, { name: 'two' })
+  await scene.organization.delete(id)
+  await scene.untilReceived(3)
+  expect(scene.received).toEqual([
+    { type: 'customer.created', customer: id, name: 'one' }, { type: 'customer.updated', customer: id, name: 'two' }, { type: 'customer.deleted', customer: id, name: 'two' }
+  ])
+  const deliveries = await untilStatuses(scene, ['delivered', 'delivered', 'delivered'])
+  expect(deliveries.find(({ event }) => event === 'customer.created')).toEqual({
+    id: expect.stringMatching(/^[0-9a-f-]{36}$/) as string, changeId: seconds, part: 0, customerId: id, event: 'customer.created', status: 'delivered', attempts: 1,
+    firstAttemptAt: seconds, lastAttemptAt: seconds, nextAttemptAt: null, responseStatus: 204, responseText: '', error: null, durationMs: seconds, isReplay: false
+  })
+  expect(await scene.store.findWebhook(scene.webhook.organizationId, scene.webhook.id)).toMatchObject({ succeededAt: seconds, failingSince: null, failedDeliveries: 0 })
+})
+
+test('a customer whose delivery fails is tried again, those behind it wait, and other customers do not', async () => {
+  const scene = await openScene()
+  const one = await scene.organization.create({ name: 'one 1' })
+  let isUp = false
+  scene.answer = (received, response) => { (received.customer === one.id && !isUp ? no : yes)(received, response) }
+  scene.start({ schedule: Array.from({ length: 1_000 }, () => 0.02) })
+  await scene.untilReceived(1)
+  await scene.organization.patch(one.id, { name: 'one 2' })
+  const other = await scene.organization.create({ name: 'other' })
+  await scene.organization.patch(one.id, { name: 'one 3' })
+  await vi.waitUntil(() => scene.received.some(({ customer }) => customer === other.id), { timeout: 10_000, interval: 5 })
+  expect(new Set(scene.received.filter(({ customer }) => customer === one.id).map(({ name }) => name))).toEqual(new Set(['one 1']))
+  isUp = true
+  await untilStatuses(scene, ['delivered', 'delivered', 'delivered', 'delivered'])
+  const names = scene.received.filter(({ customer }) => customer === one.id).map(({ name }) => name)
+  expect(names.filter((name, index) => name !== names[index - 1])).toEqual(['one 1', 'one 2', 'one 3'])
+  expect(names.slice(-3)).toEqual(['one 1', 'one 2', 'one 3'])
+  await vi.waitUntil(async () => (await scene.store.heldCustomers(scene.webhook.id)).length === 0, { timeout: 10_000, interval: 10 })
+  await scene.organization.patch(one.id, { name: 'one 4' })
+  await vi.waitUntil(() => scene.received.at(-1)?.name === 'one 4', { timeout: 10_000, interval: 5 })
+})
+
+test('after the last retry a delivery has failed, the next of its customer goes on, and a replay brings it after all', async () => {
+  const scene = await openScene()
+  scene.answer = (received, response) => { (received.name === 'lost' ? no : yes)(received, response) }
+  const deliverer = scene.start()
+  const { id } = await scene.organization.create({ name: 'lost' })
+  await scene.organization.patch(id, { name: 'found' })
+  const deliveries = await untilStatuses(scene, ['failed', 'delivered'])
+  expect(scene.received.map(({ name }) => name)).toEqual(['lost', 'lost', 'lost', 'found'])
+  const failed = deliveries.find(({ status }) => status === 'failed')
+  expect(failed).toMatchObject({ attempts: 3, nextAttemptAt: null, responseStatus: 500, responseText: 'not now', error: null, isReplay: false })
+
+  const replay = async (): Promise<void> => {
+    await scene.store.replayDeliveries(scene.organization.caller, scene.webhook.id, { id: failed?.id ?? '' })
+    deliverer.changed()
+  }
+  await replay()
+  await scene.untilReceived(5)
+  expect(await untilStatuses(scene, ['failed', 'delivered'])).toContainEqual(expect.objectContaining({ attempts: 4, status: 'failed', isReplay: false }))
+  scene.answer = yes
+  await replay()
+  expect(await untilStatuses(scene, ['delivered', 'delivered'])).toContainEqual(expect.objectContaining({ attempts: 5, status: 'delivered', isReplay: false }))
+  expect(scene.received.map(({ name }) => name)).toEqual(['lost', 'lost', 'lost', 'found', 'lost', 'lost'])
+})
+
+test('a receiver that is gone pauses its webhook, and one that goes on gets what happened meanwhile', async () => {
+  const scene = await openScene()
+  scene.answer = (_received, response) => { response.writeHead(410).end() }
+  const deliverer = scene.start()
+  const { id } = await scene.organization.create({ name: 'one' })
+  const found = async () => await scene.store.findWebhook(scene.webhook.organizationId, scene.webhook.id)
+  await vi.waitUntil(async () => (await found())?.pauseReason === 'gone', { timeout: 10_000, interval: 10 })
+  await vi.waitUntil(() => deliverer.status().webhooks === 0, { timeout: 10_000, interval: 10 })
+  await scene.organization.patch(id, { name: 'two' })
+  expect(scene.received.map(({ name }) => name)).toEqual(['one'])
+  scene.answer = yes
+  await scene.store.updateWebhook(scene.organization.caller, scene.webhook.id, { pauseReason: null })
+  deliverer.changed()
+  await scene.untilReceived(3)
+  expect(scene.received.map(({ name }) => name)).toEqual(['one', 'one', 'two'])
+})
+
+test('a webhook at which nothing arrives for too long is paused', async () => {
+  const scene = await openScene()
+  scene.answer = no
+  scene.start({ failingSeconds: 0 })
+  await scene.organization.create({ name: 'one' })
+  await vi.waitUntil(async () => (await scene.store.findWebhook(scene.webhook.organizationId, scene.webhook.id))?.pauseReason === 'failing', { timeout: 10_000, interval: 10 })
+})
+
+test('what is of no single customer is tried again as well, in its order', async () => {
+  const scene = await openScene({ events: ['tag.updated'] })
+  let refusals = 3
+  scene.answer = (received, response) => { (refusals-- > 0 ? no : yes)(received, response) }
+  const { id } = await scene.organization.create({ tags: [{ name: 'VIP', color: 'red' }] })
+  scene.start({ schedule: Array.from({ length: 100 }, () => 0.02) })
+  await scene.organization.tag(id, [{ name: 'VIP', color: 'blue' }])
+  await scene.organization.tag(id, [{ name: 'VIP', color: 'green' }])
+  const deliveries = await untilStatuses(scene, ['delivered', 'delivered'])
+  expect(deliveries.map(({ customerId, attempts }) => ({ customerId, attempts })).toSorted((a, b) => a.attempts - b.attempts)).toEqual([{ customerId: null, attempts: 1 }, { customerId: null, attempts: 4 }])
+})
+
+test('a filter is passed by those it is meant for', async () => {
+  const scene = await openScene({ filter: JSON.stringify({ filter: [{ field: 'customData.plan', operator: '=', value: 'pro' }] }) })
+  scene.start()
+  // The webhook may be older than the attribute.
+  await scene.organization.create({ name: 'free', customData: { plan: 'free' } })
+  await scene.organization.create({ name: 'pro', customData: { plan: 'Pro' } })
+  await scene.untilReceived(1)
+  expect(scene.received.map(({ name }) => name)).toEqual(['pro'])
+})
+
+test('a process that stops hands over at once, with what it has settled', async () => {
+  const scene = await openScene()
+  const first = scene.start({ claimSeconds: 60 })
+  await scene.organization.create({ name: 'one' })
+  await scene.untilReceived(1)
+  await first.close()
+  scene.start({ claimSeconds: 60 })
+  await scene.organization.create({ name: 'two' })
+  await scene.untilReceived(2)
+  expect(scene.received.map(({ name }) => name)).toEqual(['one', 'two'])
+})
+
+test('a hundred webhooks that hang delay nobody else, and stop with the server', async () => {
+  const scene = await openScene()
+  scene.answer = (received, response) => { if (received.name !== 'hung') yes(received, response) }
+  const hanging = createServer(() => undefined).listen(0, '127.0.0.1')
+  await once(hanging, 'listening')
+  onTestFinished(() => {
+    hanging.closeAllConnections()
+    hanging.close()
+  })
+  const secrets = { secret: box.seal(secret), previousSecret: null, previousUntil: null }
+  const others = { url: `http://127.0.0.1:${(hanging.address() as AddressInfo).port}/`, format: 'standard', events: ['customer.created'], filter: null, ...secrets } as const
+  for (let count = 1; count < 100; count += 1) await scene.store.createWebhook(scene.organization.caller, others)
+  const deliverer = scene.start()
+  await vi.waitUntil(() => deliverer.status().webhooks === 100, { timeout: 10_000, interval: 5 })
+  for (let index = 0; index < 20; index += 1) await scene.organization.create({ name: `${index}` })
+  await scene.untilReceived(20)
+  expect(deliverer.status()).toMatchObject({ webhooks: 100 })
+  await deliverer.close()
+  expect(deliverer.status()).toEqual({ webhooks: 0, lagSeconds: 0, heldCustomers: 0 })
+})
+
+test('routes are given secrets, what a ping is answered, and the request of a delivery', async () => {
+  const scene = await openScene()
+  scene.start()
+  const changed = vi.fn<() => void>()
+  const room = createWebhookRoom({ store: scene.store, box, target, present: (json) => json, onChanged: changed })
+  const sealed = await room.newSecret('standard', null)
+  expect(await room.reveal(sealed)).toMatch(/^whsec_/)
+  expect(await room.reveal(await room.newSecret('helpcrunch', 'my own'))).toBe('my own')
+
+  const secrets = { secret: box.seal(secret), previousSecret: null, previousUntil: null }
+  scene.answer = (_received, response) => { response.writeHead(201).end('pong') }
+  expect(await room.ping(scene.webhook, secrets)).toEqual({ status: 201, text: 'pong', error: null, durationMs: seconds })
+  expect(scene.received).toEqual([{ type: 'ping', name: null }])
+
+  const { id } = await scene.organization.create({ name: 'one' })
+  const [delivery] = await untilStatuses(scene, ['delivered'])
+  if (delivery === undefined) throw new Error('Nothing was delivered')
+  const request = await room.requestOf(scene.webhook, delivery)
+  expect({ ...request, body: JSON.parse(request?.body ?? '') as unknown }).toMatchObject({
+    url: scene.webhook.url, headers: { 'Content-Type': 'application/json' }, body: { type: 'customer.created', data: { customerId: id, customer: { name: 'one' } } }
+  })
+  expect(await room.requestOf(scene.webhook, { ...delivery, changeId: delivery.changeId + 1_000 })).toBeNull()
+  room.changed()
+  expect(changed).toHaveBeenCalledOnce()
+})
