@@ -2,14 +2,13 @@ import { orderedEntries } from './attribute-order.ts'
 import type { Change, RecordedFields } from './change.ts'
 import { recordFields } from './change.ts'
 import type { UnixSeconds } from './clock.ts'
+import { changeKinds as wireKinds } from './contract/change.ts'
 import type { AttributeValue } from './contract/customer.ts'
 import type { Customer } from './customer.ts'
 import { customerKeys } from './customer.ts'
 
 /** Every kind of change, in the order in which they are documented. */
-export const changeKinds = [
-  'customer.created', 'customer.updated', 'customer.deleted', 'customer.restored', 'event.recorded', 'event.deleted', 'tag.updated'
-] as const satisfies readonly Change['kind'][]
+export const changeKinds = wireKinds satisfies readonly Change['kind'][]
 export type ChangeKind = Change['kind']
 
 /** A change as it is told of: of a creation and a restoration `after` has all fields, though they are kept without. */

@@ -1,4 +1,5 @@
 import type { TSchema } from 'typebox'
+import { Change, UndoOptions, Undone } from './change.ts'
 import { Batch, BatchItem, Customer, CustomerDraft, CustomerPage, Customers, Device, Location } from './customer.ts'
 import { ErrorBody, ErrorEntry } from './error.ts'
 import { CustomerEvent, EventDraft } from './event.ts'
@@ -10,7 +11,7 @@ import {
 
 /** The named schemas of the wire. */
 export const schemas: readonly (TSchema & { readonly $id?: string })[] = [
-  Batch, BatchItem, Customer, CustomerDraft, CustomerEvent, CustomerPage, Customers, CustomerSearch, Device,
-  ErrorBody, ErrorEntry, EventDraft, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft,
+  Batch, BatchItem, Change, Customer, CustomerDraft, CustomerEvent, CustomerPage, Customers, CustomerSearch, Device,
+  ErrorBody, ErrorEntry, EventDraft, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft, UndoOptions, Undone,
   Delivery, DeliveryPage, DeliveryWithRequest, PingOutcome, Replayed, ReplayDraft, RotationDraft, Webhook, WebhookDraft, WebhookPatch, Webhooks, WebhookWithSecret
 ]

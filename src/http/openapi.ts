@@ -26,7 +26,7 @@ export async function describeApi(server: FastifyInstance, { version }: { versio
         ].join(' '),
         license: { name: 'MIT' }
       },
-      tags: [{ name: 'customers' }, { name: 'events' }, { name: 'webhooks' }, { name: 'health' }],
+      tags: [{ name: 'customers' }, { name: 'events' }, { name: 'changes' }, { name: 'webhooks' }, { name: 'health' }],
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, made by `clientele key create`.' } } },
       security: [{ key: [] }]
     },

@@ -16,6 +16,7 @@ const failures = {
   401: { description: 'No valid API key.' },
   404: { description: 'It is not there.' },
   409: { description: 'It cannot be done as things are now; the message says why.' },
+  410: { description: 'It is no longer kept.' },
   413: { description: 'The body is too large.' },
   415: { description: 'The body is encoded; see Content-Encoding.' },
   429: { description: 'Over the rate limit, or too many wrong keys.', ...retryAfter },
@@ -28,7 +29,7 @@ export const bodyFailures = [400, 413, 415] as const
 
 /** The answer of an operation, its own failures, and those that any operation may have. */
 export function responses(
-  status: number, schema: string | TSchema, ownFailures: readonly (400 | 404 | 409 | 413 | 415)[]
+  status: number, schema: string | TSchema, ownFailures: readonly (400 | 404 | 409 | 410 | 413 | 415)[]
 ): Record<number, TSchema> {
   const answers: Record<number, TSchema> = { [status]: typeof schema === 'string' ? describedRef(schema) : schema }
   for (const code of [...ownFailures, 401, 429, 500, 503] as const) answers[code] = { ...ref('ErrorBody'), ...failures[code] }

@@ -23,6 +23,7 @@ import { describeApi } from './openapi.ts'
 import { requestIdAt } from './request-id.ts'
 import { clientRequestId, logRequests } from './request-log.ts'
 import type { HttpSettings } from './settings.ts'
+import { undoRoutes } from './undo.ts'
 import { webhookRoutes } from './webhooks.ts'
 
 export interface ServerOptions {
@@ -100,6 +101,7 @@ export async function createServer({ store, settings, log, metrics, version, web
     repeatRequests(v1, { store })
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
+    undoRoutes(v1, { store })
     if (webhooks !== undefined) webhookRoutes(v1, { store, room: webhooks })
   }, { prefix: '/v1' })
   return server

@@ -9,6 +9,8 @@ create index changes_of_no_customer on changes (organization_id) where customer_
 create index changes_by_organization on changes (organization_id);
 -- What one request did. Ids of requests grow with time, so that entries go to the end.
 create index changes_by_request on changes (request_id);
+-- Recolorings, of which an undo looks for later ones.
+create index changes_of_tags on changes (organization_id) where customer_id is null;
 -- Deletions that have become final.
 create index changes_of_deletions on changes (at) where kind = 'customer.deleted';
 
