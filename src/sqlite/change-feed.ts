@@ -84,7 +84,8 @@ export class ChangeFeed implements ChangeStore {
 
   async changesOfRequest(organizationId: number, requestId: string, limit: number): Promise<ChangeItem[]> {
     const ids = this.#read((reader) => reader.idsOfRequest(organizationId, requestId, limit))
-    return await this.#items(organizationId, await this.#rows(ids), false)
+    // All of them, since they are taken back together.
+    return await this.#items(organizationId, await this.#rows(ids, 'oldest first', Infinity), false)
   }
 
   #horizon(organizationId: number): FeedPosition | null {
@@ -116,7 +117,7 @@ export class ChangeFeed implements ChangeStore {
   }
 
   /** Whole, in the order of the ids, and no more than fit in a page. */
-  async #rows(ids: readonly number[], order: 'oldest first' | 'newest first' = 'oldest first'): Promise<KeptChangeRow[]> {
+  async #rows(ids: readonly number[], order: 'oldest first' | 'newest first' = 'oldest first', bytesMax: number = limits.changesPageBytesMax): Promise<KeptChangeRow[]> {
     const rows: KeptChangeRow[] = []
     let bytes = 0
     for (let from = 0; from < ids.length; from += rowsAStep) {
@@ -124,7 +125,7 @@ export class ChangeFeed implements ChangeStore {
       const step = this.#read((reader) => reader.rows(ids.slice(from, from + rowsAStep)))
       for (const row of order === 'oldest first' ? step : step.toReversed()) {
         bytes += (row.before?.length ?? 0) + (row.after?.length ?? 0)
-        if (bytes > limits.changesPageBytesMax && rows.length > 0) return rows
+        if (bytes > bytesMax && rows.length > 0) return rows
         rows.push(row)
       }
     }
