@@ -62,6 +62,8 @@ test('openapi.json describes each operation of the contract, our own, and the pr
     'submitEvent: POST /v1/events',
     'tagCustomer: PUT /v1/customers/{id}/tags',
     'testWebhook: POST /v1/webhooks/{id}/test',
+    'undoChange: POST /v1/changes/{id}/undo',
+    'undoRequest: POST /v1/requests/{requestId}/undo',
     'untagCustomer: DELETE /v1/customers/{id}/tags',
     'updateCustomer: PATCH /v1/customers/{id}',
     'updateCustomers: PUT /v1/customers/batch',
@@ -86,13 +88,13 @@ const withBody = operations.filter(({ requestBody }) => requestBody !== undefine
 
 test.each(withBody)('$method $path takes the example of its description whole', async ({ method, path, requestBody, responses }) => {
   const { call } = await startServer()
-  await call('POST', '/v1/customers', {})
+  const { headers } = await call('POST', '/v1/customers', {})
   await call('POST', '/v1/customers', {})
   await call('POST', '/v1/webhooks', { url: 'https://example.com/' })
   const name = requestBody?.content['application/json'].schema.$ref.split('/').at(-1) ?? ''
   const [example] = description.components.schemas[name]?.examples ?? []
   expect(example).toBeDefined()
-  const answer = await call(method as 'PUT', path.replace('{id}', '1'), example)
+  const answer = await call(method as 'PUT', path.replace('{id}', '1').replace('{requestId}', String(headers['x-request-id'])), example)
   const [success] = Object.keys(responses)
   expect({ status: answer.status, ignored: answer.headers['clientele-ignored'] }).toEqual({ status: Number(success), ignored: undefined })
 })

@@ -24,7 +24,7 @@ export const Change = Type.Object({
 export const UndoOptions = Type.Object({
   dryRun: Type.Optional(Type.Boolean({ description: 'Says what would be done, and does nothing.' })),
   force: Type.Optional(Type.Boolean({ description: 'Also where something touched the same since.' }))
-}, { $id: 'UndoOptions', additionalProperties: false })
+}, { $id: 'UndoOptions', additionalProperties: false, examples: [{ dryRun: true }] })
 
 export const Undone = Type.Object({
   dryRun: Type.Boolean(),

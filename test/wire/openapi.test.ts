@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Compile } from 'typebox/schema'
 import { expect, test } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import { limits } from '../../src/limits.ts'
 import type { Answer } from '../start-server.ts'
 import type { WireServer } from './expected.ts'
@@ -32,7 +33,8 @@ test('GET /openapi.json 200: describes the ten operations and our own', async ()
     'POST /v1/customers/search', 'POST /v1/events', 'PUT /v1/customers/batch', 'PUT /v1/customers/{id}', 'PUT /v1/customers/{id}/tags',
     'POST /v1/webhooks', 'GET /v1/webhooks', 'GET /v1/webhooks/{id}', 'PATCH /v1/webhooks/{id}', 'DELETE /v1/webhooks/{id}', 'POST /v1/webhooks/{id}/rotate-secret',
     'POST /v1/webhooks/{id}/pause', 'POST /v1/webhooks/{id}/resume', 'POST /v1/webhooks/{id}/test', 'GET /v1/webhooks/{id}/deliveries',
-    'GET /v1/webhooks/{id}/deliveries/{deliveryId}', 'POST /v1/webhooks/{id}/deliveries/{deliveryId}/replay', 'POST /v1/webhooks/{id}/replay'
+    'GET /v1/webhooks/{id}/deliveries/{deliveryId}', 'POST /v1/webhooks/{id}/deliveries/{deliveryId}/replay', 'POST /v1/webhooks/{id}/replay',
+    'POST /v1/changes/{id}/undo', 'POST /v1/requests/{requestId}/undo'
   ].toSorted())
 })
 
@@ -161,12 +163,17 @@ const documented: Documented[] = [
       ...(path === '/v1/webhooks' ? [] : [answer(404, method, path, undefined, { id: '99' })])
     ]
   }),
+  ...(['/v1/changes/{id}/undo', '/v1/requests/{requestId}/undo'] as const).flatMap((path) => [
+    answer(200, 'POST', path, { force: true }, { id: '<plain>' }), answer(409, 'POST', path, {}, { id: '<touched>' }), answer(410, 'POST', path, {}, { id: '<final>' }),
+    answer(404, 'POST', path, {}, { id: '99999' }), answer(400, 'POST', path, 'no JSON'), answer(401, 'POST', path, {}, { headers: bodied.stranger }),
+    answer(413, 'POST', path, bodied.oversize), answer(415, 'POST', path, '{}', { headers: bodied.gzip })
+  ]),
   ...Array.from({ length: limits.webhooksMax - 1 }, () => answer(201, 'POST', '/v1/webhooks', { url: 'https://example.com/' })),
   answer(409, 'POST', '/v1/webhooks', { url: 'https://example.com/' })
 ]
 
 function answer(status: number, method: Request[0], path: string, body?: unknown, { id = '1', headers = {} } = {}): Documented {
-  return { status, method: method.toLowerCase(), path: path.replace(/\?.*/, ''), request: [method, path.replace('{id}', id).replace('{deliveryId}', deliveryId), body, headers] }
+  return { status, method: method.toLowerCase(), path: path.replace(/\?.*/, ''), request: [method, path.replace(/\{id\}|\{requestId\}/, id).replace('{deliveryId}', deliveryId), body, headers] }
 }
 
 /** Of webhook 1. */
@@ -180,6 +187,25 @@ async function createFailedDelivery({ ask, store }: WireServer): Promise<void> {
       responseStatus: null, responseText: null, error: 'reset', durationMs: 1, isReplay: false
     }]
   })
+}
+
+/** By name: what can be taken back, what something touched since, and a deletion that is final. Answers how to put ids into a path. */
+async function createChanges({ call, create, store }: WireServer): Promise<(path: string) => string> {
+  const id = await create()
+  const gone = await create()
+  const requests = new Map<string, string>()
+  const run = async (name: string, ...request: Request): Promise<void> => { requests.set(name, String((await call(...request)).headers['x-request-id'])) }
+  await run('touched', 'PATCH', `/v1/customers/${id}`, { name: 'Ann' })
+  await run('final', 'DELETE', `/v1/customers/${gone}`)
+  await run('plain', 'PATCH', `/v1/customers/${id}`, { name: 'Bob' })
+  await store.emptyTrash(systemClock() + 60)
+  const [key] = await store.keys()
+  const changes = new Map<string, number>()
+  for (const [name, requestId] of requests) {
+    const [item] = await store.changesOfRequest(key?.organizationId ?? 0, requestId, 1)
+    changes.set(name, item?.change.id ?? 0)
+  }
+  return (path) => path.replace(/<(\w+)>/, (_, name: string) => String((path.startsWith('/v1/changes') ? changes : requests).get(name)))
 }
 
 /** What is wrong with an answer, by its description. */
@@ -196,8 +222,10 @@ test('every documented operation: answers bodies of the documented shape', async
   await server.create({ userId: 'taken' })
   await server.create()
   await createFailedDelivery(server)
+  const withIds = await createChanges(server)
   for (const exchange of documented) {
-    const answered = await server.call(...exchange.request)
+    const [method, path, ...rest] = exchange.request
+    const answered = await server.call(method, withIds(path), ...rest)
     const name = `${exchange.method} ${exchange.path}`
     expect({ name, status: answered.status, faults: faultsOf(described, exchange, answered) }).toEqual({ name, status: exchange.status, faults: [] })
   }
