@@ -2,7 +2,7 @@ import { changeKinds } from './change-record.ts'
 import type { WebhookFormat } from './webhook.ts'
 
 /** HelpCrunch: what its webhooks tell of customers. */
-export const helpcrunchEvents = [
+const helpcrunchEvents = [
   'customer.new', 'customer.email_updated', 'customer.tags_changed', 'customer.unsubscribed', 'customer.subscribed',
   'customer.blocked', 'customer.unblocked', 'customer.deleted'
 ] as const

@@ -134,7 +134,7 @@ export interface SendOutcome {
 }
 
 /** A request as a webhook's receiver gets it, but for its signature and what each attempt has of its own. */
-export interface WebhookRequest {
+interface WebhookRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: string

@@ -1,4 +1,6 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -14,6 +16,9 @@ import { temporaryFolder } from './engines.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 const createOrUpdate = fileURLToPath(new URL('../examples/create-or-update.ts', import.meta.url))
+
+const webhookReceiver = fileURLToPath(new URL('../examples/webhook-receiver.ts', import.meta.url))
+const webhooksPage = fileURLToPath(new URL('../docs/webhooks.md', import.meta.url))
 
 const ann = {
   id: 1, name: 'Ann Smith', email: 'ann@example.com', userId: 'u-1', company: null, phone: null,
@@ -56,3 +61,24 @@ async function createRightAfterEachSearch(server: RunningCli): Promise<string> {
   await once(between, 'listening')
   return `http://127.0.0.1:${(between.address() as AddressInfo).port}/v1`
 }
+
+test('examples/webhook-receiver.ts believes what a server sends, and nobody else; docs/webhooks.md shows it', async () => {
+  const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`
+  const receiver = spawn(process.execPath, [webhookReceiver], { env: { ...process.env, WEBHOOK_SECRET: secret, PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => { receiver.kill('SIGKILL') })
+  let said = ''
+  receiver.stdout.setEncoding('utf8').on('data', (part: string) => { said += part })
+  await vi.waitUntil(() => /port: \d+/.test(said), { timeout: 30_000 })
+  const receiverUrl = `http://127.0.0.1:${/port: (\d+)/.exec(said)?.[1]}/`
+
+  const { call } = await startCli({ database: join(temporaryFolder(), 'clientele.db'), args: ['--allow-private-webhooks'] })
+  expect((await call('POST', '/v1/webhooks', { url: receiverUrl, secret })).status).toBe(201)
+  await call('POST', '/v1/customers', { name: 'Ann' })
+  await vi.waitUntil(() => said.includes('customer.created: customer 1, change 1\n'), { timeout: 30_000 })
+  const forged = await fetch(receiverUrl, { method: 'POST', body: '{"type":"customer.deleted","data":{"id":2,"customerId":1}}', headers: { 'webhook-id': 'x', 'webhook-timestamp': `${Math.floor(Date.now() / 1000)}`, 'webhook-signature': 'v1,x' } })
+  expect(forged.status).toBe(400)
+  expect(said).not.toContain('customer.deleted')
+
+  const [, program = ''] = readFileSync(webhookReceiver, 'utf8').split('*/\n\n')
+  expect(readFileSync(webhooksPage, 'utf8')).toContain(`\`\`\`ts\n${program}\`\`\``)
+})

@@ -3,6 +3,7 @@ import type { ClaimedWebhook } from '../webhook.ts'
 import type { DeliveryListener, DeliveryStore, LaneContext } from './delivery-lane.ts'
 import { DeliveryLane } from './delivery-lane.ts'
 import { retrySeconds } from './schedule.ts'
+import { Pacer } from './pacer.ts'
 import type { SecretBox } from './secret-box.ts'
 import { SharedReadings } from './shared-readings.ts'
 import type { TargetSettings } from './target.ts'
@@ -58,6 +59,7 @@ export class Deliverer {
   readonly #options: DelivererOptions
   readonly #turns = new Turns(limits.webhookTurnsMax)
   readonly #readings: SharedReadings
+  readonly #pacer: Pacer
   readonly #lanes = new Map<number, DeliveryLane>()
   /** Lanes that ended since the claim under way was asked for: its answer does not know how far they came. */
   #endedSince = new Set<number>()
@@ -65,12 +67,14 @@ export class Deliverer {
   readonly #stopWatching: () => void
   #claiming: Promise<void> | null = null
   #isAskedAgain = false
+  #turn = 0
   #isClosed = false
 
   constructor(options: DelivererOptions) {
     this.#options = options
     const { store, settings } = options
     this.#readings = new SharedReadings(store, this.#turns, limits.webhookPageMax)
+    this.#pacer = new Pacer({ busySendsPerSecond: limits.webhookBusySendsPerSecond, onPlace: () => { this.#resume() } })
     this.#stopWatching = store.watchFeed((organizationIds) => { this.#wake(organizationIds) })
     this.#timers = [
       setInterval(() => { this.#claim() }, settings.claimIntervalMs),
@@ -102,12 +106,20 @@ export class Deliverer {
     this.#stopWatching()
     await this.#claiming
     await Promise.all([...this.#lanes.values()].map(async (lane) => { await lane.drainWithin(limits.webhookStopMs) }))
+    this.#pacer.close()
     await this.#options.store.releaseWebhooks(this.#options.worker).catch((error: unknown) => { this.#options.listener.onError(error, null) })
   }
 
   #wake(organizationIds: ReadonlySet<number> | null): void {
     this.#readings.forget()
     for (const lane of this.#lanes.values()) if (organizationIds === null || organizationIds.has(lane.organizationId)) lane.wake()
+  }
+
+  /** Another one is the first each time, since the last ones may find no room. */
+  #resume(): void {
+    const lanes = [...this.#lanes.values()]
+    this.#turn += 1
+    for (const index of lanes.keys()) lanes[(index + this.#turn) % lanes.length]?.resume()
   }
 
   #claim(): void {
@@ -148,7 +160,7 @@ export class Deliverer {
     const lane = new DeliveryLane(claimed, {
       held, leaseUntilMs,
       context: {
-        store, worker, box, listener, present, now, random, readings: this.#readings, turns: this.#turns,
+        store, worker, box, listener, present, now, random, readings: this.#readings, turns: this.#turns, pacer: this.#pacer,
         settings: { ...settings, target },
         onEnd: (ended) => {
           this.#endedSince.add(ended.id)

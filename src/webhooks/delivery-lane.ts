@@ -8,14 +8,15 @@ import type { Slot } from './feed-window.ts'
 import { FeedWindow } from './feed-window.ts'
 import type { Held } from './held-customers.ts'
 import { following, HeldCustomers, heldRow, precedes } from './held-customers.ts'
+import type { Pacer } from './pacer.ts'
 import type { Message, PresentCustomer } from './payload.ts'
 import { messagesOf } from './payload.ts'
 import { ProgressKeeper } from './progress-keeper.ts'
 import { retryDelayMs } from './schedule.ts'
 import type { SecretBox } from './secret-box.ts'
 import type { SharedReadings } from './shared-readings.ts'
-import type { OpenSecrets } from './signing.ts'
-import { signatureHeaders } from './signing.ts'
+import type { Sign } from './signing.ts'
+import { signWith } from './signing.ts'
 import type { TargetSettings } from './target.ts'
 import { Target } from './target.ts'
 import { changeOf } from './told-change.ts'
@@ -35,7 +36,7 @@ export interface DeliveryListener {
   onError(error: unknown, webhook: { readonly id: number } | null): void
 }
 
-export interface LaneSettings {
+interface LaneSettings {
   readonly schedule: readonly number[]
   readonly failingSeconds: number
   readonly sendsMax: number
@@ -48,6 +49,7 @@ export interface LaneContext {
   readonly box: SecretBox
   readonly readings: SharedReadings
   readonly turns: Turns
+  readonly pacer: Pacer
   readonly settings: LaneSettings
   readonly listener: DeliveryListener
   readonly present: PresentCustomer
@@ -87,7 +89,7 @@ export class DeliveryLane {
   readonly #stopping = new AbortController()
   readonly #ended = Promise.withResolvers<undefined>()
   #webhook: Webhook
-  #secrets: OpenSecrets | null = null
+  #sign: Sign | null = null
   #sealed = ''
   #target: Target
   #leaseUntilMs: number
@@ -159,6 +161,11 @@ export class DeliveryLane {
     this.#pump()
   }
 
+  /** There is room for more. */
+  resume(): void {
+    this.#pump()
+  }
+
   lookForReplays(): void {
     if (!this.#mayBegin() || this.#replays.length > 0) return
     this.#guard(async () => {
@@ -202,7 +209,7 @@ export class DeliveryLane {
   }
 
   #mayBegin(): boolean {
-    return !this.#isDraining && this.#secrets !== null && performance.now() < this.#leaseUntilMs &&
+    return !this.#isDraining && this.#sign !== null && performance.now() < this.#leaseUntilMs &&
       this.#keeper.waiting < limits.webhookProgressDeliveriesMax * 5
   }
 
@@ -212,12 +219,16 @@ export class DeliveryLane {
     const inFlightMax = this.#hasFailedLast ? Math.min(sendsMax, limits.webhookFailingSendsMax) : sendsMax
     const retriesMax = Math.min(limits.webhookRetriesMax, Math.ceil(inFlightMax / 2))
     while (this.#inFlight < inFlightMax && this.#mayBegin()) {
+      if (!this.#hasWork(retriesMax) || !this.#context.pacer.take()) break
       const work = (this.#retriesInFlight < retriesMax ? this.#nextRetry() : undefined) ?? this.#nextMessage()
-      if (work === undefined) break
-      work()
+      work?.()
     }
     this.#read()
     this.#waitForRetries()
+  }
+
+  #hasWork(retriesMax: number): boolean {
+    return this.#ready.length > 0 || (this.#retriesInFlight < retriesMax && (this.#replays.length > 0 || this.#held.hasDue(this.#context.now())))
   }
 
   #nextRetry(): (() => void) | undefined {
@@ -462,12 +473,11 @@ export class DeliveryLane {
   // One attempt.
 
   async #send(message: Message, attempts: number): Promise<SendOutcome | undefined> {
-    const secrets = this.#secrets
-    if (secrets === null) return undefined
+    const sign = this.#sign
+    if (sign === null) return undefined
     const now = this.#nowSeconds()
     const body = message.body({ attempts, now })
-    const headers = signatureHeaders(this.#webhook.format, { secrets, id: message.id, body, now })
-    return await this.#target.send({ headers, body }, this.#stopping.signal)
+    return await this.#target.send({ headers: sign({ id: message.id, body, now }), body }, this.#stopping.signal)
   }
 
   /** What becomes of a message after an attempt; `retryAtMs` is null when it is not to be tried again. */
@@ -527,13 +537,13 @@ export class DeliveryLane {
     this.#sealed = text
     const { box } = this.#context
     try {
-      this.#secrets = {
+      this.#sign = signWith(this.#webhook.format, {
         secret: box.open(sealed.secret),
         previousSecret: sealed.previousSecret === null ? null : box.open(sealed.previousSecret),
         previousUntil: sealed.previousUntil
-      }
+      })
     } catch (error) {
-      this.#secrets = null
+      this.#sign = null
       this.#report(error)
     }
   }

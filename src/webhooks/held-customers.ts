@@ -64,10 +64,14 @@ export class HeldCustomers {
     this.#byId.delete(held.customerId)
   }
 
+  hasDue(nowMs: number): boolean {
+    if (nowMs >= this.#nextAttemptMs) this.#queueThoseDue(nowMs)
+    return this.#due.length > 0
+  }
+
   /** The one whose turn it is. */
   take(nowMs: number): Held | undefined {
-    if (nowMs >= this.#nextAttemptMs) this.#queueThoseDue(nowMs)
-    return this.#due.shift()
+    return this.hasDue(nowMs) ? this.#due.shift() : undefined
   }
 
   #queueThoseDue(nowMs: number): void {

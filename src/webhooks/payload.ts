@@ -8,7 +8,7 @@ import type { MessageKey, Webhook } from '../webhook.ts'
 import type { HelpcrunchEvent } from '../webhook-event.ts'
 
 /** What a body has of the attempt. */
-export interface Attempt {
+interface Attempt {
   /** How many were made before. */
   readonly attempts: number
   readonly now: UnixSeconds

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
-import { generateSigningSecret, signatureHeaders } from './signing.ts'
+import { generateSigningSecret, signWith } from './signing.ts'
 
 const id = '3f0c1a52-0000-8000-8000-000000000000'
 const body = '{"type":"customer.created","data":{"name":"Zoë \u{1F600}"}}'
@@ -13,7 +13,7 @@ function secretsOf(format: 'helpcrunch' | 'standard') {
 
 test('the library of the Standard Webhooks specification verifies what is signed, with either secret while both hold', () => {
   const secrets = secretsOf('standard')
-  const headers = signatureHeaders('standard', { secrets, id, body, now })
+  const headers = signWith('standard', secrets)({ id, body, now })
   expect(Object.keys(headers)).toEqual(['webhook-id', 'webhook-timestamp', 'webhook-signature'])
   expect(new Webhook(secrets.secret).verify(body, headers)).toEqual(JSON.parse(body))
   expect(new Webhook(secrets.previousSecret).verify(body, headers)).toEqual(JSON.parse(body))
@@ -22,7 +22,7 @@ test('the library of the Standard Webhooks specification verifies what is signed
 
 test('a standard secret is no longer signed with when its time is over', () => {
   const secrets = { ...secretsOf('standard'), previousUntil: now }
-  const headers = signatureHeaders('standard', { secrets, id, body, now })
+  const headers = signWith('standard', secrets)({ id, body, now })
   expect(new Webhook(secrets.secret).verify(body, headers)).toEqual(JSON.parse(body))
   expect(() => new Webhook(secrets.previousSecret).verify(body, headers)).toThrow('No matching signature found')
 })
@@ -30,9 +30,9 @@ test('a standard secret is no longer signed with when its time is over', () => {
 test('the one header of HelpCrunch is a hexadecimal HMAC-SHA1 of the body, by the old secret as long as there is one', () => {
   const secrets = secretsOf('helpcrunch')
   const signatureBy = (secret: string) => ({ 'X-HelpCrunch-Signature': createHmac('sha1', Buffer.from(secret, 'utf8')).update(Buffer.from(body, 'utf8')).digest('hex') })
-  expect(signatureHeaders('helpcrunch', { secrets, id, body, now })).toEqual(signatureBy(secrets.previousSecret))
-  expect(signatureHeaders('helpcrunch', { secrets, id, body, now: now + 60 })).toEqual(signatureBy(secrets.secret))
-  expect(signatureHeaders('helpcrunch', { secrets: { ...secrets, previousSecret: null, previousUntil: null }, id, body, now })).toEqual(signatureBy(secrets.secret))
+  expect(signWith('helpcrunch', secrets)({ id, body, now })).toEqual(signatureBy(secrets.previousSecret))
+  expect(signWith('helpcrunch', secrets)({ id, body, now: now + 60 })).toEqual(signatureBy(secrets.secret))
+  expect(signWith('helpcrunch', { ...secrets, previousSecret: null, previousUntil: null })({ id, body, now })).toEqual(signatureBy(secrets.secret))
 })
 
 test('every secret is another, and shown in the form of its format', () => {

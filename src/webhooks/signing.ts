@@ -1,4 +1,5 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes } from 'node:crypto'
 import type { UnixSeconds } from '../clock.ts'
 import type { WebhookFormat } from '../webhook.ts'
 
@@ -10,13 +11,15 @@ export interface OpenSecrets {
 }
 
 interface Signed {
-  readonly secrets: OpenSecrets
   /** The message's, the same at each attempt. */
   readonly id: string
   readonly body: string
   /** Of this attempt: receivers refuse what was signed long ago. */
   readonly now: UnixSeconds
 }
+
+/** Answers the headers of a message. */
+export type Sign = (signed: Signed) => Record<string, string>
 
 const secretBytes = 32
 const standardPrefix = 'whsec_'
@@ -26,27 +29,31 @@ export function generateSigningSecret(format: WebhookFormat): string {
   return format === 'standard' ? standardPrefix + randomBytes(secretBytes).toString('base64') : randomBytes(secretBytes).toString('base64url')
 }
 
-/** Each format has its own headers, and none of the other. */
-export function signatureHeaders(format: WebhookFormat, signed: Signed): Record<string, string> {
-  return format === 'standard' ? standardHeaders(signed) : helpcrunchHeaders(signed)
+/** Each format has its own headers, and none of the other. The keys are made once: that takes longer than to sign with them. */
+export function signWith(format: WebhookFormat, { secret, previousSecret, previousUntil }: OpenSecrets): Sign {
+  const keyOf = format === 'standard' ? standardKey : helpcrunchKey
+  const key = keyOf(secret)
+  const previousKey = previousSecret === null ? null : keyOf(previousSecret)
+  const sign = format === 'standard' ? standardHeaders : helpcrunchHeaders
+  return (signed) => sign(signed, key, previousUntil !== null && signed.now < previousUntil ? previousKey : null)
+}
+
+function helpcrunchKey(secret: string): KeyObject {
+  return createSecretKey(secret, 'utf8')
+}
+
+function standardKey(secret: string): KeyObject {
+  return createSecretKey(secret.startsWith(standardPrefix) ? secret.slice(standardPrefix.length) : secret, 'base64')
 }
 
 /** HelpCrunch: one signature, so a receiver that was not told a new secret yet must still find the old one's. */
-function helpcrunchHeaders({ secrets, body, now }: Signed): Record<string, string> {
-  const secret = previousOf(secrets, now) ?? secrets.secret
-  return { 'X-HelpCrunch-Signature': createHmac('sha1', secret).update(body).digest('hex') }
+function helpcrunchHeaders({ body }: Signed, key: KeyObject, previousKey: KeyObject | null): Record<string, string> {
+  return { 'X-HelpCrunch-Signature': createHmac('sha1', previousKey ?? key).update(body).digest('hex') }
 }
 
 /** The Standard Webhooks specification: as many signatures as there are secrets. */
-function standardHeaders({ secrets, id, body, now }: Signed): Record<string, string> {
-  const previous = previousOf(secrets, now)
-  const signatures = [secrets.secret, ...(previous === null ? [] : [previous])].map((secret) => {
-    const key = Buffer.from(secret.startsWith(standardPrefix) ? secret.slice(standardPrefix.length) : secret, 'base64')
-    return `v1,${createHmac('sha256', key).update(`${id}.${now}.${body}`).digest('base64')}`
-  })
+function standardHeaders({ id, body, now }: Signed, key: KeyObject, previousKey: KeyObject | null): Record<string, string> {
+  const signatures = (previousKey === null ? [key] : [key, previousKey])
+    .map((one) => `v1,${createHmac('sha256', one).update(`${id}.${now}.${body}`).digest('base64')}`)
   return { 'webhook-id': id, 'webhook-timestamp': String(now), 'webhook-signature': signatures.join(' ') }
-}
-
-function previousOf({ previousSecret, previousUntil }: OpenSecrets, now: UnixSeconds): string | null {
-  return previousUntil !== null && now < previousUntil ? previousSecret : null
 }

@@ -6,7 +6,7 @@ import type { WebhookRoom } from '../webhook.ts'
 import type { PresentCustomer } from './payload.ts'
 import { messagesOf, pingBody } from './payload.ts'
 import type { SecretBox } from './secret-box.ts'
-import { generateSigningSecret, signatureHeaders } from './signing.ts'
+import { generateSigningSecret, signWith } from './signing.ts'
 import type { TargetSettings } from './target.ts'
 import { requestHeaders, Target } from './target.ts'
 import { changeOf } from './told-change.ts'
@@ -28,13 +28,13 @@ export function createWebhookRoom({ store, box, target, present, onChanged }: Ro
     async ping(webhook, { secret, previousSecret, previousUntil }) {
       const now = systemClock()
       const id = randomUUID()
-      const secrets = sayingWhatToDo(() => ({
+      const sign = sayingWhatToDo(() => signWith(webhook.format, {
         secret: box.open(secret), previousSecret: previousSecret === null ? null : box.open(previousSecret), previousUntil
       }))
       const body = pingBody(webhook, id, now)
       const receiver = new Target(webhook.url, { ...target, connectionsMax: 1 })
       try {
-        const outcome = await receiver.send({ headers: signatureHeaders(webhook.format, { secrets, id, body, now }), body }, new AbortController().signal)
+        const outcome = await receiver.send({ headers: sign({ id, body, now }), body }, new AbortController().signal)
         if (outcome === undefined) throw new Error('A ping was stopped, though nothing stops them')
         return outcome
       } finally {
