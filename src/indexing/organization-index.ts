@@ -155,7 +155,10 @@ export class OrganizationIndex {
   addAmongUnread(organizationId: number, customerId: number): void {
     const indexed = this.#organizations.get(organizationId)
     if (indexed === undefined || indexed.unread.includes(customerId)) return
-    indexed.unread = new Float64Array([...indexed.unread, customerId]).sort()
+    const unread = new Float64Array(indexed.unread.length + 1)
+    unread.set(indexed.unread)
+    unread[indexed.unread.length] = customerId
+    indexed.unread = unread.sort()
   }
 
   /** To be called when all customers there are have been read: makes one order at a time, and then answers searches. */

@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import type { KeptChangeRow } from '../change-record.ts'
+import { readChange } from '../change-record.ts'
 import type { Command } from '../command.ts'
 import { parseCreate, parseEvent, parseUpdate } from '../command.ts'
 import { parseSearch } from '../parse-search.ts'
@@ -12,6 +14,8 @@ import { Writer } from './writer.ts'
 interface Opened {
   readonly index: SearchIndex
   write(...commands: Command[]): void
+  /** Takes back the newest change of a customer. */
+  undo(customerId: number): void
   purgeChanges(): void
   /** Ids found, undefined where the index leaves the search to others. */
   find(filter: object, sort?: string): readonly number[] | undefined
@@ -36,11 +40,20 @@ function open(options: { bytesMax?: number; searchSecondsMax?: number } = {}): O
     rmSync(folder, { recursive: true, force: true })
   })
   const caller = { organizationId: 1, keyId: 1, requestId: 'test' }
+  const newest = writing.prepare<[number], KeptChangeRow>(`
+    select id, customer_id as customerId, kind, at, key_id as keyId, '' as keyName, request_id as requestId, before, after
+    from changes where customer_id = ? order by id desc limit 1`)
+  const write = (...commands: Command[]): void => {
+    const { outcomes } = writer.runGroup(commands.map((command) => ({ type: 'command', caller, command })))
+    expect(outcomes.filter((outcome) => 'error' in outcome)).toEqual([])
+  }
   return {
     index,
-    write(...commands) {
-      const { outcomes } = writer.runGroup(commands.map((command) => ({ type: 'command', caller, command })))
-      expect(outcomes.filter((outcome) => 'error' in outcome)).toEqual([])
+    write,
+    undo(customerId) {
+      const row = newest.get(customerId)
+      if (row === undefined) throw new Error(`Customer ${customerId} has no change`)
+      write({ type: 'undo', changes: [readChange(row, null)], force: false, dryRun: false })
     },
     purgeChanges() { writer.runGroup([{ type: 'purgeChanges', before: 1_800_000_000, max: 100_000 }]) },
     find(filter, sort = 'id') {
@@ -103,6 +116,38 @@ test('an event is counted of a customer that is as new as the event', () => {
   write(create({}), record(1, 'paid'))
 
   expect(find(paid)).toEqual([1])
+})
+
+test('customers who come back while an organization is built are found once, with their events, wherever it has got', () => {
+  const { write, find, build, undo } = open()
+  write(...Array.from({ length: 1_200 }, () => create({ name: 'here' })))
+  const gone = [5, 600, 1_100, 1_199]
+  write(...gone.flatMap((id): Command[] => [record(id, 'paid'), record(id, 'paid'), { type: 'delete', id }]))
+  find(paid)
+  let slices = 0
+  build(() => {
+    slices += 1
+    if (slices === 1) for (const id of gone) undo(id)
+    if (slices === 2) write({ type: 'delete', id: 600 })
+  })
+  undo(600)
+
+  expect(find({ field: 'events.paid', operator: '=', value: 2 })).toEqual(gone)
+  expect(find({ field: 'id', operator: 'in', value: gone })).toEqual(gone)
+})
+
+test('an event that is taken back is not counted, and is counted once when that is taken back', () => {
+  const { write, find, build, undo } = open()
+  write(create({}), record(1, 'paid'), record(1, 'seen'), create({}), record(2, 'paid'))
+  find(paid)
+  build()
+  undo(2)
+  expect(find(paid)).toEqual([1])
+  undo(2)
+  write(record(2, 'paid'))
+  expect(find({ field: 'events.paid', operator: '=', value: 2 })).toEqual([2])
+  undo(2)
+  expect([find(paid), find({ field: 'events.paid', operator: '=', value: 2 })]).toEqual([[1, 2], []])
 })
 
 test('changes that were purged before they were followed are noticed, and all is built anew', () => {

@@ -9,6 +9,7 @@ import type { Written } from '../../src/store.ts'
 import type { TestOrganization } from '../conformance/open-organization.ts'
 import { openOrganization, speakTo } from '../conformance/open-organization.ts'
 import type { TestDatabase } from '../engines.ts'
+import { runCli } from '../e2e/start-cli.ts'
 import { createDatabase } from '../engines.ts'
 
 /** All that an organization has, as a caller can tell. Customers and events by id; those of the trash keep their events. */
@@ -317,4 +318,5 @@ test('whatever is done and taken back, customers, totals and history are those o
       }
     }
   }), { numRuns: 60, interruptAfterTimeLimit: 90_000 })
+  expect((await runCli(['doctor', '--check', '--database', database.url])).stdout).toMatch(/ customers, all sound\.\n$/)
 }, 240_000)
