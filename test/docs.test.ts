@@ -65,6 +65,17 @@ describe('docs/errors.md', () => {
     unauthorized: ({ call }) => call('GET', '/v1/customers', undefined, { authorization: '' }),
     not_found: ({ call }) => call('GET', '/v1/customers/1'),
     method_not_allowed: ({ call }) => call('DELETE', '/v1/customers'),
+    conflict: async ({ call }) => {
+      await call('POST', '/v1/customers', { name: 'Ann' })
+      for (const name of ['Bob', 'Cleo']) await call('PATCH', '/v1/customers/1', { name })
+      return await call('POST', '/v1/changes/2/undo')
+    },
+    gone: async ({ call, store }) => {
+      await call('POST', '/v1/customers', {})
+      await call('DELETE', '/v1/customers/1')
+      await store.emptyTrash(limits.dateSecondsMax)
+      return await call('POST', '/v1/changes/2/undo')
+    },
     too_large: ({ call }) => call('POST', '/v1/customers', ' '.repeat(limits.bodyBytesMax + 1)),
     unsupported_media_type: ({ call }) => call('POST', '/v1/customers', {}, { 'content-encoding': 'gzip' }),
     too_many_requests: async ({ call }) => {
@@ -74,8 +85,6 @@ describe('docs/errors.md', () => {
   }
   const own: Partial<Record<ErrorCode, string>> = {
     forbidden: 'Forbidden',
-    conflict: 'An organization named "acme" exists already',
-    gone: 'Gone',
     precondition_failed: 'Precondition failed',
     internal: 'Internal error',
     unavailable: 'The database has no room to write. Nothing was changed; try again.'
