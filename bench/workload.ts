@@ -62,6 +62,11 @@ export const workloads = {
       return () => post('/v1/customers', sampleDraft(sample++))
     }
   },
+  /** Each customer is named by the time at which it was sent. */
+  timed: {
+    status: 201,
+    prepare: () => () => post('/v1/customers', { name: String(Date.now()), tags: ['timed'], customData: { plan: 'pro' } })
+  },
   patch: {
     status: 200,
     prepare: (options) => patchAny(options, (random) => ({
