@@ -10,7 +10,7 @@ type FeedListener = (organizationIds: ReadonlySet<number>) => void
 
 /** How often commits of other processes are looked for. */
 const lookEveryMs = 200
-/** Until what is on its way is looked for again. */
+/** Until what is on its way is looked for again, and between two looks at all: a look costs as much for one commit as for many. */
 const lookAgainMs = 10
 
 /** Tells listeners which organizations have new changes: after each commit of this process, and now and then. While nobody listens it asks nothing. */
@@ -19,6 +19,7 @@ export class FeedWatch {
   readonly #begin: () => void
   readonly #listeners = new Set<FeedListener>()
   #timer: NodeJS.Timeout | undefined
+  #lookedAtMs = -Infinity
   #isLooking = false
   #isStale = false
 
@@ -45,13 +46,17 @@ export class FeedWatch {
   noticeCommit(): void {
     if (this.#listeners.size === 0) return
     if (this.#isLooking) this.#isStale = true
-    else this.#schedule(0)
+    else this.#scheduleNext()
   }
 
   close(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#listeners.clear()
+  }
+
+  #scheduleNext(): void {
+    this.#schedule(Math.max(0, this.#lookedAtMs + lookAgainMs - performance.now()))
   }
 
   #schedule(ms: number): void {
@@ -64,6 +69,7 @@ export class FeedWatch {
     if (this.#isLooking) return
     this.#isLooking = true
     this.#isStale = false
+    this.#lookedAtMs = performance.now()
     let isBehind = false
     try {
       const found = await this.#look()
@@ -73,7 +79,10 @@ export class FeedWatch {
       // The database cannot be read now: those who read the feed learn of it, and the next look finds what this one has not.
     } finally {
       this.#isLooking = false
-      if (this.#listeners.size > 0) this.#schedule(this.#isStale ? 0 : isBehind ? lookAgainMs : lookEveryMs)
+      if (this.#listeners.size > 0) {
+        if (this.#isStale) this.#scheduleNext()
+        else this.#schedule(isBehind ? lookAgainMs : lookEveryMs)
+      }
     }
   }
 }
