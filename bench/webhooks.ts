@@ -156,7 +156,7 @@ async function ask(method: 'POST' | 'DELETE', url: string, key: string, body?: o
 async function drained(receiver: Child<{ question: ReceiverQuestion }, Received>, deliveries: number): Promise<void> {
   const until = performance.now() + drainSecondsMax * 1000
   while ((await receiver.ask({ question: 'count' })).deliveries < deliveries) {
-    if (performance.now() > until) throw new Error(`After ${drainSecondsMax} s not all deliveries had arrived`)
+    if (performance.now() > until) throw new Error(`After ${drainSecondsMax} s not all ${deliveries} deliveries had arrived`)
     await setTimeout(20)
   }
 }

@@ -16,7 +16,7 @@ import { callerOf } from './auth.ts'
 import { entityTag, isNotModified, sendNotModified, versionCondition } from './conditional.ts'
 import { presentCustomer, presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
-import { bodyFailures, ref, responses } from './schema.ts'
+import { bodyFailures, ifMatch, ifNoneMatch, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
 
 const params = Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the customer.' }) })
@@ -27,7 +27,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   const present = ({ json }: RevisedCustomer): string => presentCustomer(json, settings.timestamps)
 
   server.get('/customers/:id', {
-    schema: { operationId: 'getCustomer', summary: 'Get a customer', tags, params, response: responses(200, 'Customer', [404]) }
+    schema: { operationId: 'getCustomer', summary: 'Get a customer', tags, params, headers: ifNoneMatch, response: responses(200, 'Customer', [304, 404]) }
   }, async (request, reply) => {
     ignoreQuery(request, reply)
     const { organizationId } = callerOf(request)
@@ -77,18 +77,18 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
 
   server.put('/customers/:id', {
     schema: {
-      operationId: 'replaceCustomer', summary: 'Replace a customer', tags, params,
+      operationId: 'replaceCustomer', summary: 'Replace a customer', tags, params, headers: ifMatch,
       description: 'Clears name, email, userId, company, phone, source, referer, lastPage, locale, notes, tags and customData where ' +
         'the body lacks them, and nothing else. With `--put-mode merge` it clears nothing.',
-      body: ref('CustomerDraft'), response: responses(200, 'Customer', [...bodyFailures, 404])
+      body: ref('CustomerDraft'), response: responses(200, 'Customer', [...bodyFailures, 404, 412])
     }
   }, (request, reply) => update(request, reply, settings.putMode === 'replace' ? 'replace' : 'patch'))
 
   server.patch('/customers/:id', {
     schema: {
-      operationId: 'updateCustomer', summary: 'Change a customer', tags, params,
+      operationId: 'updateCustomer', summary: 'Change a customer', tags, params, headers: ifMatch,
       description: 'Changes the keys given; null clears one. customData merges by attribute, tags are replaced.',
-      body: ref('CustomerDraft'), response: responses(200, 'Customer', [...bodyFailures, 404])
+      body: ref('CustomerDraft'), response: responses(200, 'Customer', [...bodyFailures, 404, 412])
     }
   }, (request, reply) => update(request, reply, 'patch'))
 
@@ -109,7 +109,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     server.route({
       method,
       url: '/customers/:id/tags',
-      schema: { operationId, summary, tags, params, body: ref('TagsDraft'), response: responses(200, 'Customer', [...bodyFailures, 404]) },
+      schema: { operationId, summary, tags, params, headers: ifMatch, body: ref('TagsDraft'), response: responses(200, 'Customer', [...bodyFailures, 404, 412]) },
       handler: async (request, reply) => {
         const parsed = parseTags(jsonBody(request), { type, id: customerId(request) ?? noCustomer })
         const [customer] = await write(request, reply, { ...parsed, command: { ...parsed.command, ...versionCondition(request) } })
@@ -120,8 +120,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
 
   server.delete('/customers/:id', {
     schema: {
-      operationId: 'deleteCustomer', summary: 'Delete a customer', tags, params,
-      response: responses(200, Type.Literal('Ok', { description: 'The customer is gone.' }), [404, 413])
+      operationId: 'deleteCustomer', summary: 'Delete a customer', tags, params, headers: ifMatch,
+      response: responses(200, Type.Literal('Ok', { description: 'The customer is gone.' }), [404, 412, 413])
     }
   }, async (request, reply) => {
     ignoreQuery(request, reply)

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { setTimeout } from 'node:timers/promises'
+import type { TObject, TSchema } from 'typebox'
+import { Type } from 'typebox'
 import type { Caller } from '../api-key.ts'
 import { invalidRequest } from '../errors.ts'
 import type { RepeatableRequest } from '../idempotency.ts'
@@ -26,6 +28,7 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
   // On the routes that change something, so that a GET passes none of it.
   server.addHook('onRoute', (route) => {
     if ([route.method].flat().every((method) => unchanging.has(method))) return
+    route.schema = { ...route.schema, headers: withKey(route.schema?.headers) }
     route.preHandler = [route.preHandler ?? [], recall].flat()
     route.onSend = [route.onSend ?? [], keep].flat()
     // Also when the client has gone before it was answered.
@@ -72,6 +75,16 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
       resolve()
     })
   }
+}
+
+/** The headers of a route, and the key. */
+function withKey(headers: unknown): TSchema {
+  const others = (headers as TObject | undefined)?.properties ?? {}
+  const key = Type.String({
+    minLength: 1, maxLength: limits.idempotencyKeyCharactersMax,
+    description: `A repeat with the same key is answered as the first time, for ${limits.idempotencyKeyHours} h.`
+  })
+  return Type.Object({ ...others, 'idempotency-key': Type.Optional(key) })
 }
 
 function readKey(header: string | string[]): string {

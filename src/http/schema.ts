@@ -12,11 +12,13 @@ export function ref(name: string): TSchema {
 const retryAfter = { headers: { 'Retry-After': { type: 'integer', description: 'Seconds.' } } }
 
 const failures = {
+  304: { description: 'The answer would be the one that `If-None-Match` names.' },
   400: { description: 'The request is invalid; one entry for each fault.' },
   401: { description: 'No valid API key.' },
   404: { description: 'It is not there.' },
   409: { description: 'It cannot be done as things are now; the message says why.' },
   410: { description: 'It is no longer kept.' },
+  412: { description: 'The customer is of another version than `If-Match` names; `ETag` is that of now.', headers: { ETag: { type: 'string' } } },
   413: { description: 'The body is too large.' },
   415: { description: 'The body is encoded; see Content-Encoding.' },
   429: { description: 'Over the rate limit, or too many wrong keys.', ...retryAfter },
@@ -29,12 +31,17 @@ export const bodyFailures = [400, 413, 415] as const
 
 /** The answer of an operation, its own failures, and those that any operation may have. */
 export function responses(
-  status: number, schema: string | TSchema, ownFailures: readonly (400 | 404 | 409 | 410 | 413 | 415)[]
+  status: number, schema: string | TSchema, ownFailures: readonly (304 | 400 | 404 | 409 | 410 | 412 | 413 | 415)[]
 ): Record<number, TSchema> {
   const answers: Record<number, TSchema> = { [status]: typeof schema === 'string' ? describedRef(schema) : schema }
-  for (const code of [...ownFailures, 401, 429, 500, 503] as const) answers[code] = { ...ref('ErrorBody'), ...failures[code] }
+  if (schema === 'Customer') Object.assign(answers[status] ?? {}, { headers: { ETag: { type: 'string', description: 'The version of the customer and that of the tags.' } } })
+  for (const code of [...ownFailures, 401, 429, 500, 503] as const) answers[code] = { ...(code === 304 ? Type.Null() : ref('ErrorBody')), ...failures[code] }
   return answers
 }
+
+/** Headers by which an operation on one customer is conditional. */
+export const ifNoneMatch = Type.Object({ 'if-none-match': Type.Optional(Type.String({ description: 'ETags the client has; with the one of now the answer is 304.' })) })
+export const ifMatch = Type.Object({ 'if-match': Type.Optional(Type.String({ description: 'ETags of the versions for which the request is meant; `*` for any.' })) })
 
 function describedRef(name: string): TSchema {
   const { description } = schemas.find(({ $id }) => $id === name) as { description?: string }
