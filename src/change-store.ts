@@ -33,8 +33,8 @@ export interface FeedQuestion {
 export interface FeedPage {
   /** In an order that never changes, and for each customer that of its changes. */
   readonly items: readonly FeedItem[]
-  /** Where to go on, past what was left out too; null while there never was anything. */
-  readonly next: FeedPosition | null
+  /** Where to go on, past what was left out too. */
+  readonly next: FeedPosition
   /** Whether to go on at once. A page may be shorter than asked for, even empty, and not the last for now: see limits.changesScannedMax and changesPageBytesMax. */
   readonly hasMore: boolean
 }

@@ -33,6 +33,10 @@ export const limits = {
   /** What a page of changes holds at most; and how many are looked at for one that leaves kinds out. */
   changesPageBytesMax: 8_388_608,
   changesScannedMax: 50_000,
+  /** Readers of changes as they are made, on one process; what may be on its way to one; how often it hears that the connection lives. */
+  streamListenersMax: 2_000,
+  streamUnsentBytesMax: 1_048_576,
+  streamHeartbeatSeconds: 15,
   /** Filters of a search in all its groups; and likewise groups. */
   searchFiltersMax: 50,
   searchGroupLevelsMax: 5,

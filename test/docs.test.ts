@@ -188,7 +188,7 @@ describe('docs/compatibility.md', () => {
 
   test('names every setting of the wire, and no other', () => {
     const documented = rows(section('docs/compatibility.md', 'Settings for older habits')).flatMap(([setting]) => quoted(setting)[0]?.split(' ')[0] ?? [])
-    const elsewhere = new Set(['--host', '--port', '--trust-proxy', '--metrics-host', '--change-days', '--search-memory', '--pool-size', '--distribute', '--secret-key', '--allow-private-webhooks'])
+    const elsewhere = new Set(['--host', '--port', '--trust-proxy', '--metrics-host', '--change-days', '--trash-days', '--search-memory', '--pool-size', '--distribute', '--secret-key', '--allow-private-webhooks'])
     const settings = serveOptions().flatMap(({ long }) => (long === undefined || long === null || elsewhere.has(long) ? [] : long))
     expect(documented.toSorted()).toEqual(settings.toSorted())
   })

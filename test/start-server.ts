@@ -26,6 +26,12 @@ export interface TestServer {
   readonly logged: Record<string, unknown>[]
   /** A request with the key of `default`. A string or buffer is sent as it is, all else as JSON. */
   call(method: Method, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+  /** Listens on this machine, for what cannot be injected, and answers where. */
+  listen(): Promise<string>
+  /** As a process does that is told to stop. */
+  close(): Promise<void>
+  /** What Prometheus is told. */
+  metrics(): Promise<string>
   /** A key of another, new organization. */
   createForeignKey(name?: string): Promise<string>
 }
@@ -68,6 +74,9 @@ export async function startServer(settings: Partial<HttpSettings> = {}, database
       const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json')
       return { status: answer.statusCode, body: isJson ? answer.json<unknown>() : answer.body, text: answer.body, headers: answer.headers }
     },
+    listen: async () => await server.listen({ host: '127.0.0.1', port: 0 }),
+    close: async () => { await server.close() },
+    metrics: async () => await metrics.text(),
     async createForeignKey(name = 'other') {
       const { id } = await store.createOrganization(name)
       const secret = generateSecret()

@@ -1,5 +1,6 @@
 import type { TSchema } from 'typebox'
 import { Change, UndoOptions, Undone } from './change.ts'
+import { ChangePage, FeedPage } from './change-page.ts'
 import { Batch, BatchItem, Customer, CustomerDraft, CustomerPage, Customers, Device, Location } from './customer.ts'
 import { ErrorBody, ErrorEntry } from './error.ts'
 import { CustomerEvent, EventDraft } from './event.ts'
@@ -11,7 +12,7 @@ import {
 
 /** The named schemas of the wire. */
 export const schemas: readonly (TSchema & { readonly $id?: string })[] = [
-  Batch, BatchItem, Change, Customer, CustomerDraft, CustomerEvent, CustomerPage, Customers, CustomerSearch, Device,
-  ErrorBody, ErrorEntry, EventDraft, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft, UndoOptions, Undone,
+  Batch, BatchItem, Change, ChangePage, Customer, CustomerDraft, CustomerEvent, CustomerPage, Customers, CustomerSearch, Device,
+  ErrorBody, ErrorEntry, EventDraft, FeedPage, FieldFilter, Filter, FilterGroup, Location, Tag, TagDraft, TagsDraft, UndoOptions, Undone,
   Delivery, DeliveryPage, DeliveryWithRequest, PingOutcome, Replayed, ReplayDraft, RotationDraft, Webhook, WebhookDraft, WebhookPatch, Webhooks, WebhookWithSecret
 ]

@@ -42,6 +42,12 @@ export function callerOf(request: FastifyRequest): Caller {
   return request.getDecorator<Caller>('caller')
 }
 
+/** Whether the key of a request that was let in is valid now. */
+export async function hasValidKey(request: FastifyRequest, store: Pick<Store, 'findKey'>): Promise<boolean> {
+  const secret = bearerSecret(request.headers.authorization)
+  return secret !== undefined && await store.findKey(hashSecret(secret)) !== undefined
+}
+
 /** Who sent a request that may not have got as far, or undefined. */
 export function callerIfKnown(request: FastifyRequest): Caller | undefined {
   return request.getDecorator<Caller | null>('caller') ?? undefined

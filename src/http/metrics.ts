@@ -17,6 +17,7 @@ const eventLoopSampleMs = 10
 /** What Prometheus is told. Each server has its own, so that several fit in one process. */
 export class Metrics {
   readonly registry = new Registry()
+  readonly streamListeners = this.#gauge('clientele_stream_listeners', 'Readers of changes as they are made.')
   readonly #requests = new Histogram({
     name: 'clientele_http_request_duration_seconds',
     help: 'Requests by route and status, from the first byte read to the last byte written.',

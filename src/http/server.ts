@@ -9,6 +9,7 @@ import type { WebhookRoom } from '../webhook.ts'
 import { requireKey } from './auth.ts'
 import { entityTag } from './conditional.ts'
 import { sendJson } from './customer-answer.ts'
+import { changeRoutes } from './changes.ts'
 import { customerEventRoutes } from './customer-events.ts'
 import { customerRoutes } from './customers.ts'
 import { drainOnClose } from './drain.ts'
@@ -101,6 +102,7 @@ export async function createServer({ store, settings, log, metrics, version, web
     repeatRequests(v1, { store })
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
+    changeRoutes(v1, { store, log, metrics })
     undoRoutes(v1, { store })
     if (webhooks !== undefined) webhookRoutes(v1, { store, room: webhooks })
   }, { prefix: '/v1' })

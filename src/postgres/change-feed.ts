@@ -31,6 +31,8 @@ const ownCommitMs = 250
 /** A watch begins with transactions that may have ended just before. */
 const transactionsBefore = 10_000
 
+const beforeAll: FeedPlace = { stamp: 0, position: 0 }
+
 /** Runs a reading once more when its connection broke; fails with an ApiError when the database cannot be read. */
 type Read = <Answer>(read: () => Promise<Answer>) => Promise<Answer>
 
@@ -79,15 +81,14 @@ export class ChangeFeed implements ChangeStore {
     return await this.#read(async () => {
       const before = after === null ? undefined : await readFeedState(this.#pool, organizationId)
       const from = after === null || before === undefined ? undefined : readFeedPosition(after, before.epoch)
-      const { rows, places, last, hasMore } = await this.#find(organizationId, { after: from ?? { stamp: 0, position: 0 }, limit, kinds })
+      const { rows, places, last, hasMore } = await this.#find(organizationId, { after: from ?? beforeAll, limit, kinds })
       const items = await this.#items(organizationId, rows, wantsCustomers)
       // Behind what was read, since some of that may have been purged meanwhile.
       const { epoch, horizon } = await readFeedState(this.#pool, organizationId)
       if (from !== undefined) requireKept(from, horizon)
-      const next = last ?? from ?? horizon
       return {
         items: items.map((item) => ({ ...item, position: feedPosition(epoch, placeOf(places, item.change.id)) })),
-        next: next === undefined ? null : feedPosition(epoch, next),
+        next: feedPosition(epoch, last ?? from ?? horizon ?? beforeAll),
         hasMore
       }
     })

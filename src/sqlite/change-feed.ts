@@ -46,16 +46,14 @@ export class ChangeFeed implements ChangeStore {
     const cut = found.length > rows.length ? found.find(({ id }) => id === rows.at(-1)?.id) : undefined
     return {
       items: items.map((item): FeedItem => ({ ...item, position: positionOf(item.change) })),
-      next: cut !== undefined ? positionOf(cut) : last !== undefined ? positionOf(last) : after ?? this.#horizon(organizationId),
+      next: cut !== undefined ? positionOf(cut) : last !== undefined ? positionOf(last) : after ?? this.#begin(organizationId),
       hasMore: cut !== undefined || !isAtEnd
     }
   }
 
   async feedEnd(organizationId: number): Promise<FeedPosition> {
-    return this.#read((reader) => {
-      const { changeId: id = 0, requestId = '' } = reader.horizon(organizationId) ?? {}
-      return positionOf(reader.newest(organizationId) ?? { id, requestId })
-    })
+    const newest = this.#read((reader) => reader.newest(organizationId))
+    return newest === undefined ? this.#begin(organizationId) : positionOf(newest)
   }
 
   watchFeed(listener: (organizationIds: ReadonlySet<number>) => void): () => void {
@@ -88,9 +86,10 @@ export class ChangeFeed implements ChangeStore {
     return await this.#items(organizationId, await this.#rows(ids, 'oldest first', Infinity), false)
   }
 
-  #horizon(organizationId: number): FeedPosition | null {
-    const horizon = this.#read((reader) => reader.horizon(organizationId))
-    return horizon === undefined ? null : positionOf({ id: horizon.changeId, requestId: horizon.requestId })
+  /** Before the oldest change that is kept. */
+  #begin(organizationId: number): FeedPosition {
+    const { changeId: id = 0, requestId = '' } = this.#read((reader) => reader.horizon(organizationId)) ?? {}
+    return positionOf({ id, requestId })
   }
 
   /** The next changes of the kinds wanted, and the last that was looked at. */

@@ -130,8 +130,6 @@ export function prepareWriterStatements(db: Database) {
       on conflict (organization_id) do update set change_id = excluded.change_id, request_id = excluded.request_id
       where excluded.change_id > change_id`),
     deleteChange: db.prepare<[number]>('delete from changes where id = ?'),
-    // A deletion made before this moment cannot be undone.
-    finalBefore: db.prepare<[], number>('select final_before from trash').pluck(),
     finishTrash: db.prepare<[number], { emptiedBefore: number }>(
       'update trash set final_before = max(final_before, ?) returning emptied_before as emptiedBefore'),
     emptiedTrash: db.prepare<[number]>('update trash set emptied_before = max(emptied_before, ?)'),

@@ -2,6 +2,7 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { Compile } from 'typebox/schema'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
+import { issueSealed } from '../../src/cursor.ts'
 import { limits } from '../../src/limits.ts'
 import type { Answer } from '../start-server.ts'
 import type { WireServer } from './expected.ts'
@@ -34,6 +35,7 @@ test('GET /openapi.json 200: describes the ten operations and our own', async ()
     'POST /v1/webhooks', 'GET /v1/webhooks', 'GET /v1/webhooks/{id}', 'PATCH /v1/webhooks/{id}', 'DELETE /v1/webhooks/{id}', 'POST /v1/webhooks/{id}/rotate-secret',
     'POST /v1/webhooks/{id}/pause', 'POST /v1/webhooks/{id}/resume', 'POST /v1/webhooks/{id}/test', 'GET /v1/webhooks/{id}/deliveries',
     'GET /v1/webhooks/{id}/deliveries/{deliveryId}', 'POST /v1/webhooks/{id}/deliveries/{deliveryId}/replay', 'POST /v1/webhooks/{id}/replay',
+    'GET /v1/changes', 'GET /v1/changes/stream', 'GET /v1/changes/{id}', 'GET /v1/customers/{id}/history',
     'POST /v1/changes/{id}/undo', 'POST /v1/requests/{requestId}/undo'
   ].toSorted())
 })
@@ -173,6 +175,16 @@ const documented: Documented[] = [
     answer(404, 'POST', path, {}, { id: '99999' }), answer(400, 'POST', path, 'no JSON'), answer(401, 'POST', path, {}, { headers: bodied.stranger }),
     answer(413, 'POST', path, bodied.oversize), answer(415, 'POST', path, '{}', { headers: bodied.gzip })
   ]),
+  answer(200, 'GET', '/v1/changes?limit=1000'),
+  answer(200, 'GET', '/v1/changes?kinds=tag.updated'),
+  answer(200, 'GET', '/v1/changes/{id}', undefined, { id: '<plain>' }),
+  answer(200, 'GET', '/v1/customers/{id}/history?limit=1'),
+  answer(404, 'GET', '/v1/changes/{id}', undefined, { id: '99999' }),
+  answer(404, 'GET', '/v1/customers/{id}/history', undefined, { id: '99999' }),
+  ...(['/v1/changes', '/v1/changes/stream'] as const).map((path) => answer(410, 'GET', `${path}?cursor=<cursor>`)),
+  ...(['/v1/changes', '/v1/changes/stream', '/v1/changes/{id}', '/v1/customers/{id}/history'] as const).flatMap((path) => [
+    answer(400, 'GET', `${path}?x=1`), answer(401, 'GET', path, undefined, { headers: bodied.stranger })
+  ]),
   ...Array.from({ length: limits.webhooksMax - 1 }, () => answer(201, 'POST', '/v1/webhooks', { url: 'https://example.com/' })),
   answer(409, 'POST', '/v1/webhooks', { url: 'https://example.com/' })
 ]
@@ -210,7 +222,9 @@ async function createChanges({ call, create, store }: WireServer): Promise<(path
     const [item] = await store.changesOfRequest(key?.organizationId ?? 0, requestId, 1)
     changes.set(name, item?.change.id ?? 0)
   }
-  return (path) => path.replace(/<(\w+)>/, (_, name: string) => String((path.startsWith('/v1/changes') ? changes : requests).get(name)))
+  // Of no place in the feed.
+  const cursor = issueSealed('x', { secret: await store.cursorSecret(), question: JSON.stringify([key?.organizationId, 'changes']) })
+  return (path) => path.replace('<cursor>', cursor).replace(/<(\w+)>/, (_, name: string) => String((path.startsWith('/v1/changes') ? changes : requests).get(name)))
 }
 
 /** What is wrong with an answer, by its description. */
@@ -244,6 +258,8 @@ test('every documented operation: the checks above cover each answer but 429, 50
   const answers = Object.entries(described.paths).filter(([path]) => path.startsWith('/v1/')).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, { responses }]) => Object.keys(responses).map((status) => `${method} ${path} ${status}`)))
   const covered = new Set(documented.map(({ method, path, status }) => `${method} ${path} ${status}`))
+  // A stream has no end that could be waited for.
+  covered.add('get /v1/changes/stream 200')
   expect(answers.filter((name) => !covered.has(name) && !/ (429|500|503)$/.test(name))).toEqual([])
   for (const exchange of documented) {
     const { status } = exchange
