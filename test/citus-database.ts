@@ -28,7 +28,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide('citusUrl', url)
 }
 
-const kept = ['schema_migrations', 'secrets', 'purges']
+const kept = ['schema_migrations', 'secrets', 'purges', 'feed_origin', 'trash']
 
 /** As a database is that was just distributed. A database for each test would take seconds. */
 export async function emptyCitusDatabase(url: string): Promise<void> {
@@ -39,6 +39,7 @@ export async function emptyCitusDatabase(url: string): Promise<void> {
       'begin',
       ...tables.map((name) => `delete from ${name}`),
       ...sequences.map(({ name }) => `select setval('${name}', 1, false)`),
+      'update trash set final_before = 0, emptied_before = 0',
       'commit'
     ].join(';'))
   })
