@@ -28,6 +28,27 @@ export interface CopiedRows {
     readonly id: number; readonly organizationId: number; readonly customerId: number | null; readonly kind: string; readonly at: UnixSeconds
     readonly keyId: number; readonly requestId: string; readonly before: string | null; readonly after: string | null
   }
+  readonly webhooks: {
+    readonly id: number; readonly organizationId: number; readonly url: string; readonly format: string
+    readonly events: string; readonly filter: string | null
+    readonly secret: string; readonly previousSecret: string | null; readonly previousUntil: UnixSeconds | null
+    readonly pauseReason: string | null; readonly pausedAt: UnixSeconds | null
+    readonly succeededAt: UnixSeconds | null; readonly failingSince: UnixSeconds | null
+    readonly createdAt: UnixSeconds; readonly updatedAt: UnixSeconds
+    /** No change of the organization up to this one is left to be told of. Above it some may have been already, if the source has another order. */
+    readonly settledId: number
+    /** Its held customers as JSON, an array of integers for each. */
+    readonly held: string
+  }
+  readonly deliveries: {
+    /** Their number, by which the rows are known. */
+    readonly id: number
+    readonly webhookId: number; readonly deliveryId: string; readonly changeId: number; readonly part: number; readonly customerId: number | null
+    readonly event: string; readonly status: string; readonly attempts: number
+    readonly firstAttemptAt: UnixSeconds; readonly lastAttemptAt: UnixSeconds; readonly nextAttemptAt: UnixSeconds | null
+    readonly responseStatus: number | null; readonly responseText: string | null; readonly error: string | null
+    readonly durationMs: number; readonly isReplay: number
+  }
   readonly api_keys: {
     readonly id: number; readonly organizationId: number; readonly name: string; readonly secretHash: string
     readonly createdAt: UnixSeconds; readonly revokedAt: UnixSeconds | null
@@ -43,6 +64,15 @@ const columns: { readonly [Table in CopiedTable]: readonly (keyof CopiedRows[Tab
   customers: ['id', 'organizationId', 'createdAt', 'updatedAt', 'tagIds', 'tagVersion', 'rendering', 'version'],
   events: ['id', 'organizationId', 'customerId', 'name', 'data', 'createdAt'],
   changes: ['id', 'organizationId', 'customerId', 'kind', 'at', 'keyId', 'requestId', 'before', 'after'],
+  // Behind the changes, among which they have their place.
+  webhooks: [
+    'id', 'organizationId', 'url', 'format', 'events', 'filter', 'secret', 'previousSecret', 'previousUntil', 'pauseReason', 'pausedAt', 'succeededAt', 'failingSince',
+    'createdAt', 'updatedAt', 'settledId', 'held'
+  ],
+  deliveries: [
+    'id', 'webhookId', 'deliveryId', 'changeId', 'part', 'customerId', 'event', 'status', 'attempts', 'firstAttemptAt', 'lastAttemptAt', 'nextAttemptAt',
+    'responseStatus', 'responseText', 'error', 'durationMs', 'isReplay'
+  ],
   // Last, so that a copy that is not finished lets nobody in.
   api_keys: ['id', 'organizationId', 'name', 'secretHash', 'createdAt', 'revokedAt']
 }
@@ -51,7 +81,7 @@ const columns: { readonly [Table in CopiedTable]: readonly (keyof CopiedRows[Tab
 const copiedTables = Object.keys(columns) as CopiedTable[]
 
 /** Those that are of the size of what operators and names make, so that they are read whole to know them again. */
-const smallTables = ['organizations', 'tags', 'attributes', 'api_keys'] as const
+const smallTables = ['organizations', 'tags', 'attributes', 'webhooks', 'api_keys'] as const
 
 /** What is in no table of both engines. */
 export interface Settings {
@@ -84,7 +114,7 @@ export interface CopySource {
   /** Rows with a higher id, ascending, in batches that fit into memory. */
   batches<Table extends CopiedTable>(table: Table, afterId: number): AsyncIterable<readonly CopiedRows[Table][]>
   settings(): Promise<Settings>
-  /** Another one after every commit that touched a customer. */
+  /** Another one after every commit that touched a customer or a delivery. */
   version(): Promise<string>
 }
 
@@ -232,6 +262,12 @@ const refusals = {
     `The source is another one, or was written to, since the copy to ${name} was interrupted, so what is there may be out of date. ${anew} ` +
     'With the servers of the source stopped an interrupted copy can go on.',
   wrong: (name: string) => `A copy to ${name} came out wrong. ${anew}`
+}
+
+/** The held customers of a webhook, as arrays of the columns that `heldColumns` names behind the webhook. */
+export function copiedHeld({ held }: CopiedRows['webhooks']): number[][] {
+  // Only a source has written it.
+  return JSON.parse(held) as number[][]
 }
 
 /** The customer of a row, from which an engine derives what it keeps besides. */

@@ -51,6 +51,8 @@ const highestIds = {
   attributes: ['select max(id) as id from attributes'],
   customers: ['select max(id) as id from customers', 'select max(customer_id) as id from changes', 'select max(customer_id) as id from events'],
   events: ['select max(id) as id from events', 'select max(event_id) as id from feed'],
+  webhooks: ['select max(id) as id from webhooks', 'select max(webhook_id) as id from webhook_positions'],
+  deliveries: ['select max(number) as id from deliveries'],
   changes: ['select max(id) as id from changes', 'select max(position) as id from feed']
 } as const satisfies Record<CopiedTable, readonly string[]>
 

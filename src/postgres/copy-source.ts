@@ -1,6 +1,7 @@
 import type pg from 'pg'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
+import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row.ts'
 import { checkServer, endQuietly, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
 import { requireMigrated } from './migrate.ts'
@@ -21,6 +22,14 @@ const selects: Record<CopiedTable, string> = {
   changes: `
     select id, organization_id as "organizationId", nullif(customer_id, 0) as "customerId", kind, at, key_id as "keyId", request_id as "requestId", before, after
     from changes where id > $1 order by id`,
+  webhooks: selectCopiedWebhooks({
+    settledId: `coalesce(
+      (select min(feed.position) - 1 from feed
+        where feed.organization_id = webhooks.organization_id and (feed.stamp, feed.position) > (webhook_positions.stamp, webhook_positions.position)),
+      (select max(feed.position) from feed), 0)`,
+    after: '$1'
+  }),
+  deliveries: selectCopiedDeliveries('$1'),
   api_keys: `
     select id, organization_id as "organizationId", name, secret_hash as "secretHash", created_at as "createdAt", revoked_at as "revokedAt"
     from api_keys where id > $1 order by id`
@@ -34,6 +43,8 @@ export const sequences: Record<CopiedTable, string> = {
   customers: 'customer_ids',
   events: 'event_ids',
   changes: 'feed_position_seq',
+  webhooks: 'webhooks_id_seq',
+  deliveries: 'deliveries_number_seq',
   api_keys: 'api_keys_id_seq'
 }
 
@@ -123,7 +134,9 @@ class PostgresSource implements CopySource {
 
   async version(): Promise<string> {
     const [row] = await this.#rows('select count(*) as count, min(position) as lowest, max(position) as highest from feed')
-    return JSON.stringify(row)
+    const [deliveries] = await this.#rows(
+      'select count(*) as count, max(number) as highest, sum(attempts) as attempts, sum(is_replay) as replays from deliveries')
+    return JSON.stringify([row, deliveries])
   }
 
   async #rows<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {

@@ -3,6 +3,7 @@ import type { Change } from '../change.ts'
 import type { CopiedRows, CopiedTable, CopySource, CopyTarget, ProgressStep, Settings } from '../copy.ts'
 import { copiedCustomer, unsound } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
+import { copiedDelivery, copiedHeldCustomers, copiedWebhook } from '../sql/webhook-row.ts'
 import { Catalog } from './catalog.ts'
 import { isDistributed, oneConnectionAMachine } from './citus.ts'
 import { endQuietly, withClient } from './connection.ts'
@@ -17,6 +18,7 @@ import { insertRows } from './insert-rows.ts'
 import { indexStatements, migrateDatabase } from './migrate.ts'
 
 const clearedTables = [
+  'deliveries', 'held_customers', 'webhook_workers', 'webhook_positions', 'webhooks',
   'customers', 'customer_attributes', 'user_ids', 'events', 'changes', 'feed', 'customer_counts', 'tags', 'attributes', 'api_keys', 'organizations'
 ]
 
@@ -140,8 +142,24 @@ function inserts(catalog: Catalog): Inserts {
       ...insertRows('feed', rows.map((row) =>
         ({ position: row.id, organization_id: row.organizationId, customer_id: row.customerId ?? 0, event_id: touchesEvents(row.kind) ? allEvents : recordedEvent(row) })))
     ],
+    webhooks: (rows) => [
+      ...insertRows('webhooks', rows.map(copiedWebhook)),
+      ...rows.map(insertPosition),
+      ...insertRows('held_customers', rows.flatMap(copiedHeldCustomers))
+    ],
+    deliveries: (rows) => insertRows('deliveries', rows.map(copiedDelivery)),
     api_keys: (rows) => insertRows('api_keys', rows.map(({ id, organizationId, name, secretHash, createdAt, revokedAt }) =>
       ({ id, organization_id: organizationId, name, secret_hash: secretHash, created_at: createdAt, revoked_at: revokedAt })), '', 'overriding system value')
+  }
+}
+
+/** A copy writes changes in the order of their ids, so that their order in the feed is the same. */
+function insertPosition({ id, organizationId, settledId, succeededAt, failingSince }: CopiedRows['webhooks']): Statement {
+  return {
+    text: `
+      insert into webhook_positions (webhook_id, stamp, position, succeeded_at, failing_since)
+      values ($1, coalesce((select stamp from feed where organization_id = $2 and position <= $3 order by position desc limit 1), 0), $3, $4, $5)`,
+    values: [id, organizationId, settledId, succeededAt, failingSince]
   }
 }
 

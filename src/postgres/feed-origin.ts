@@ -19,6 +19,12 @@ export async function adoptFeed(url: string): Promise<void> {
       await client.query('select pg_advisory_xact_lock($1)', [organizationsLockKey])
       if (!await isOurs(client)) {
         await client.query('lock table feed in share row exclusive mode')
+        // Webhooks stand before the first change that they have not told of. From here on the order is that of positions.
+        await client.query(`
+          update webhook_positions set stamp = pg_current_xact_id()::text::bigint, position = coalesce(
+            (select min(feed.position) - 1 from feed join webhooks on webhooks.organization_id = feed.organization_id
+              where webhooks.id = webhook_id and (feed.stamp, feed.position) > (webhook_positions.stamp, webhook_positions.position)),
+            (select max(feed.position) from feed), 0)`)
         await client.query('update feed set xid = pg_current_xact_id(), stamp = pg_current_xact_id()::text::bigint')
         // Cursors from before are of another epoch.
         await client.query('delete from change_horizons')

@@ -21,7 +21,7 @@ export const settledStamp = 'pg_snapshot_xmin(pg_current_snapshot())::text::bigi
  * The cluster and the database, by whose transactions the feed is numbered, and between them the history of the cluster: a backup
  * that is restored, and a standby that takes over, go on from another point.
  */
-const selectEpoch = `
+export const selectEpoch = `
   (select system_identifier from pg_control_system()) || '.' || (select timeline_id from pg_control_checkpoint()) || '.' ||
   (select oid from pg_database where datname = current_database())`
 
@@ -54,6 +54,13 @@ export function requireKept(place: FeedPlace, horizon: FeedPlace | undefined): v
 
 export function feedPosition(epoch: string, { stamp, position }: FeedPlace): FeedPosition {
   return `${epoch}.${stamp}.${position}`
+}
+
+/** Where a position that this database keeps stands: it was written with the changes before it, whatever the epoch was. */
+export function keptPlace(text: FeedPosition): FeedPlace {
+  const [, stamp, position] = /\.(\d+)\.(\d+)$/.exec(text) ?? []
+  if (stamp === undefined || position === undefined) throw new Error('This is no position of this engine')
+  return { stamp: Number(stamp), position: Number(position) }
 }
 
 /** Throws when the position is of another epoch: what it stood behind may be another change now. */

@@ -260,7 +260,7 @@ export class PostgresStore implements Store {
   async createWebhook(caller: Caller, draft: WebhookDraft): Promise<StoredWebhook> {
     const { organizationId } = caller
     // Read before it is made, so that what is committed in between is told rather than missed.
-    const position = await this.#read(async () => await this.#webhooks.newestChange())
+    const position = await this.feedEnd(organizationId)
     return await this.#changeOnce(caller, async (client) => await insertWebhook(client, { organizationId, draft, position }))
   }
 

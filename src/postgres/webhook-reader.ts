@@ -12,11 +12,6 @@ export class WebhookReader {
     this.#pool = pool
   }
 
-  async newestChange(): Promise<string> {
-    const [row] = await this.#rows<{ position: number }>('select coalesce(max(position), 0) as position from feed', [])
-    return String(row?.position ?? 0)
-  }
-
   async webhooks(organizationId: number): Promise<ShownWebhook[]> {
     const rows = await this.#rows<WebhookRow>(`${selectWebhooks} where organization_id = $1 order by webhooks.id`, [organizationId])
     return rows.map((row) => {

@@ -5,6 +5,7 @@ import type { ClaimRow, WebhookRow } from '../sql/webhook-row.ts'
 import { deliveryOutcomes, heldColumns, readClaim, readWebhook, selectClaims, selectWebhooks, writeDelivery, writeHeld } from '../sql/webhook-row.ts'
 import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, StoredWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
 import { tooManyWebhooks } from '../webhook.ts'
+import { keptPlace, selectEpoch } from './feed.ts'
 import { insertRows } from './insert-rows.ts'
 
 /** What is written for webhooks, each function inside a transaction of its caller's. */
@@ -19,7 +20,8 @@ export async function insertWebhook(client: pg.ClientBase, { organizationId, dra
     insert into webhooks (organization_id, url, format, events, filter, secret, previous_secret, previous_until, created_at, updated_at)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) returning id`,
   [organizationId, url, format, JSON.stringify(events), filter, secret, previousSecret, previousUntil, systemClock()])
-  await client.query('insert into webhook_positions (webhook_id, position) values ($1, $2)', [made?.id, position])
+  const place = keptPlace(position)
+  await client.query('insert into webhook_positions (webhook_id, stamp, position) values ($1, $2, $3)', [made?.id, place.stamp, place.position])
   const webhook = await findStored(client, organizationId, made?.id)
   if (webhook === undefined) throw new Error('The webhook just made cannot be read')
   return webhook
@@ -103,7 +105,7 @@ export async function claimWebhooks(client: pg.ClientBase, worker: string, secon
       order by webhook_id limit $3 for update of webhook_positions skip locked)
     returning webhook_id`, [worker, seconds, Math.max(0, share - own.length)])
   const { rows } = await client.query<ClaimRow>(
-    `${selectClaims} where webhooks.id = any($1) order by webhooks.id`, [[...kept, ...added].map(({ webhook_id }) => webhook_id)])
+    `${selectClaims(`${selectEpoch} || '.' || stamp || '.' || position`)} where webhooks.id = any($1) order by webhooks.id`, [[...kept, ...added].map(({ webhook_id }) => webhook_id)])
   return rows.map(readClaim)
 }
 
@@ -114,7 +116,8 @@ const resolveHeld = `on conflict (webhook_id, customer_id) do update set ${heldC
 export async function keepProgress(client: pg.ClientBase, { worker, webhookId, progress }: {
   worker: string; webhookId: number; progress: DeliveryProgress
 }): Promise<void> {
-  const { position, deliveries, held, released, succeededAt, failingSince, pauseReason } = progress
+  const { deliveries, held, released, succeededAt, failingSince, pauseReason } = progress
+  const { stamp, position } = keptPlace(progress.position)
   const statements = [
     // The same key twice in a statement is refused.
     ...insertRows('deliveries', latest(deliveries.map((delivery) => writeDelivery(webhookId, delivery)), ({ id }) => id), resolveDelivery),
@@ -127,8 +130,8 @@ export async function keepProgress(client: pg.ClientBase, { worker, webhookId, p
   ]
   const [{ rowCount }] = await Promise.all([
     client.query(`
-      update webhook_positions set position = $3, succeeded_at = $4, failing_since = $5
-      where webhook_id = $2 and claimed_by = $1`, [worker, webhookId, position, succeededAt, failingSince]),
+      update webhook_positions set stamp = $3, position = $4, succeeded_at = $5, failing_since = $6
+      where webhook_id = $2 and claimed_by = $1`, [worker, webhookId, stamp, position, succeededAt, failingSince]),
     ...statements.map(async ({ text, values }) => await client.query(text, [...values]))
   ])
   if (rowCount === 0) throw new NotHeld()

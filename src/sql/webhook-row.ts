@@ -1,3 +1,5 @@
+import type { CopiedRows } from '../copy.ts'
+import { copiedHeld } from '../copy.ts'
 import type { Delivery, HeldCustomer, ShownWebhook, StoredWebhook, Webhook, WebhookSecrets } from '../webhook.ts'
 
 /** A webhook and what is shown of how it fares, as a statement answers it. */
@@ -17,10 +19,11 @@ export const selectWebhooks = `
 /** One that a worker holds: without what is only shown. */
 export type ClaimRow = Omit<WebhookRow, 'failedDeliveries' | 'heldCustomers'> & { readonly position: string }
 
-export const selectClaims = `
+/** `position` is where it stands, in SQL. */
+export const selectClaims = (position: string): string => `
   select webhooks.id, organization_id as "organizationId", url, format, events, filter, secret, previous_secret as "previousSecret",
     previous_until as "previousUntil", pause_reason as "pauseReason", paused_at as "pausedAt", succeeded_at as "succeededAt",
-    failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt", position
+    failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt", ${position} as position
   from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id`
 
 export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow): StoredWebhook {
@@ -96,4 +99,52 @@ export function writeHeld(webhookId: number, held: HeldCustomer): HeldColumns {
     webhook_id: webhookId, customer_id: held.customerId, next_change_id: held.next.changeId, next_part: held.next.part,
     attempts: held.attempts, next_attempt_at: held.nextAttemptAt, last_change_id: held.lastChangeId
   }
+}
+
+export const copiedWebhookColumns = [
+  'id', 'organization_id', 'url', 'format', 'events', 'filter', 'secret', 'previous_secret', 'previous_until', 'pause_reason', 'paused_at', 'created_at', 'updated_at'
+] as const
+
+/** A webhook as it is copied, by its columns. */
+export function copiedWebhook(row: CopiedRows['webhooks']): Readonly<Record<(typeof copiedWebhookColumns)[number], string | number | null>> {
+  return {
+    id: row.id, organization_id: row.organizationId, url: row.url, format: row.format, events: row.events, filter: row.filter, secret: row.secret,
+    previous_secret: row.previousSecret, previous_until: row.previousUntil, pause_reason: row.pauseReason, paused_at: row.pausedAt,
+    created_at: row.createdAt, updated_at: row.updatedAt
+  }
+}
+
+/** Likewise, of its held customers. */
+export function copiedHeldCustomers(row: CopiedRows['webhooks']): HeldColumns[] {
+  return copiedHeld(row).map((values) => Object.fromEntries(heldColumns.map((column, index) => [column, index === 0 ? row.id : values[index - 1] ?? 0])) as HeldColumns)
+}
+
+/** Likewise, a delivery. */
+export function copiedDelivery(row: CopiedRows['deliveries']): DeliveryColumns & { readonly number: number } {
+  return {
+    number: row.id, webhook_id: row.webhookId, id: row.deliveryId, change_id: row.changeId, part: row.part, customer_id: row.customerId, event: row.event,
+    status: row.status, attempts: row.attempts, first_attempt_at: row.firstAttemptAt, last_attempt_at: row.lastAttemptAt, next_attempt_at: row.nextAttemptAt,
+    response_status: row.responseStatus, response_text: row.responseText, error: row.error, duration_ms: row.durationMs, is_replay: row.isReplay
+  }
+}
+
+/** Of which a copy takes those with a higher id than a parameter; `settledId` is SQL, of the webhook and its position. */
+export function selectCopiedWebhooks({ settledId, after }: { settledId: string; after: string }): string {
+  const held = heldColumns.slice(1).join(" || ',' || ")
+  return `
+    select webhooks.id, organization_id as "organizationId", url, format, events, filter, secret, previous_secret as "previousSecret",
+      previous_until as "previousUntil", pause_reason as "pauseReason", paused_at as "pausedAt", succeeded_at as "succeededAt",
+      failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt", ${settledId} as "settledId",
+      '[' || coalesce((
+        select string_agg('[' || ${held} || ']', ',' order by customer_id) from held_customers where held_customers.webhook_id = webhooks.id), '') || ']' as held
+    from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id where webhooks.id > ${after} order by webhooks.id`
+}
+
+/** Likewise. What is left of webhooks that were deleted stays behind. */
+export function selectCopiedDeliveries(after: string): string {
+  return `
+    select number as id, webhook_id as "webhookId", id as "deliveryId", change_id as "changeId", part, customer_id as "customerId", event, status, attempts,
+      first_attempt_at as "firstAttemptAt", last_attempt_at as "lastAttemptAt", next_attempt_at as "nextAttemptAt", response_status as "responseStatus",
+      response_text as "responseText", error, duration_ms as "durationMs", is_replay as "isReplay"
+    from deliveries where number > ${after} and webhook_id in (select id from webhooks) order by number`
 }

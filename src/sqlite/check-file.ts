@@ -89,6 +89,8 @@ const highestIds = `
     union all select 'customers', max(customer_id) from events
     union all select 'events', max(id) from events
     union all select 'events', event_id from of_changes
+    union all select 'webhooks', max(id) from webhooks
+    union all select 'webhooks', max(webhook_id) from webhook_positions
     union all select 'changes', id from of_changes)
   select name, max(id) as id from ids where id is not null group by name order by name`
 

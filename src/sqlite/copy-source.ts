@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
+import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row.ts'
 import { openReader, requirePrepared } from './open.ts'
 import { toCopyFailure } from './copy-error.ts'
 
@@ -23,6 +24,14 @@ const selects: Record<CopiedTable, string> = {
   changes: `
     select id, organization_id as organizationId, customer_id as customerId, kind, at, key_id as keyId, request_id as requestId, before, after
     from changes where id > ? order by id`,
+  // A position begins with the id of a change.
+  webhooks: selectCopiedWebhooks({
+    settledId: `coalesce(
+      (select min(id) - 1 from changes where changes.organization_id = webhooks.organization_id and changes.id > cast(position as integer)),
+      (select max(id) from changes), 0)`,
+    after: '?'
+  }),
+  deliveries: selectCopiedDeliveries('?'),
   api_keys: `
     select id, organization_id as organizationId, name, secret_hash as secretHash, created_at as createdAt, revoked_at as revokedAt
     from api_keys where id > ? order by id`
@@ -98,7 +107,8 @@ class SqliteSource implements CopySource {
     return this.#read(() => JSON.stringify([
       this.#db.prepare<[], [number, number | null, number | null]>('select count(*), min(id), max(id) from changes').raw().get(),
       // Doctor draws an id where it changes what is not in the changes.
-      this.#db.prepare<[], number>("select seq from sqlite_sequence where name = 'changes'").pluck().get()
+      this.#db.prepare<[], number>("select seq from sqlite_sequence where name = 'changes'").pluck().get(),
+      this.#db.prepare<[], number[]>('select count(*), max(number), sum(attempts), sum(is_replay) from deliveries').raw().get()
     ]))
   }
 

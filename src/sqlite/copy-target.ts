@@ -1,8 +1,9 @@
-import type { Database } from 'better-sqlite3'
+import type { Database, Statement } from 'better-sqlite3'
 import type { CopiedRows, CopiedTable, CopySource, CopyTarget, ProgressStep, Settings } from '../copy.ts'
 import { copiedCustomer, unsound } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import { columnValues, indexedValue } from '../sql/customer-row.ts'
+import { copiedDelivery, copiedHeldCustomers, copiedWebhook, copiedWebhookColumns, deliveryColumns, heldColumns } from '../sql/webhook-row.ts'
 import { Catalog } from './catalog.ts'
 import { recount } from './check-counts.ts'
 import { toCopyFailure } from './copy-error.ts'
@@ -12,7 +13,7 @@ import { prepareWriterStatements } from './writer-statements.ts'
 
 /** In an order in which none refers to what is gone. */
 const clearedTables = [
-  'customer_tags', 'customer_attributes', 'order_buckets', 'events', 'changes', 'customers', 'tags', 'attributes', 'api_keys', 'organizations', 'sqlite_sequence'
+  'deliveries', 'held_customers', 'webhook_workers', 'webhook_positions', 'webhooks', 'customer_tags', 'customer_attributes', 'order_buckets', 'events', 'changes', 'customers', 'tags', 'attributes', 'api_keys', 'organizations', 'sqlite_sequence'
 ]
 
 const mebibyte = 1024 * 1024
@@ -116,6 +117,15 @@ function prepareInserts(db: Database): Inserts {
     return (row) => { statement.run(row) }
   }
   const catalog = new Catalog(db)
+  const columns = (table: string, names: readonly string[]): Statement<[object]> =>
+    db.prepare(`insert into ${table} (${names.join()}) values (${names.map((name) => `:${name}`).join()})`)
+  const webhook = columns('webhooks', copiedWebhookColumns)
+  const held = columns('held_customers', heldColumns)
+  const delivery = columns('deliveries', ['number', ...deliveryColumns])
+  // Behind the last change that was told of, which its request tells apart from another one of the same id; or before all.
+  const position = db.prepare<[CopiedRows['webhooks']]>(`
+    insert into webhook_positions (webhook_id, succeeded_at, failing_since, position) values (:id, :succeededAt, :failingSince, coalesce(
+      (select id || '.' || request_id from changes where organization_id = :organizationId and id <= :settledId order by id desc limit 1), '0.'))`)
   return {
     organizations: insert<'organizations'>('insert into organizations (id, name, created_at) values (:id, :name, :createdAt)'),
     tags: insert<'tags'>(`
@@ -140,6 +150,12 @@ function prepareInserts(db: Database): Inserts {
     changes: insert<'changes'>(`
       insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after)
       values (:id, :organizationId, :customerId, :kind, :at, :keyId, :requestId, :before, :after)`),
+    webhooks: (row) => {
+      webhook.run(copiedWebhook(row))
+      position.run(row)
+      for (const customer of copiedHeldCustomers(row)) held.run(customer)
+    },
+    deliveries: (row) => { delivery.run(copiedDelivery(row)) },
     api_keys: insert<'api_keys'>(`
       insert into api_keys (id, organization_id, name, secret_hash, created_at, revoked_at)
       values (:id, :organizationId, :name, :secretHash, :createdAt, :revokedAt)`)

@@ -181,7 +181,7 @@ export class SqliteStore implements Store {
 
   async createWebhook(caller: Caller, draft: WebhookDraft): Promise<StoredWebhook> {
     // Read before it is made, so that what is committed in between is told rather than missed.
-    const position = this.#read((reader) => reader.webhooks().newestChange())
+    const position = await this.feedEnd(caller.organizationId)
     return await this.#write({ type: 'createWebhook', caller, draft, position })
   }
 

@@ -18,10 +18,6 @@ export class WebhookReader {
       order by next_attempt_at, number limit ?`)
   }
 
-  newestChange(): string {
-    return String(this.#db.prepare<[], number>('select coalesce(max(id), 0) from changes').pluck().get() ?? 0)
-  }
-
   webhooks(organizationId: number): ShownWebhook[] {
     const rows = this.#db.prepare<[number], WebhookRow>(`${selectWebhooks} where organization_id = ? order by webhooks.id`).all(organizationId)
     return rows.map((row) => {

@@ -173,7 +173,7 @@ function prepare(db: Database) {
     free: ids<[object]>(`
       ${selectActive} and claimed_by is not :worker and (claimed_by is null or claimed_until < :now) order by webhook_id limit :max`),
     claim: db.prepare<[string, number, number]>('update webhook_positions set claimed_by = ?, claimed_until = ? where webhook_id = ?'),
-    claimed: db.prepare<[number], ClaimRow>(`${selectClaims} where webhooks.id = ?`),
+    claimed: db.prepare<[number], ClaimRow>(`${selectClaims('position')} where webhooks.id = ?`),
 
     keepPosition: db.prepare<[object]>(`
       update webhook_positions set position = :position, succeeded_at = :succeededAt, failing_since = :failingSince

@@ -1,5 +1,7 @@
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import type { Caller } from '../../src/api-key.ts'
+import type { FeedPage, FeedPosition } from '../../src/change-store.ts'
 import { systemClock } from '../../src/clock.ts'
 import { ApiError } from '../../src/errors.ts'
 import type { RepeatableRequest } from '../../src/idempotency.ts'
@@ -34,8 +36,16 @@ function held(customerId: number, fields: Partial<HeldCustomer> = {}): HeldCusto
   return { customerId, next: { changeId: 5, part: 1 }, attempts: 1, nextAttemptAt: 2_000 + customerId, lastChangeId: 9, ...fields }
 }
 
+/** A position that every engine takes for one of its own, as it may be taken here: nothing is read from it. */
+function at(place: number): string {
+  return `0.1.${place}`
+}
+
+/** What engines put before it is theirs. */
+const isAt = (place: number): string => expect.stringMatching(new RegExp(`\\.1\\.${place}$`)) as string
+
 function progress(fields: Partial<DeliveryProgress> = {}): DeliveryProgress {
-  return { position: 'somewhere', deliveries: [], held: [], released: [], succeededAt: null, failingSince: null, pauseReason: null, ...fields }
+  return { position: at(1), deliveries: [], held: [], released: [], succeededAt: null, failingSince: null, pauseReason: null, ...fields }
 }
 
 async function open(): Promise<{ store: Store; caller: Caller }> {
@@ -48,6 +58,15 @@ async function openClaimed(): Promise<{ store: Store; caller: Caller; webhook: S
   const webhook = await store.createWebhook(caller, draft())
   await store.claimWebhooks('one', 60)
   return { store, caller, webhook }
+}
+
+/** On PostgreSQL a change can be read when every transaction that was under way at its commit has ended. */
+async function readUntil(store: Store, organizationId: number, after: FeedPosition | null, count: number): Promise<FeedPage> {
+  for (;;) {
+    const page = await store.readFeed(organizationId, { after, limit: 10, kinds: null, wantsCustomers: false })
+    if (page.items.length >= count) return page
+    await setTimeout(1)
+  }
 }
 
 const ids = (claims: readonly { readonly webhook: { readonly id: number } }[]): number[] => claims.map(({ webhook }) => webhook.id)
@@ -158,6 +177,26 @@ describe('a webhook', () => {
   })
 })
 
+describe('a position', () => {
+  test('of a new webhook is behind what there was, and before what comes', async () => {
+    const store = await openStore()
+    const { caller, create } = await openOrganization(store)
+    await create({ name: 'before' })
+    await store.createWebhook(caller, draft())
+    const { id } = await create({ name: 'after' })
+
+    const [claim] = await store.claimWebhooks('one', 60)
+    const question = { limit: 10, kinds: null, wantsCustomers: false }
+    const { items, next } = await readUntil(store, caller.organizationId, claim?.position ?? null, 1)
+    expect(items.map(({ change }) => change.customerId)).toEqual([id])
+
+    await store.keepProgress('one', claim?.webhook.id ?? 0, progress({ position: next ?? '' }))
+    const [later] = await store.claimWebhooks('one', 60)
+    expect(later?.position).toBe(next)
+    expect(await store.readFeed(caller.organizationId, { ...question, after: later?.position ?? null })).toMatchObject({ items: [] })
+  })
+})
+
 describe('a claim', () => {
   test('is answered with what the webhook is now and where it stands', async () => {
     const { store, caller } = await open()
@@ -167,11 +206,11 @@ describe('a claim', () => {
     const { failedDeliveries: _failed, heldCustomers: _held, previousSecretUntil: _until, ...webhook } = (await store.webhooks(caller.organizationId))[0] as ShownWebhook
     expect(claim).toEqual({ webhook, secrets, position: expect.any(String) as string })
 
-    await store.keepProgress('one', id, progress({ position: 'further', succeededAt: 1_234 }))
+    await store.keepProgress('one', id, progress({ position: at(2), succeededAt: 1_234 }))
     await store.updateWebhook(caller, id, { url: 'https://example.com/other', secret: 'new' })
     expect(await store.claimWebhooks('one', 60)).toEqual([{
       webhook: { ...webhook, url: 'https://example.com/other', succeededAt: 1_234, updatedAt: expect.any(Number) as number },
-      secrets: { ...secrets, secret: 'new' }, position: 'further'
+      secrets: { ...secrets, secret: 'new' }, position: isAt(2)
     }])
   })
 
@@ -179,14 +218,14 @@ describe('a claim', () => {
     const { store, caller, webhook: { id } } = await openClaimed()
 
     expect(await store.claimWebhooks('two', 60)).toEqual([])
-    expect(await store.keepProgress('two', id, progress({ position: 'wrong' }))).toBe(false)
+    expect(await store.keepProgress('two', id, progress({ position: at(9) }))).toBe(false)
     await store.releaseWebhooks('one')
-    expect(await store.claimWebhooks('two', -1)).toMatchObject([{ webhook: { id }, position: expect.not.stringMatching('wrong') as string }])
+    expect(await store.claimWebhooks('two', -1)).toMatchObject([{ webhook: { id }, position: expect.not.stringMatching(/\.1\.9$/) as string }])
     // Nobody else has claimed it.
-    expect(await store.keepProgress('two', id, progress({ position: 'right' }))).toBe(true)
-    expect(await store.claimWebhooks('three', 60)).toMatchObject([{ webhook: { id }, position: 'right' }])
-    expect(await store.keepProgress('two', id, progress({ position: 'late', deliveries: [delivery(1)], held: [held(7)] }))).toBe(false)
-    expect(await store.claimWebhooks('three', 60)).toMatchObject([{ position: 'right' }])
+    expect(await store.keepProgress('two', id, progress({ position: at(3) }))).toBe(true)
+    expect(await store.claimWebhooks('three', 60)).toMatchObject([{ webhook: { id }, position: isAt(3) }])
+    expect(await store.keepProgress('two', id, progress({ position: at(4), deliveries: [delivery(1)], held: [held(7)] }))).toBe(false)
+    expect(await store.claimWebhooks('three', 60)).toMatchObject([{ position: isAt(3) }])
     expect(await store.heldCustomers(id)).toEqual([])
     expect(await store.findDelivery(caller.organizationId, id, delivery(1).id)).toBeUndefined()
   })
@@ -228,9 +267,9 @@ describe('a claim', () => {
     await store.updateWebhook(caller, id, { pauseReason: 'asked' })
 
     expect(await store.claimWebhooks('one', 60)).toEqual([])
-    expect(await store.keepProgress('one', id, progress({ position: 'last' }))).toBe(true)
+    expect(await store.keepProgress('one', id, progress({ position: at(5) }))).toBe(true)
     await store.updateWebhook(caller, id, { pauseReason: null })
-    expect(await store.claimWebhooks('one', 60)).toMatchObject([{ webhook: { id }, position: 'last' }])
+    expect(await store.claimWebhooks('one', 60)).toMatchObject([{ webhook: { id }, position: isAt(5) }])
   })
 })
 

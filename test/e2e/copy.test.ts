@@ -1,8 +1,10 @@
 import { statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import SqliteDatabase from 'better-sqlite3'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { hashSecret } from '../../src/api-key.ts'
+import type { FeedPosition } from '../../src/change-store.ts'
 import { openStore } from '../../src/cli/open-store.ts'
 import type { CopyProgress, CopySource, CopyTarget } from '../../src/copy.ts'
 import { copyDatabase } from '../../src/copy.ts'
@@ -11,6 +13,8 @@ import * as postgresSource from '../../src/postgres/copy-source.ts'
 import * as postgresTarget from '../../src/postgres/copy-target.ts'
 import * as sqliteSource from '../../src/sqlite/copy-source.ts'
 import * as sqliteTarget from '../../src/sqlite/copy-target.ts'
+import type { Store } from '../../src/store.ts'
+import type { Delivery, DeliveryProgress, WebhookDraft } from '../../src/webhook.ts'
 import { speakTo } from '../conformance/open-organization.ts'
 import { temporaryFolder } from '../engines.ts'
 import { createPostgresDatabase } from '../postgres-server.ts'
@@ -63,9 +67,70 @@ async function fill(url: string, { customers = 3 }: { customers?: number } = {})
     const last = await create({ name: 'gone' })
     const { id: eventId } = await recordEvent({ name: 'seen', customer: last.id })
     await remove(last.id)
+    await fillWebhooks(store)
     return { customerId: last.id, eventId }
   } finally {
     await store.close()
+  }
+}
+
+const webhookDraft: WebhookDraft = {
+  url: 'https://example.com/', format: 'standard', events: ['customer.created'], filter: '{"filter":[]}', secret: 'sealed', previousSecret: 'old', previousUntil: 5
+}
+
+/** Three webhooks: one half-way, with deliveries and held customers, one at the end, and one that was deleted. */
+async function fillWebhooks(store: Store): Promise<void> {
+  const caller = { organizationId: 1, keyId: 1, requestId: 'r-4' }
+  const [halfWay, paused, deleted] = [
+    await store.createWebhook(caller, webhookDraft), await store.createWebhook(caller, { ...webhookDraft, format: 'helpcrunch' }), await store.createWebhook(caller, webhookDraft)
+  ]
+  await store.claimWebhooks('worker', 60)
+  const { items: [, , third] } = await store.readFeed(1, { after: null, limit: 3, kinds: null, wantsCustomers: false })
+  const delivery: Delivery = {
+    id: '00000000-0000-8000-8000-000000000001', changeId: 1, part: 0, customerId: 1, event: 'customer.created', status: 'delivered', attempts: 1, firstAttemptAt: 10, lastAttemptAt: 10,
+    nextAttemptAt: null, responseStatus: 200, responseText: '☕\nOk', error: null, durationMs: 7, isReplay: false
+  }
+  const progress: DeliveryProgress = {
+    position: third?.position ?? '', succeededAt: 10, failingSince: 11, pauseReason: null, released: [],
+    held: [7, 0].map((customerId) => ({ customerId, next: { changeId: 2, part: 1 }, attempts: 3, nextAttemptAt: 12, lastChangeId: 4 })),
+    deliveries: [delivery, { ...delivery, id: '00000000-0000-8000-8000-000000000002', customerId: null, status: 'retrying', responseStatus: null, responseText: null, error: 'reset', nextAttemptAt: 12 }]
+  }
+  for (const { id } of [halfWay, deleted]) expect(await store.keepProgress('worker', id, progress)).toBe(true)
+  await store.updateWebhook(caller, paused.id, { pauseReason: 'asked' })
+  await store.deleteWebhook(caller, deleted.id)
+  await store.releaseWebhooks('worker')
+}
+
+/** What is kept for webhooks, and what each has still to be told of, by the ids of changes: as many as given. */
+async function webhooksOf(url: string, counts: readonly number[]): Promise<object[]> {
+  const store = await openStore(url)
+  try {
+    const kept = await store.webhooks(1)
+    for (const { id } of kept) await store.updateWebhook({ organizationId: 1, keyId: 1, requestId: 'r-5' }, id, { pauseReason: null })
+    const claims = new Map((await store.claimWebhooks('other worker', 60)).map((claim) => [claim.webhook.id, claim]))
+    expect(claims.size).toBe(counts.length)
+    return await Promise.all(kept.map(async (webhook, index) => {
+      const { position = null, secrets } = claims.get(webhook.id) ?? {}
+      const left = await readLeft(store, position, counts[index] ?? 0)
+      return {
+        webhook, secrets, left,
+        held: await store.heldCustomers(webhook.id), deliveries: await store.deliveries(1, webhook.id, { before: null, status: null, limit: 10 })
+      }
+    }))
+  } finally {
+    await store.releaseWebhooks('other worker')
+    await store.close()
+  }
+}
+
+/** On PostgreSQL a change can be read when every transaction that was under way at its commit has ended. */
+async function readLeft(store: Store, after: FeedPosition | null, count: number): Promise<number[]> {
+  const until = performance.now() + 10_000
+  for (;;) {
+    const { items } = await store.readFeed(1, { after, limit: 100, kinds: null, wantsCustomers: false })
+    if (items.length >= count) return items.map(({ change }) => change.id).toSorted((one, other) => one - other)
+    if (performance.now() > until) throw new Error(`Of ${count} changes ${items.length} could be read`)
+    await setTimeout(10)
   }
 }
 
@@ -171,7 +236,7 @@ describe.each(pairs)('from %s to %s', (from, to) => {
 
     expect(report.tables.map(({ table, source: { rows }, isEqual }) => [table, rows, isEqual])).toEqual([
       ['organizations', 3, true], ['tags', 4, true], ['attributes', 4, true], ['customers', 40, true], ['events', 2, true],
-      ['changes', 46, true], ['api_keys', 3, true], ['secrets', 1, true], ['highest ids', 7, true]
+      ['changes', 46, true], ['webhooks', 2, true], ['deliveries', 2, true], ['api_keys', 3, true], ['secrets', 1, true], ['highest ids', 9, true]
     ])
     const after = await startCli({ args: ['--database', target] })
     const [sameFirst, sameOther] = [after.withKey(secrets.first), after.withKey(secrets.other)]
@@ -181,6 +246,22 @@ describe.each(pairs)('from %s to %s', (from, to) => {
     const made = await sameFirst.call('POST', '/v1/customers', { name: 'new' })
     const event = await sameFirst.call('POST', '/v1/events', { name: 'seen', customer: 1 })
     expect([idOf(made.body) > highest.customerId, idOf(event.body) > highest.eventId]).toEqual([true, true])
+  })
+
+  test('webhooks arrive with their deliveries, and miss nothing', async () => {
+    const [source, target] = [await newDatabase[from](), await newDatabase[to]()]
+    await fill(source)
+    await copy(source, target)
+    const copied = await webhooksOf(target, [5, 0])
+
+    expect(copied).toEqual(await webhooksOf(source, [5, 0]))
+    expect(copied).toMatchObject([{ left: { length: 5 }, held: { length: 2 }, deliveries: { length: 2 } }, { left: [] }])
+    const store = await openStore(target)
+    const { id } = await store.createWebhook({ organizationId: 1, keyId: 1, requestId: 'r-6' }, webhookDraft)
+    await store.close()
+    expect(id).toBe(4)
+    await addCustomer(target, { name: 'new' })
+    expect(await webhooksOf(target, [6, 1, 1])).toMatchObject([{ left: { length: 6 } }, { left: { length: 1 } }, { left: { length: 1 } }])
   })
 
   test('an interrupted copy goes on where it was', async () => {
@@ -250,7 +331,8 @@ describe.each(pairs)('from %s to %s', (from, to) => {
     expect(stdout.split('\n').map((line) => line.split(/ +/).map((cell) => (/^[0-9a-f]{32}$/.test(cell) ? 'checksum' : cell)).join(' '))).toEqual([
       'table rows of source of target checksum of source of target', 'organizations 3 3 checksum the same', 'tags 4 4 checksum the same',
       'attributes 4 4 checksum the same', 'customers 3 3 checksum checksum', 'events 2 2 checksum the same', 'changes 9 9 checksum the same',
-      'api_keys 3 3 checksum the same', 'secrets 1 1 checksum the same', 'highest ids 7 7 checksum the same', ''
+      'webhooks 2 2 checksum the same', 'deliveries 2 2 checksum the same', 'api_keys 3 3 checksum the same', 'secrets 1 1 checksum the same',
+      'highest ids 9 9 checksum the same', ''
     ])
     expect(await refusal(source, target)).toBe(`error: A copy to ${shown(target)} came out wrong. Copy anew with --overwrite, which removes what is there.\n`)
     expect(await copy(source, target, '--overwrite')).toMatchObject({ isEqual: true })

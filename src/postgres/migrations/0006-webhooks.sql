@@ -27,7 +27,9 @@ create index webhooks_by_organization on webhooks (organization_id, id);
 -- until what was kept for it is purged. Rewritten many times a second, so with room for that on its page.
 create table webhook_positions (
   webhook_id bigint primary key,
-  position text not null,
+  -- Where it stands in the feed. Of this database, whatever epoch it was taken in.
+  stamp bigint not null,
+  position bigint not null,
   succeeded_at bigint,
   failing_since bigint,
   claimed_by text,
