@@ -126,6 +126,7 @@ function startPurging(store: Store, { changeDays, trashDays, log }: Pick<ServeCo
       (changes) => { if (changes > 0) log.info({ changes }, 'purged old changes') },
       (error: unknown) => { log.error({ err: error }, 'purging old changes failed') }
     )
+    store.purgeDeliveries(now - limits.deliveryDays * secondsADay).catch((error: unknown) => { log.error({ err: error }, 'purging old deliveries failed') })
   }
   purge()
   return setInterval(purge, limits.purgeIntervalSeconds * 1000).unref()

@@ -33,8 +33,7 @@ export interface ServerOptions {
   readonly log: Logger
   readonly metrics: Metrics
   readonly version: string
-  /** Without it there are no routes of webhooks. */
-  readonly webhooks?: WebhookRoom
+  readonly webhooks: WebhookRoom
 }
 
 /** The whole service but for its listening. Closing it leaves the store open. */
@@ -104,7 +103,7 @@ export async function createServer({ store, settings, log, metrics, version, web
     customerEventRoutes(v1, { store, settings })
     changeRoutes(v1, { store, log, metrics })
     undoRoutes(v1, { store })
-    if (webhooks !== undefined) webhookRoutes(v1, { store, room: webhooks })
+    webhookRoutes(v1, { store, room: webhooks })
   }, { prefix: '/v1' })
   return server
 
