@@ -299,6 +299,32 @@ test('POST /v1/requests/{requestId}/undo 404: a request that changed nothing, or
   expect(await ask('POST', `/v1/requests/${patched}/undo`, {}, { authorization })).toEqual(none)
 })
 
+test('POST /v1/changes/{id}/undo 409: more changes since than can be looked through', async () => {
+  const database = await createDatabase()
+  const { ask, create, request, changesOf } = await start(database)
+  const id = await create({ name: 'Ann' })
+  const [change = 0] = await changesOf(await request('PATCH', `/v1/customers/${id}`, { name: 'Bob' }))
+  const first = change + 1
+  const rows = Array.from({ length: limits.undoLaterChangesMax }, (_, index) => `(${first + index}, 1, ${id}, 'customer.updated', 5, 1, 'other', '{}', '{}')`)
+  await database.sql(`insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after) values ${rows.join()}`)
+  const tooMany = refused(409, 'conflict', 'More than 10000 changes came since, too many to tell what they touched. Change the customers by PATCH instead.')
+  for (const force of [false, true]) expect(await ask('POST', `/v1/changes/${change}/undo`, { force })).toEqual(tooMany)
+  expect(await ask('GET', `/v1/customers/${id}`)).toEqual(ok(customer(id, { name: 'Bob' })))
+})
+
+test('an undo with an Idempotency-Key is done once, and its refusal told again whole', async () => {
+  const { call, create, request } = await start()
+  const id = await create({ name: 'Ann' })
+  const first = await request('PATCH', `/v1/customers/${id}`, { name: 'Bob' })
+  const second = await request('PATCH', `/v1/customers/${id}`, { name: 'Cleo' })
+  for (const requestId of [first, second]) {
+    const ask = async () => await call('POST', `/v1/requests/${requestId}/undo`, {}, { 'idempotency-key': requestId })
+    const [{ status, text }, again] = [await ask(), await ask()]
+    expect({ status: again.status, text: again.text, replayed: again.headers['idempotency-replayed'] }).toEqual({ status, text, replayed: 'true' })
+    expect(status).toBe(requestId === first ? 409 : 200)
+  }
+})
+
 test('undos of one deletion at the same time restore the customer once', async () => {
   const { create, request, ask, undo } = await start()
   const id = await create({ userId: 'u' })
