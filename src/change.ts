@@ -22,7 +22,7 @@ export type Change =
   | { readonly kind: 'tag.updated'; readonly customerId: null; readonly before: Tag; readonly after: Tag }
 
 /** Enough to record the event again. */
-export interface DeletedEvent extends Pick<CustomerEvent, 'name' | 'data' | 'createdAt'> {
+interface DeletedEvent extends Pick<CustomerEvent, 'name' | 'data' | 'createdAt'> {
   readonly event: number
 }
 
