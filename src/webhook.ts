@@ -197,7 +197,7 @@ export interface WebhookStore {
   dueReplays(webhookId: number, limit: number): Promise<Delivery[]>
   /**
    * False, and nothing is kept, when the worker does not hold the webhook any more; it does while nobody else has claimed it, paused or
-   * not. A delivery that is there keeps its `firstAttemptAt`; `succeededAt` and `failingSince` are as they are to be from now on.
+   * not; and when the position was taken before another machine took over the database. A delivery that is there keeps its `firstAttemptAt`; `succeededAt` and `failingSince` are as they are to be from now on.
    */
   keepProgress(worker: string, webhookId: number, progress: DeliveryProgress): Promise<boolean>
   /** So that others need not wait for the claims to run out. */

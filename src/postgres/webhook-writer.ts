@@ -112,7 +112,7 @@ export async function claimWebhooks(client: pg.ClientBase, worker: string, secon
 const resolveDelivery = `on conflict (webhook_id, id) do update set ${deliveryOutcomes.map((column) => `${column} = excluded.${column}`).join()}`
 const resolveHeld = `on conflict (webhook_id, customer_id) do update set ${heldColumns.slice(2).map((column) => `${column} = excluded.${column}`).join()}`
 
-/** Throws NotHeld when the worker does not hold the webhook any more; the transaction is to be given up then. All statements go in one exchange. */
+/** Throws NotHeld when the worker does not hold the webhook any more, or its position is of another epoch, of which this one may lack the end; the transaction is to be given up then. All statements go in one exchange. */
 export async function keepProgress(client: pg.ClientBase, { worker, webhookId, progress }: {
   worker: string; webhookId: number; progress: DeliveryProgress
 }): Promise<void> {
@@ -131,13 +131,14 @@ export async function keepProgress(client: pg.ClientBase, { worker, webhookId, p
   const [{ rowCount }] = await Promise.all([
     client.query(`
       update webhook_positions set stamp = $3, position = $4, succeeded_at = $5, failing_since = $6
-      where webhook_id = $2 and claimed_by = $1`, [worker, webhookId, stamp, position, succeededAt, failingSince]),
+      where webhook_id = $2 and claimed_by = $1 and $7 like ${selectEpoch} || '.%'`,
+    [worker, webhookId, stamp, position, succeededAt, failingSince, progress.position]),
     ...statements.map(async ({ text, values }) => await client.query(text, [...values]))
   ])
   if (rowCount === 0) throw new NotHeld()
 }
 
-/** Another process has claimed the webhook. */
+/** Another process has claimed the webhook, or another machine has taken over the database. */
 export class NotHeld extends Error {
   constructor() {
     super('The webhook is held by another worker')

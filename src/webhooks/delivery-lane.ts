@@ -102,6 +102,7 @@ export class DeliveryLane {
   #failingSince: UnixSeconds | null
   #hasFailedLast = false
   #isDraining = false
+  #hasRead = false
   #hasEnded = false
   #dueTimer: NodeJS.Timeout | null = null
 
@@ -307,6 +308,7 @@ export class DeliveryLane {
     const { readings } = this.#context
     const [page, tell] = await Promise.all([readings.read(this.#webhook.organizationId, this.#readAfter), this.#wishes()])
     if (this.#hasEnded) return
+    this.#hasRead = true
     for (const { position, ...item } of page.items) this.#take(position, item, tell(item))
     const last = page.items.at(-1)
     if (page.next !== null && page.next !== last?.position) this.#window.pass(page.next, last?.change.at ?? this.#nowSeconds())
@@ -317,6 +319,11 @@ export class DeliveryLane {
 
   #recover(error: unknown): void {
     if (error instanceof ApiError && error.code === 'gone' && this.#readAfter !== null) {
+      // Another machine may have taken over the database: what is kept there says where to go on.
+      if (this.#hasRead) {
+        this.stop()
+        return
+      }
       this.#readAfter = null
       this.#wantsReading = true
       this.#context.listener.onGap({ id: this.id, organizationId: this.#webhook.organizationId })

@@ -2,6 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest'
 import type { FeedPage, FeedPosition } from '../../src/change-store.ts'
 import { withClient } from '../../src/postgres/connection.ts'
 import { PostgresStore } from '../../src/postgres/store.ts'
+import type { WebhookDraft } from '../../src/webhook.ts'
 import { createDatabase, rows } from './postgres-servers.ts'
 
 vi.setConfig({ testTimeout: 90_000 })
@@ -106,4 +107,33 @@ test('a database restored from a dump of another one is read in its order at onc
   await expect(read(store, `7412.1.16384.${position.split('.').slice(-2).join('.')}`)).rejects.toMatchObject({ code: 'gone' })
   expect(await rows(ownerUrl, 'select * from change_horizons')).toEqual([])
   expect(await rows(ownerUrl, "select count(*) as later from feed where xid > pg_snapshot_xmax(pg_current_snapshot())")).toEqual([{ later: 0 }])
+})
+
+const caller = { organizationId: 1, keyId: 1, requestId: 'r' }
+const webhookDraft: WebhookDraft = { url: 'https://example.com/', format: 'standard', events: [], filter: null, secret: 's', previousSecret: null, previousUntil: null }
+
+test('webhooks of a database restored from a dump go on from where they were, and positions of another epoch are not kept', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  const before = await openStore(url)
+  const [half, whole] = [await before.createWebhook(caller, webhookDraft), await before.createWebhook(caller, webhookDraft)]
+  await withClient(ownerUrl, async (client) => await client.query([3, 5, 4].map(insertion).join(';')))
+  // As a dump brings them, of which 5 was committed first.
+  await withClient(ownerUrl, async (client) => await client.query(`
+    update feed set stamp = 900000000000 - position; update feed_origin set origin = '7412.16384';
+    update webhook_positions set (stamp, position) = (900000000000 - 5, 5) where webhook_id = ${half.id};
+    update webhook_positions set (stamp, position) = (900000000000 - 3, 3) where webhook_id = ${whole.id}`))
+
+  const store = await openStore(url)
+  const claims = await store.claimWebhooks('worker', 60)
+  const [ofHalf = '', ofWhole = ''] = claims.map(({ position }) => position)
+  // 5 a second time, rather than 3 and 4 never.
+  expect((await readNext(store, ofHalf))[0]).toEqual([3, 4, 5])
+  expect((await read(store, ofWhole)).items).toEqual([])
+  await withClient(ownerUrl, async (client) => await client.query(insertion(6)))
+  expect((await readNext(store, ofWhole))[0]).toEqual([6])
+
+  const progress = { deliveries: [], held: [], released: [], succeededAt: null, failingSince: null, pauseReason: null }
+  const foreign = `7412.1.16384.${ofHalf.split('.').slice(-2).join('.')}`
+  expect(await store.keepProgress('worker', half.id, { ...progress, position: foreign })).toBe(false)
+  expect(await store.keepProgress('worker', half.id, { ...progress, position: ofWhole })).toBe(true)
 })

@@ -196,9 +196,9 @@ function answer(status: number, method: Request[0], path: string, body?: unknown
 /** Of webhook 1. */
 async function createFailedDelivery({ ask, store }: WireServer): Promise<void> {
   await ask('POST', '/v1/webhooks', { url: 'https://example.com/' })
-  await store.claimWebhooks('test', 60)
+  const [claim] = await store.claimWebhooks('test', 60)
   await store.keepProgress('test', 1, {
-    position: '0.0.0', held: [], released: [], succeededAt: null, failingSince: 1, pauseReason: null,
+    position: claim?.position ?? '', held: [], released: [], succeededAt: null, failingSince: 1, pauseReason: null,
     deliveries: [{
       id: deliveryId, changeId: 1, part: 0, customerId: 1, event: 'customer.created', status: 'failed', attempts: 10, firstAttemptAt: 1, lastAttemptAt: 2, nextAttemptAt: null,
       responseStatus: null, responseText: null, error: 'reset', durationMs: 1, isReplay: false

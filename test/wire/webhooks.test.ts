@@ -38,8 +38,8 @@ function shown({ part: _, ...fields }: Delivery): object {
 async function startWithDeliveries(...deliveries: Delivery[]): Promise<WireServer> {
   const server = await startWire()
   await server.ask('POST', '/v1/webhooks', { url })
-  await server.store.claimWebhooks('test', 60)
-  const kept = await server.store.keepProgress('test', 1, { position: '0.0.0', deliveries, held: [], released: [], succeededAt: null, failingSince: null, pauseReason: null })
+  const [claim] = await server.store.claimWebhooks('test', 60)
+  const kept = await server.store.keepProgress('test', 1, { position: claim?.position ?? '', deliveries, held: [], released: [], succeededAt: null, failingSince: null, pauseReason: null })
   expect(kept).toBe(true)
   return server
 }
