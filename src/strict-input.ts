@@ -58,7 +58,7 @@ export function readLimit(findings: Findings, value: string | undefined): number
 }
 
 /** A whole number in a query, in decimal digits. */
-export function readQueryInteger(findings: Findings, path: string, value: string, { min, max }: { min: number; max: number }): number | undefined {
+function readQueryInteger(findings: Findings, path: string, value: string, { min, max }: { min: number; max: number }): number | undefined {
   if (!/^-?\d{1,20}$/.test(value)) return findings.fault(path, 'This value should be a whole number.')
   const number = Number(value)
   return number >= min && number <= max ? number : findings.fault(path, `This value should be between ${min} and ${max}.`)

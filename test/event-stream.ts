@@ -3,7 +3,7 @@ import { Agent, get } from 'node:http'
 import { onTestFinished, vi } from 'vitest'
 
 /** One event of a stream of changes, its data parsed. */
-export interface StreamedEvent {
+interface StreamedEvent {
   readonly id: string
   readonly event: string
   readonly data: { readonly id: number; readonly customer: number | null }

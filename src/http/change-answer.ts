@@ -15,11 +15,9 @@ export function renderChange({ change, event }: { readonly change: MadeChange; r
 
 /** Of an event there is more to say than what is kept with the change. */
 function shownFields(change: MadeChange): { before: object | null; after: object | null } {
-  switch (change.kind) {
-    case 'event.recorded': case 'event.deleted': return { before: null, after: null }
-    case 'tag.updated': return change
-    default: return { before: change.before && pickFields(change.before), after: change.after && pickFields(change.after) }
-  }
+  if (change.kind === 'event.recorded' || change.kind === 'event.deleted') return { before: null, after: null }
+  if (change.kind === 'tag.updated') return change
+  return { before: change.before && pickFields(change.before), after: change.after && pickFields(change.after) }
 }
 
 function deletedEvent({ kind, customerId, before }: MadeChange): CustomerEvent | null {
