@@ -5,8 +5,13 @@ interface PacerOptions {
   readonly busySendsPerSecond: number
   /** Called when sends may be begun again. */
   readonly onPlace: () => void
-  /** Part of its time that the process was at work; given by tests. */
-  readonly utilization?: () => number
+}
+
+/** How the process spent its time since the last look. */
+interface Spent {
+  readonly seconds: number
+  /** Part of it that it was at work. */
+  readonly utilization: number
 }
 
 const intervalMs = 25
@@ -28,7 +33,7 @@ export class Pacer {
 
   constructor(options: PacerOptions) {
     this.#options = options
-    this.#timer = setInterval(() => { this.#look() }, intervalMs).unref()
+    this.#timer = setInterval(() => { this.look(this.#measure()) }, intervalMs).unref()
   }
 
   /** Whether one more send may be begun now. */
@@ -45,22 +50,20 @@ export class Pacer {
     clearInterval(this.#timer)
   }
 
-  #look(): void {
-    const now = performance.now()
-    const seconds = (now - this.#lastMs) / 1000
-    this.#lastMs = now
+  look({ seconds, utilization }: Spent): void {
     // A single pause says little.
-    this.#utilization = (this.#utilization * 3 + this.#measure()) / 4
+    this.#utilization = (this.#utilization * 3 + utilization) / 4
     this.#places = this.#utilization < busyFrom ? Infinity : Math.ceil(seconds * this.#options.busySendsPerSecond)
     if (!this.#wasAsked) return
     this.#wasAsked = false
     this.#options.onPlace()
   }
 
-  #measure(): number {
-    if (this.#options.utilization !== undefined) return this.#options.utilization()
-    const last = this.#last
-    this.#last = performance.eventLoopUtilization()
-    return performance.eventLoopUtilization(this.#last, last).utilization
+  #measure(): Spent {
+    const [now, loop] = [performance.now(), performance.eventLoopUtilization()]
+    const spent = { seconds: (now - this.#lastMs) / 1000, utilization: performance.eventLoopUtilization(loop, this.#last).utilization }
+    this.#lastMs = now
+    this.#last = loop
+    return spent
   }
 }
