@@ -8,7 +8,7 @@ const properties = 'test/property/!(drafts|match|sql|sqlite-plans|postgres-reade
 /** Run on every engine, each of which is a project. */
 const onEngines = ['test/conformance/**/*.test.ts', 'test/wire/**/*.test.ts', properties]
 /** Run on SQLite and on PostgreSQL, by processes of their own. */
-const onServers = ['test/e2e/copy.test.ts', 'test/fault/{feed,idempotency,kill,stop,webhooks}.test.ts']
+const onServers = ['test/e2e/{copy,webhooks}.test.ts', 'test/fault/{feed,idempotency,kill,stop,webhooks}.test.ts']
 /** Of one engine, but need what is set up for it. */
 const ofPostgres = ['src/postgres/**/*.test.ts', 'test/{e2e,fault,property}/postgres-*.test.ts']
 const ofCitus = ['test/{e2e,fault}/citus-*.test.ts']

@@ -537,10 +537,11 @@ export class DeliveryLane {
     return Math.floor(this.#context.now() / 1000)
   }
 
-  /** Where they cannot be opened nothing is sent, until they are others. */
+  /** Where they cannot be opened nothing is sent, until they can. */
   #openSecrets(sealed: ClaimedWebhook['secrets']): void {
     const text = JSON.stringify(sealed)
-    if (text === this.#sealed) return
+    const isKnown = text === this.#sealed
+    if (isKnown && this.#sign !== null) return
     this.#sealed = text
     const { box } = this.#context
     try {
@@ -551,7 +552,7 @@ export class DeliveryLane {
       })
     } catch (error) {
       this.#sign = null
-      this.#report(error)
+      if (!isKnown) this.#report(error)
     }
   }
 }
