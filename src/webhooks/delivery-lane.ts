@@ -311,9 +311,9 @@ export class DeliveryLane {
     this.#hasRead = true
     for (const { position, ...item } of page.items) this.#take(position, item, tell(item))
     const last = page.items.at(-1)
-    if (page.next !== null && page.next !== last?.position) this.#window.pass(page.next, last?.change.at ?? this.#nowSeconds())
-    if (page.next !== null && page.next !== this.#readAfter) this.#keeper.move()
-    this.#readAfter = page.next ?? this.#readAfter
+    if (last !== undefined) this.#keeper.move()
+    if (page.next !== last?.position) this.#window.pass(page.next, last?.change.at ?? this.#nowSeconds())
+    this.#readAfter = page.next
     if (page.hasMore) this.#wantsReading = true
   }
 
