@@ -1,4 +1,3 @@
-import { deserialize, serialize } from 'node:v8'
 import type { ErrorCode } from './errors.ts'
 import { ApiError } from './errors.ts'
 
@@ -26,40 +25,17 @@ export interface KeptOutcome {
   readonly outcome: Uint8Array
 }
 
-type PackedError = Pick<ApiError, 'code' | 'message' | 'faults' | 'conflicts' | 'existingId' | 'path' | 'revision'>
-type Packed = { readonly value: unknown } | { readonly error: PackedError } | { readonly answer: KeptAnswer }
-
 /** Refusals that hold however often they are asked for. Whoever meets another may try again with the same key. */
 const keptCodes: ReadonlySet<ErrorCode> = new Set(['not_found', 'conflict', 'precondition_failed'])
 
-/** In a form to be stored; undefined for what is not kept. */
-export function packOutcome(outcome: Outcome<unknown>): Uint8Array | undefined {
-  if ('value' in outcome) return pack({ value: outcome.value })
-  const { error } = outcome
-  if (!(error instanceof ApiError) || !keptCodes.has(error.code)) return undefined
-  const { code, message, faults, conflicts, existingId, path, revision } = error
-  return pack({ error: { code, message, faults, conflicts, existingId, path, revision } })
+export function isKept(refusal: ApiError): boolean {
+  return keptCodes.has(refusal.code)
 }
 
-export function packAnswer(answer: KeptAnswer): Uint8Array {
-  return pack({ answer })
-}
-
-/** What was kept of a request like this one. Throws `conflict` when its key was used for another. */
-export function readOutcome<Value>({ fingerprint, outcome }: KeptOutcome, request: RepeatableRequest): Outcome<Value> {
-  const packed = unpack(fingerprint, outcome, request)
-  // The same path and method, so it was the same work.
-  if ('value' in packed) return { value: packed.value as Value }
-  if ('answer' in packed) throw new Error('An answer was kept in place of what the work left')
-  const { code, message, ...details } = packed.error
-  const given = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined))
-  return { error: new ApiError(code, message, given) }
-}
-
-/** The same for an answer; undefined when it is to be made again from what the work left. */
-export function readAnswer({ fingerprint, outcome }: KeptOutcome, request: RepeatableRequest): KeptAnswer | undefined {
-  const packed = unpack(fingerprint, outcome, request)
-  return 'answer' in packed ? packed.answer : undefined
+/** Throws `conflict` when the key of a request was used for another. */
+export function requireSameRequest({ fingerprint }: Pick<KeptOutcome, 'fingerprint'>, request: RepeatableRequest): void {
+  if (fingerprint === request.fingerprint) return
+  throw new ApiError('conflict', 'This Idempotency-Key was given with another method, path or body. Give each request a key of its own.')
 }
 
 /** The first request with this key is still being worked on. */
@@ -72,16 +48,4 @@ export class RequestUnderWay extends Error {
 
 export function stillUnderWay(): ApiError {
   return new ApiError('conflict', 'The first request with this Idempotency-Key is still under way. Try again later, with the same key.')
-}
-
-function pack(packed: Packed): Uint8Array {
-  return serialize(packed)
-}
-
-function unpack(fingerprint: string, outcome: Uint8Array, request: RepeatableRequest): Packed {
-  if (fingerprint !== request.fingerprint) {
-    throw new ApiError('conflict', 'This Idempotency-Key was given with another method, path or body. Give each request a key of its own.')
-  }
-  // Only `pack` has written it.
-  return deserialize(outcome) as Packed
 }

@@ -77,6 +77,10 @@ describe('docs/errors.md', () => {
       return await call('POST', '/v1/changes/2/undo')
     },
     too_large: ({ call }) => call('POST', '/v1/customers', ' '.repeat(limits.bodyBytesMax + 1)),
+    precondition_failed: async ({ call }) => {
+      await call('POST', '/v1/customers', {})
+      return await call('PATCH', '/v1/customers/1', { name: 'Ann' }, { 'if-match': '"0-0"' })
+    },
     unsupported_media_type: ({ call }) => call('POST', '/v1/customers', {}, { 'content-encoding': 'gzip' }),
     too_many_requests: async ({ call }) => {
       await call('GET', '/v1/customers')
@@ -85,7 +89,6 @@ describe('docs/errors.md', () => {
   }
   const own: Partial<Record<ErrorCode, string>> = {
     forbidden: 'Forbidden',
-    precondition_failed: 'Precondition failed',
     internal: 'Internal error',
     unavailable: 'The database has no room to write. Nothing was changed; try again.'
   }
