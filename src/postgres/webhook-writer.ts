@@ -77,7 +77,8 @@ export async function replayDeliveries(client: pg.ClientBase, { organizationId, 
   return rowCount ?? 0
 }
 
-const now = 'extract(epoch from clock_timestamp())::bigint'
+// A cast alone would round, and a claim could end half a second early.
+const now = 'floor(extract(epoch from clock_timestamp()))::bigint'
 
 const selectActive = 'select webhook_id from webhook_positions join webhooks on webhooks.id = webhook_id where pause_reason is null'
 
