@@ -212,12 +212,9 @@ function pathsIn(field: keyof Customer, { before, after }: RecordOf<'customer.up
 
 /** Null: the field has no parts. */
 function partsOf(field: keyof Customer, { before, after }: { before: RecordedFields; after: RecordedFields }): string[] | null {
-  switch (field) {
-    case 'location': return changedKeys(entriesOf(before.location), entriesOf(after.location))
-    case 'customData': return changedKeys(before.customData ?? new Map(), after.customData ?? new Map())
-    case 'tags': return changedKeys(namesOf(before.tags), namesOf(after.tags))
-    default: return null
-  }
+  if (field === 'location') return changedKeys(entriesOf(before.location), entriesOf(after.location))
+  if (field === 'customData') return changedKeys(before.customData ?? new Map(), after.customData ?? new Map())
+  return field === 'tags' ? changedKeys(namesOf(before.tags), namesOf(after.tags)) : null
 }
 
 function entriesOf(fields: object | undefined): ReadonlyMap<string, unknown> {

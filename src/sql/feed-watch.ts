@@ -74,7 +74,7 @@ export class FeedWatch {
     try {
       const found = await this.#look()
       isBehind = found.isBehind
-      if (found.organizationIds.size > 0) for (const listener of [...this.#listeners]) listener(found.organizationIds)
+      if (found.organizationIds.size > 0) for (const listener of this.#listeners) listener(found.organizationIds)
     } catch {
       // The database cannot be read now: those who read the feed learn of it, and the next look finds what this one has not.
     } finally {

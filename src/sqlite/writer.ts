@@ -162,7 +162,9 @@ export class Writer {
         this.#sql.probe.run(this.#clock())
         return undefined
       }
-      default: return this.#webhooks.run(job, this.#clock())
+      case 'createWebhook': case 'updateWebhook': case 'deleteWebhook': case 'replayDeliveries':
+      case 'claimWebhooks': case 'keepProgress': case 'releaseWebhooks': case 'purgeDeliveries':
+        return this.#webhooks.run(job, this.#clock())
     }
   }
 

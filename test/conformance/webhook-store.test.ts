@@ -234,7 +234,7 @@ describe('a claim', () => {
   test('is of one process only, however many ask at once', async () => {
     const database = await createDatabase()
     const stores = await Promise.all([database.openStore(), database.openStore(), database.openStore()])
-    const [first] = stores as [Store, Store, Store]
+    const [first] = stores
     const { caller } = await openOrganization(first)
     for (let made = 0; made < 20; made += 1) await first.createWebhook(caller, draft())
 
@@ -387,7 +387,7 @@ describe('a replay', () => {
 
     expect(await store.replayDeliveries(caller, id, { since: 1_002 })).toBe(2)
 
-    expect((await store.dueReplays(id, 10)).map(({ changeId }) => changeId).toSorted()).toEqual([2, 4])
+    expect((await store.dueReplays(id, 10)).map(({ changeId }) => changeId).toSorted((one, other) => one - other)).toEqual([2, 4])
     expect(await store.webhooks(caller.organizationId)).toMatchObject([{ failedDeliveries: 1 }, { failedDeliveries: 1 }])
     expect(await store.replayDeliveries(caller, id, { since: 0 })).toBe(1)
     expect(await store.dueReplays(other.id, 10)).toEqual([])
@@ -404,7 +404,7 @@ describe('a purge', () => {
 
     expect(await store.purgeDeliveries(1_500)).toBe(2)
 
-    expect((await store.deliveries(caller.organizationId, id, { before: null, status: null, limit: 10 })).toReversed().map(({ changeId }) => changeId).toSorted()).toEqual([3, 4, 5])
+    expect((await store.deliveries(caller.organizationId, id, { before: null, status: null, limit: 10 })).map(({ changeId }) => changeId).toSorted((one, other) => one - other)).toEqual([3, 4, 5])
     expect(await store.purgeDeliveries(1_500)).toBe(0)
   })
 

@@ -48,7 +48,7 @@ function touched({ change, before, after }: Step): string[] | null {
     case 'event.recorded': return [`events.${change.after.event}`]
     case 'event.deleted': return [`events.${change.before.event}`]
     case 'tag.updated': return [change.before.name]
-    default: return null
+    case 'customer.created': case 'customer.deleted': case 'customer.restored': return null
   }
 }
 
@@ -276,7 +276,7 @@ async function undoAny(tested: Tested, { which, force }: { which: number; force:
   }
   expectState(tested.state, wanted, step)
   expect(withoutIds(made)).toEqual(withoutIds(dry))
-  expect(Array.isArray(made) ? made.map(({ change }) => change.id) : made).toEqual(tested.state === before ? [] : [tested.steps.at(-1)?.change.id])
+  expect(made instanceof ApiError ? made : made?.map(({ change }) => change.id)).toEqual(tested.state === before ? [] : [tested.steps.at(-1)?.change.id])
 }
 
 function withoutIds(made: Written['changes'] | ApiError): unknown {
@@ -317,6 +317,6 @@ test('whatever is done and taken back, customers, totals and history are those o
         expect(await tested.countOf([{ field: 'events.bought', operator: '=', value }])).toBe(bought.filter((count) => count === value).length)
       }
     }
-  }), { numRuns: 60, interruptAfterTimeLimit: 90_000 })
+  }), { numRuns: 60, plugins: [fc.interruptAfterTimeLimit(90_000)] })
   expect((await runCli(['doctor', '--check', '--database', database.url])).stdout).toMatch(/ customers, all sound\.\n$/)
 }, 240_000)
