@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { expect, onTestFinished, test, vi } from 'vitest'
+import { systemClock } from '../../src/clock.ts'
 import type { Store } from '../../src/store.ts'
 import type { Delivery, ShownWebhook, WebhookDraft } from '../../src/webhook.ts'
 import type { DelivererSettings } from '../../src/webhooks/deliverer.ts'
@@ -40,6 +41,8 @@ interface Scene {
   /** What the receiver does from now on; it says yes at first. */
   answer: Answer
   start(settings?: Partial<DelivererSettings>): Deliverer
+  /** How often changes were found to be forgotten. */
+  readonly gaps: number[]
   deliveries(): Promise<Delivery[]>
   untilReceived(count: number): Promise<void>
 }
@@ -51,6 +54,7 @@ async function openScene(draft: Partial<WebhookDraft> = {}): Promise<Scene> {
   const store = await openStore()
   const organization = await openOrganization(store)
   const received: Received[] = []
+  const gaps: number[] = []
   const server = createServer((request, response) => {
     text(request).then((body) => {
       new StandardWebhook(secret).verify(body, request.headers as Record<string, string>)
@@ -69,8 +73,8 @@ async function openScene(draft: Partial<WebhookDraft> = {}): Promise<Scene> {
   const secrets = { secret: box.seal(secret), previousSecret: null, previousUntil: null }
   const webhook = await store.createWebhook(organization.caller, { url, format: 'standard', events: ['customer.created', 'customer.updated', 'customer.deleted', 'tag.updated'], filter: null, ...secrets, ...draft })
   const scene: Scene = {
-    store, organization, webhook, received, answer: yes,
-    start: (settings = {}) => startDeliverer(store, settings),
+    store, organization, webhook, received, gaps, answer: yes,
+    start: (settings = {}) => startDeliverer(store, { settings, gaps }),
     deliveries: async () => await store.deliveries(organization.caller.organizationId, webhook.id, { before: null, status: null, limit: 100 }),
     untilReceived: async (count) => { await vi.waitUntil(() => received.length >= count, { timeout: 20_000, interval: 5 }) }
   }
@@ -79,10 +83,10 @@ async function openScene(draft: Partial<WebhookDraft> = {}): Promise<Scene> {
 
 let workers = 0
 
-function startDeliverer(store: Store, settings: Partial<DelivererSettings>): Deliverer {
+function startDeliverer(store: Store, { settings, gaps }: { settings: Partial<DelivererSettings>; gaps: number[] }): Deliverer {
   const deliverer = new Deliverer({
     store, worker: `worker ${workers++}`, box, target, settings: { ...impatient, ...settings }, present: (json) => json,
-    listener: { onAttempt: () => undefined, onPaused: () => undefined, onGap: () => undefined, onError: (error) => { throw error } }
+    listener: { onAttempt: () => undefined, onPaused: () => undefined, onGap: ({ id }) => { gaps.push(id) }, onError: (error) => { throw error } }
   })
   onTestFinished(async () => { await deliverer.close() })
   return deliverer
@@ -203,6 +207,17 @@ test('a filter is passed by those it is meant for', async () => {
   scene.start()
   await scene.untilReceived(1)
   expect(scene.received.map(({ name }) => name)).toEqual(['pro'])
+})
+
+test('a webhook that was away for longer than history is kept goes on from the oldest that is, and this is told', async () => {
+  const scene = await openScene()
+  const { id } = await scene.organization.create({ name: 'forgotten' })
+  await scene.store.purgeChanges(systemClock() + 10)
+  scene.start()
+  await vi.waitUntil(() => scene.gaps.length > 0, { timeout: 20_000, interval: 5 })
+  await scene.organization.patch(id, { name: 'kept' })
+  await scene.untilReceived(1)
+  expect({ received: scene.received, gaps: scene.gaps }).toEqual({ received: [{ type: 'customer.updated', customer: id, name: 'kept' }], gaps: [scene.webhook.id] })
 })
 
 test('a process that stops hands over at once, with what it has settled', async () => {
