@@ -7,8 +7,8 @@ import { text } from 'node:stream/consumers'
 import { setTimeout } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 
-/** How the receiver behaves. Mixed: any of the others, at random. */
-export type Mood = 'answers' | 'refuses' | 'hangs' | 'resets' | 'mixed'
+/** How the receiver behaves. Dawdling it falls behind; mixed is some of the others, at random. */
+export type Mood = 'answers' | 'dawdles' | 'refuses' | 'hangs' | 'resets' | 'mixed'
 
 /** What its parent tells it; a secret is that of the webhook which leads to its path. */
 export type ReceiverOrder = { readonly mood: Mood } | { readonly path: string; readonly secret: string }
@@ -53,7 +53,7 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
   const does = mood === 'mixed' ? (['answers', 'answers', 'answers', 'answers', 'refuses', 'resets'] as const)[Math.floor(Math.random() * 6)] : mood
   const { headers } = request
   const arrival: Arrival = {
-    path, body, isBeside, isAccepted: does === 'answers',
+    path, body, isBeside, isAccepted: does === 'answers' || does === 'dawdles',
     id: String(headers['webhook-id'] ?? body.id),
     isSigned: isSigned(raw, headers, secrets.get(path) ?? '')
   }
@@ -64,8 +64,8 @@ async function receive(request: IncomingMessage, response: ServerResponse): Prom
     request.socket.resetAndDestroy()
     return
   }
-  await setTimeout(Math.random() * 5)
-  response.writeHead(does === 'answers' ? 204 : 500).end()
+  await setTimeout(does === 'dawdles' ? 100 : Math.random() * 5)
+  response.writeHead(arrival.isAccepted ? 204 : 500).end()
 }
 
 function isSigned(raw: string, headers: IncomingMessage['headers'], secret: string): boolean {
