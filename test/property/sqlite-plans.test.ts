@@ -11,6 +11,7 @@ import type { CustomerSearch, Position } from '../../src/search.ts'
 import { openReader, openWriter, prepareDatabase } from '../../src/sqlite/open.ts'
 import { Reader } from '../../src/sqlite/reader.ts'
 import { Writer } from '../../src/sqlite/writer.ts'
+import type { Written } from '../../src/store.ts'
 import { drafts, happenings, now, search, withIds } from './generated.ts'
 import type { Kept } from './in-memory-search.ts'
 import { searchInMemory } from './in-memory-search.ts'
@@ -54,9 +55,10 @@ function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; ke
       writer.runGroup([{ type: 'createOrganization', name }])
       const run = (command: Command): number[] => {
         const [outcome] = writer.runGroup([{ type: 'command', caller: { organizationId, keyId: 1, requestId: 'test' }, command }]).outcomes
-        if (outcome === undefined || 'error' in outcome || typeof outcome.value !== 'object' || !('customers' in outcome.value)) return []
-        const { customers } = outcome.value
-        return (Array.isArray(customers) ? customers : []).map((json) => (JSON.parse(String(json)) as Customer).id)
+        if (outcome === undefined || 'error' in outcome) return []
+        // It was a command.
+        const { customers } = outcome.value as Written
+        return customers.map(({ json }) => (JSON.parse(json) as Customer).id)
       }
       const ids = bodies.drafts.flatMap((body) => run(parseCreate(body, options).command))
       const events = bodies.happenings.flatMap(({ of, what: { type, body, tags, name, createdAt } }) => {
