@@ -242,10 +242,10 @@ function refuseConflicts(changes: readonly ChangeRecord[], { later, colors }: Un
   }
   if (found.size > 0) {
     const conflicts = [...found].toSorted(([one], [other]) => one - other).slice(0, limits.faultsMax).map(([changeId, fields]): ChangeConflict => {
-      const message = `Change ${changeId} (${kinds.get(changeId) ?? 'unknown'}) touched ${fields === null ? 'all of it' : [...fields].join(', ')} since. Take it back first, or send "force": true.`
+      const message = `Change ${changeId} (${kinds.get(changeId) ?? 'unknown'}) touched ${fields === null ? 'all of it' : [...fields].join(', ')} since.`
       return { changeId, message, ...(fields === null ? {} : { fields: [...fields] }) }
     })
-    throw new ApiError('conflict', 'Something touched the same since. Nothing was taken back; take those changes back first, or send "force": true.', { conflicts })
+    throw new ApiError('conflict', 'Something touched the same since. Nothing was taken back; send "force": true to take it back all the same.', { conflicts })
   }
   refuseUnlistedRecoloring(changes, colors)
 }

@@ -6,7 +6,7 @@ import { onTestFinished, vi } from 'vitest'
 interface StreamedEvent {
   readonly id: string
   readonly event: string
-  readonly data: { readonly id: number; readonly customer: number | null }
+  readonly data: { readonly id: number; readonly customerId: number | null }
 }
 
 export interface EventReader {

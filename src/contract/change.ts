@@ -13,7 +13,7 @@ export const Change = Type.Object({
   id: NullableInteger({ minimum: 1, maximum: limits.integerMax, description: 'Null for a change that was not made, in a dry run.' }),
   kind: Type.String({ enum: [...changeKinds] }),
   at: Type.Integer({ description: 'UNIX seconds.' }),
-  customer: NullableInteger({ description: 'Id of the customer; null for a change that is of no single one.' }),
+  customerId: NullableInteger({ description: 'Id of the customer; null for a change that is of no single one.' }),
   key: Type.Object({ id: Type.Integer(), name: Type.String() }, { description: 'The API key that was used.' }),
   requestId: Type.String({ description: 'The `X-Request-Id` of the answer.' }),
   before: fields('The old values of the fields that changed; all of a customer who was deleted; null of what is new. Tags by name.'),

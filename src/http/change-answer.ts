@@ -6,7 +6,7 @@ import { renderFields } from '../customer.ts'
 /** A change as JSON, attributes in their order. */
 export function renderChange({ change, event }: { readonly change: MadeChange; readonly event: CustomerEvent | null }): string {
   const { id, kind, at, customerId, key, requestId } = change
-  const about = JSON.stringify({ id, kind, at, customer: customerId, key, requestId })
+  const about = JSON.stringify({ id, kind, at, customerId, key, requestId })
   const { before, after } = shownFields(change)
   const shownEvent = event ?? deletedEvent(change)
   const eventText = shownEvent === null ? '' : `,"event":${JSON.stringify(shownEvent)}`

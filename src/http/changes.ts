@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Logger } from 'pino'
 import { Type } from 'typebox'
 import { changeKinds } from '../change-record.ts'
@@ -17,6 +17,7 @@ import { renderChange } from './change-answer.ts'
 import { ChangeStreams } from './change-stream.ts'
 import { sendJson } from './customer-answer.ts'
 import type { Metrics } from './metrics.ts'
+import { idInPath, idParams } from './path-id.ts'
 import { responses } from './schema.ts'
 
 const tags = ['changes']
@@ -34,13 +35,13 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
 
   server.get('/customers/:id/history', {
     schema: {
-      operationId: 'getCustomerHistory', summary: 'What was done to a customer', tags, params: idOf('customer'),
+      operationId: 'getCustomerHistory', summary: 'What was done to a customer', tags, params: idParams('customer'),
       description: 'Newest first, of a deleted customer too, for as long as changes are kept.',
       querystring: HistoryQuery, response: responses(200, 'ChangePage', [400, 404])
     }
   }, async (request, reply) => {
     const { organizationId } = callerOf(request)
-    const id = readId(request)
+    const id = idInPath(request)
     const findings = new Findings()
     const query = readQuery(findings, request.query, ['cursor', 'limit'])
     const seal = await sealOf(organizationId, ['history', id])
@@ -73,20 +74,18 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
   })
 
   server.get('/changes/:id', {
-    schema: { operationId: 'getChange', summary: 'Get a change', tags, params: idOf('change'), response: responses(200, 'Change', [400, 404]) }
+    schema: { operationId: 'getChange', summary: 'Get a change', tags, params: idParams('change'), response: responses(200, 'Change', [400, 404]) }
   }, async (request, reply) => {
     const findings = new Findings()
     readQuery(findings, request.query, [])
     findings.throwIfAny()
-    const id = readId(request)
+    const id = idInPath(request)
     const item = id === undefined ? undefined : await store.findChange(callerOf(request).organizationId, id)
     if (item === undefined) throw new ApiError('not_found', 'There is no such change, or it is no longer kept.')
     return sendJson(reply, renderChange(item))
   })
 
   server.get('/changes/stream', {
-    // Nothing would ever end it.
-    exposeHeadRoute: false,
     schema: {
       operationId: 'streamChanges', summary: 'Everything that is done, as it is done', tags,
       description: 'Server-Sent Events: `id` is a cursor, `event` the kind and `data` the change, as `GET /v1/changes` has them.',
@@ -113,6 +112,11 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) response.setHeader(name, value)
     // A proxy that gathers an answer before it passes it on would pass on nothing.
     response.writeHead(200, { 'Content-Type': 'text/event-stream; charset=utf-8', 'Cache-Control': 'no-store', 'X-Accel-Buffering': 'no' })
+    // Nothing else would ever end it.
+    if (request.method === 'HEAD') {
+      response.end()
+      return
+    }
     response.write(`retry: ${limits.retryAfterSeconds * 1000}\n\n`)
     streams.listen({
       organizationId, response, kinds, after, seal: (position) => issueSealed(position, seal), render: renderChange,
@@ -127,16 +131,6 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
   async function sealOf(organizationId: number, question: readonly unknown[]): Promise<CursorSeal> {
     return { secret: await store.cursorSecret(), question: JSON.stringify([organizationId, ...question]) }
   }
-}
-
-function idOf(what: 'customer' | 'change') {
-  return Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: `Id of the ${what}.` }) })
-}
-
-/** Undefined when it can be nobody's. */
-function readId(request: FastifyRequest): number | undefined {
-  const { id } = request.params as { id: string }
-  return /^[1-9]\d{0,15}$/.test(id) && Number(id) <= limits.integerMax ? Number(id) : undefined
 }
 
 async function sendPage(reply: FastifyReply, items: readonly ChangeItem[], meta: object): Promise<FastifyReply> {

@@ -7,7 +7,6 @@ import { ListQuery, searchTables } from '../contract/search.ts'
 import { issueCursor } from '../cursor.ts'
 import type { RevisedCustomer } from '../customer.ts'
 import { customerNotFound } from '../errors.ts'
-import { limits } from '../limits.ts'
 import type { ParsedSearch, SearchContext } from '../parse-search.ts'
 import { parseList, parseSearch } from '../parse-search.ts'
 import type { CustomerSearch } from '../search.ts'
@@ -16,10 +15,11 @@ import { callerOf } from './auth.ts'
 import { entityTag, isNotModified, sendNotModified, versionCondition } from './conditional.ts'
 import { presentCustomer, presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
+import { idInPath, idParams } from './path-id.ts'
 import { bodyFailures, ifMatch, ifNoneMatch, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
 
-const params = Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the customer.' }) })
+const params = idParams('customer')
 const tags = ['customers']
 
 /** Operations 1 to 9 of the contract. */
@@ -31,7 +31,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   }, async (request, reply) => {
     ignoreQuery(request, reply)
     const { organizationId } = callerOf(request)
-    const id = customerId(request)
+    const id = idInPath(request)
     const customer = id === undefined ? undefined : await store.find(organizationId, id)
     if (customer === undefined) throw customerNotFound()
     if (isNotModified(request, customer)) return sendNotModified(reply.header('ETag', entityTag(customer)))
@@ -111,7 +111,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
       url: '/customers/:id/tags',
       schema: { operationId, summary, tags, params, headers: ifMatch, body: ref('TagsDraft'), response: responses(200, 'Customer', [...bodyFailures, 404, 412]) },
       handler: async (request, reply) => {
-        const parsed = parseTags(jsonBody(request), { type, id: customerId(request) ?? noCustomer })
+        const parsed = parseTags(jsonBody(request), { type, id: idInPath(request) ?? noCustomer })
         const [customer] = await write(request, reply, { ...parsed, command: { ...parsed.command, ...versionCondition(request) } })
         return sendCustomer(reply, customer)
       }
@@ -125,12 +125,12 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     }
   }, async (request, reply) => {
     ignoreQuery(request, reply)
-    await store.write(callerOf(request), { type: 'delete', id: customerId(request) ?? noCustomer, ...versionCondition(request) })
+    await store.write(callerOf(request), { type: 'delete', id: idInPath(request) ?? noCustomer, ...versionCondition(request) })
     return sendJson(reply, '"Ok"')
   })
 
   async function update(request: FastifyRequest, reply: FastifyReply, type: 'patch' | 'replace'): Promise<FastifyReply> {
-    const options = { ...await parseOptions(request), type, id: customerId(request) ?? noCustomer }
+    const options = { ...await parseOptions(request), type, id: idInPath(request) ?? noCustomer }
     const parsed = parseUpdate(jsonBody(request), options)
     const [customer] = await write(request, reply, { ...parsed, command: { ...parsed.command, ...versionCondition(request) } })
     return sendCustomer(reply, customer)
@@ -203,12 +203,6 @@ function milliseconds(exactly: number): number {
 
 /** Stands for an id that cannot be one, so that faults of the body are named before the 404. */
 const noCustomer = 0
-
-function customerId(request: FastifyRequest): number | undefined {
-  const { id } = request.params as { id: string }
-  if (!/^[1-9]\d{0,15}$/.test(id)) return undefined
-  return Number(id) <= limits.integerMax ? Number(id) : undefined
-}
 
 /**
  * Reports the paths of the body that meant nothing, and every query parameter, since only the list has any.

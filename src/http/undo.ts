@@ -10,6 +10,7 @@ import { callerOf } from './auth.ts'
 import { renderChange } from './change-answer.ts'
 import { sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
+import { idInPath, idParams, uuidOf } from './path-id.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
 
 interface UndoOptions {
@@ -27,12 +28,12 @@ export function undoRoutes(server: FastifyInstance, { store }: { store: Store })
     schema: {
       operationId: 'undoChange', summary: 'Take back a change', tags, body, response,
       description: 'As a new change, which can be taken back in turn. Refused when a later change touched the same, which the answer lists.',
-      params: Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the change.' }) })
+      params: idParams('change')
     }
   }, async (request, reply) => {
     const options = readOptions(request)
-    const { id } = request.params as { id: string }
-    const found = /^\d{1,16}$/.test(id) ? await store.findChange(callerOf(request).organizationId, Number(id)) : undefined
+    const id = idInPath(request)
+    const found = id === undefined ? undefined : await store.findChange(callerOf(request).organizationId, id)
     if (found === undefined) throw new ApiError('not_found', 'There is no such change, or it is no longer kept.')
     return await undo(request, reply, { changes: [found.change], options })
   })
@@ -45,8 +46,8 @@ export function undoRoutes(server: FastifyInstance, { store }: { store: Store })
     }
   }, async (request, reply) => {
     const options = readOptions(request)
-    const { requestId } = request.params as { requestId: string }
-    const found = await store.changesOfRequest(callerOf(request).organizationId, requestId, limits.requestUndoMax + 1)
+    const requestId = uuidOf((request.params as { requestId: string }).requestId)
+    const found = requestId === undefined ? [] : await store.changesOfRequest(callerOf(request).organizationId, requestId, limits.requestUndoMax + 1)
     if (found.length === 0) throw new ApiError('not_found', 'This request changed nothing, or its changes are no longer kept.')
     if (found.length > limits.requestUndoMax) {
       throw new ApiError('conflict', `This request made more than ${limits.requestUndoMax} changes, too many to take back together. Take them back one by one.`)

@@ -6,7 +6,6 @@ import { DeliveryQuery, deliveryStatuses } from '../contract/webhook.ts'
 import type { CursorSeal } from '../cursor.ts'
 import { issueSealed } from '../cursor.ts'
 import { ApiError } from '../errors.ts'
-import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
 import { readLimit, readOneOf, readQuery, readSealedCursor, readStrictBody } from '../strict-input.ts'
 import { Findings } from '../untrusted.ts'
@@ -16,9 +15,10 @@ import type { Delivery, DeliveryPage, SendOutcome, ShownWebhook, StoredWebhook, 
 import { callerOf } from './auth.ts'
 import { sendJson } from './customer-answer.ts'
 import { jsonBody } from './json-body.ts'
+import { idInPath, idParams, uuidOf } from './path-id.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
 
-const params = Type.Object({ id: Type.Integer({ minimum: 1, maximum: limits.integerMax, description: 'Id of the webhook.' }) })
+const params = idParams('webhook')
 const deliveryParams = Type.Object({ ...params.properties, deliveryId: Type.String({ format: 'uuid', description: 'Id of the delivery.' }) })
 const tags = ['webhooks']
 
@@ -69,7 +69,7 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     }
   }, async (request, reply) => {
     refuseQuery(request)
-    if (!await store.deleteWebhook(callerOf(request), idOf(request) ?? noWebhook)) throw webhookNotFound()
+    if (!await store.deleteWebhook(callerOf(request), idInPath(request) ?? noWebhook)) throw webhookNotFound()
     room.changed()
     return send(reply, 'Ok')
   })
@@ -168,20 +168,20 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
   })
 
   async function find(request: FastifyRequest): Promise<StoredWebhook> {
-    const webhook = await store.findWebhook(callerOf(request).organizationId, idOf(request) ?? noWebhook)
+    const webhook = await store.findWebhook(callerOf(request).organizationId, idInPath(request) ?? noWebhook)
     if (webhook === undefined) throw webhookNotFound()
     return webhook
   }
 
   async function findDelivery(request: FastifyRequest, webhookId: number): Promise<Delivery> {
-    const { deliveryId } = request.params as { deliveryId: string }
-    const delivery = uuid.test(deliveryId) ? await store.findDelivery(callerOf(request).organizationId, webhookId, deliveryId.toLowerCase()) : undefined
+    const id = uuidOf((request.params as { deliveryId: string }).deliveryId)
+    const delivery = id === undefined ? undefined : await store.findDelivery(callerOf(request).organizationId, webhookId, id)
     if (delivery === undefined) throw new ApiError('not_found', 'Delivery not found')
     return delivery
   }
 
   async function change(request: FastifyRequest, patch: WebhookPatch): Promise<StoredWebhook> {
-    const webhook = await store.updateWebhook(callerOf(request), idOf(request) ?? noWebhook, patch)
+    const webhook = await store.updateWebhook(callerOf(request), idInPath(request) ?? noWebhook, patch)
     if (webhook === undefined) throw webhookNotFound()
     room.changed()
     return webhook
@@ -216,12 +216,6 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
 }
 
 const noWebhook = 0
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-function idOf(request: FastifyRequest): number | undefined {
-  const { id } = request.params as { id: string }
-  return /^\d{1,16}$/.test(id) && Number(id) <= limits.integerMax ? Number(id) : undefined
-}
 
 function webhookNotFound(): ApiError {
   return new ApiError('not_found', 'Webhook not found')

@@ -9,7 +9,7 @@ export interface IndexToBuild {
   readonly statements: readonly string[]
 }
 
-/** Indexes that searches need and that are not there, or were not finished. */
+/** Indexes of migrations that build them beside writers, if they are not there or were not finished. */
 export async function brokenIndexes(session: DoctorSession): Promise<IndexToBuild[]> {
   const wanted = indexesOfMigrations()
   const rows = await session.rows<{ name: string }>(`

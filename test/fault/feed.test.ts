@@ -11,7 +11,7 @@ vi.setConfig({ testTimeout: 120_000 })
 interface ChangeJson {
   readonly id: number
   readonly kind: string
-  readonly customer: number | null
+  readonly customerId: number | null
   readonly before: { readonly name?: string | null } | null
   readonly after: { readonly name?: string | null } | null
 }
@@ -78,7 +78,7 @@ test('readers of list and stream miss no change and get none twice, each custome
   expect(streams.map((stream) => stream.events().length)).toEqual(streams.map(() => made.length))
 
   for (let id = 2; id <= customers; id += 1) {
-    const own = read.filter(({ customer }) => customer === id)
+    const own = read.filter(({ customerId }) => customerId === id)
     expect(own.map((change) => change.id)).toEqual(own.map((change) => change.id).toSorted((one, other) => one - other))
     // Each begins with what the one before it left.
     const names = own.map(({ after }) => after?.name)

@@ -30,8 +30,8 @@ async function start(database?: Parameters<typeof startServer>[1]): Promise<Stre
   }
 }
 
-function customersOf(events: readonly { readonly data: { readonly customer: number | null } }[]): (number | null)[] {
-  return events.map(({ data }) => data.customer)
+function customersOf(events: readonly { readonly data: { readonly customerId: number | null } }[]): (number | null)[] {
+  return events.map(({ data }) => data.customerId)
 }
 
 test('GET /v1/changes/stream 200: tells of each change made from then on, as the list does', async () => {
@@ -113,14 +113,25 @@ test('GET /v1/changes/stream 200: tells of the kinds asked for, and of no other 
 })
 
 test('GET /v1/changes/stream 400: what is not known is refused before anything is streamed', async () => {
-  const { url, key, call } = await start()
+  const { call } = await start()
   const faults = async (path: string, headers?: Record<string, string>): Promise<unknown> =>
     ((await call('GET', path, undefined, headers)).body as { errors: { code: string }[] }).errors.map(({ code }) => code)
 
   expect(await faults('/v1/changes/stream?kind=x&limit=5')).toEqual(['invalid_request', 'kind', 'limit'])
   expect(await faults('/v1/changes/stream?cursor=x')).toEqual(['invalid_request', 'cursor'])
   expect(await faults('/v1/changes/stream', { 'last-event-id': 'x' })).toEqual(['invalid_request', 'cursor'])
-  expect((await fetch(`${url}/v1/changes/stream`, { method: 'HEAD', headers: { authorization: `Bearer ${key}` } })).status).toBe(404)
+})
+
+test('HEAD /v1/changes/stream 200: what GET answers, ended before anything is streamed', async () => {
+  const { url, key, listeners } = await start()
+  const head = async (query: string): Promise<unknown> => {
+    const answer = await fetch(`${url}/v1/changes/stream${query}`, { method: 'HEAD', headers: { authorization: `Bearer ${key}` } })
+    return { status: answer.status, type: answer.headers.get('content-type'), length: answer.headers.get('content-length'), body: await answer.text() }
+  }
+
+  expect(await head('')).toEqual({ status: 200, type: 'text/event-stream; charset=utf-8', length: null, body: '' })
+  expect(await head('?cursor=x')).toMatchObject({ status: 400, type: 'application/json; charset=utf-8', body: '' })
+  expect(await listeners()).toBe(0)
 })
 
 test('changes of another process on the same database are told of too', async () => {

@@ -8,7 +8,7 @@ import { customer, customerNotFound, ok, startWire } from './expected.ts'
 interface ChangeJson {
   readonly id: number
   readonly kind: string
-  readonly customer: number | null
+  readonly customerId: number | null
 }
 
 interface PageJson {
@@ -64,14 +64,14 @@ test('GET /v1/changes 200: tells of everything, oldest first, and where to go on
 
   expect(page).toEqual({
     data: [
-      { ...made, kind: 'customer.created', customer: id, before: null, after: { ...ann, name: 'Ann' } },
-      { ...made, kind: 'customer.updated', customer: id, before: { name: 'Ann' }, after: { name: 'Bea' } },
+      { ...made, kind: 'customer.created', customerId: id, before: null, after: { ...ann, name: 'Ann' } },
+      { ...made, kind: 'customer.updated', customerId: id, before: { name: 'Ann' }, after: { name: 'Bea' } },
       {
-        ...made, kind: 'event.recorded', customer: id, before: null, after: null,
+        ...made, kind: 'event.recorded', customerId: id, before: null, after: null,
         event: { id: 1, name: 'paid', data: { total: 12.5 }, createdAt: '7', customer: id }
       },
-      { ...made, kind: 'tag.updated', customer: null, before: { name: 'Lead', color: '#c377e0' }, after: { name: 'Lead', color: 'red' } },
-      { ...made, kind: 'customer.deleted', customer: id, before: { ...ann, name: 'Bea' }, after: null }
+      { ...made, kind: 'tag.updated', customerId: null, before: { name: 'Lead', color: '#c377e0' }, after: { name: 'Lead', color: 'red' } },
+      { ...made, kind: 'customer.deleted', customerId: id, before: { ...ann, name: 'Bea' }, after: null }
     ],
     meta: { limit: 100, cursor: expect.any(String) as string, hasMore: false }
   })
@@ -85,7 +85,7 @@ test('GET /v1/changes 200: before anything was done there is a cursor too, behin
   const { ask, create } = await startWire()
   const { meta: { cursor } } = pageOf(await ask('GET', '/v1/changes'))
   const id = await create()
-  expect((await feed(ask, 1, `?cursor=${cursor}`)).data.map((change) => change.customer)).toEqual([id])
+  expect((await feed(ask, 1, `?cursor=${cursor}`)).data.map((change) => change.customerId)).toEqual([id])
 })
 
 test('GET /v1/changes 200: pages of any limit and kinds meet each change once', async () => {
@@ -143,7 +143,7 @@ test('GET /v1/changes 410: a cursor before what was purged is gone, and the newe
   expect(await ask('GET', '/v1/changes/stream', undefined, { 'last-event-id': first ?? '' })).toEqual(gone)
   expect(await ask('GET', `/v1/changes?cursor=${last}`)).toEqual(ok({ data: [], meta: { limit: 100, cursor: last, hasMore: false } }))
   const id = await create()
-  expect((await feed(ask, 1, `?cursor=${last}`)).data.map((change) => change.customer)).toEqual([id])
+  expect((await feed(ask, 1, `?cursor=${last}`)).data.map((change) => change.customerId)).toEqual([id])
 })
 
 test('GET /v1/changes 400: a cursor of another organization, or of a history, is refused', async () => {
@@ -166,7 +166,7 @@ test('GET /v1/changes/{id} 200: one change, which says which request made it', a
   const changeId = (await feed(ask, 2)).data.at(-1)?.id
 
   expect(await ask('GET', `/v1/changes/${changeId}`)).toEqual(ok({
-    ...made, id: changeId, kind: 'customer.updated', customer: id, requestId: headers['x-request-id'], before: { name: 'Ann' }, after: { name: 'Bea' }
+    ...made, id: changeId, kind: 'customer.updated', customerId: id, requestId: headers['x-request-id'], before: { name: 'Ann' }, after: { name: 'Bea' }
   }))
 })
 
@@ -191,9 +191,9 @@ test('GET /v1/customers/{id}/history 200: newest first, page by page, also once 
 
   expect(whole).toEqual(ok({
     data: [
-      { ...made, kind: 'customer.updated', customer: id, before: { name: 'Bea', tags: [] }, after: { name: 'Cora', tags: ['x'] } },
-      { ...made, kind: 'customer.updated', customer: id, before: { name: 'Ann' }, after: { name: 'Bea' } },
-      { ...made, kind: 'customer.created', customer: id, before: null, after: ann }
+      { ...made, kind: 'customer.updated', customerId: id, before: { name: 'Bea', tags: [] }, after: { name: 'Cora', tags: ['x'] } },
+      { ...made, kind: 'customer.updated', customerId: id, before: { name: 'Ann' }, after: { name: 'Bea' } },
+      { ...made, kind: 'customer.created', customerId: id, before: null, after: ann }
     ],
     meta: { limit: 100, cursor: null }
   }))
@@ -247,5 +247,5 @@ test('a server on a backup restored from before a cursor says that it is gone, a
   expect(await ask('GET', `/v1/changes?cursor=${lost}`)).toEqual(gone)
   await restored.ask('POST', '/v1/customers', {}, { authorization })
   expect(await ask('GET', `/v1/changes?cursor=${lost}`)).toEqual(gone)
-  expect(pageOf(await ask('GET', `/v1/changes?cursor=${first}`)).data.map((change) => change.customer)).toEqual([2])
+  expect(pageOf(await ask('GET', `/v1/changes?cursor=${first}`)).data.map((change) => change.customerId)).toEqual([2])
 })

@@ -9,7 +9,7 @@ interface ShownChange {
   readonly id: number | null
   readonly kind: string
   readonly at: number
-  readonly customer: number | null
+  readonly customerId: number | null
   readonly requestId: string
   readonly before: Record<string, unknown> | null
   readonly after: Record<string, unknown> | null
@@ -49,17 +49,17 @@ async function start(database?: Parameters<typeof startWire>[1]): Promise<UndoSe
 function done({ status, body }: Exchange): unknown {
   if (status !== 200) return { status, body }
   const { dryRun, changes } = body as { dryRun: boolean; changes: ShownChange[] }
-  return { dryRun, changes: changes.map(({ kind, customer: id, before, after, event }) => ({ kind, customer: id, before, after, ...(event === undefined ? {} : { event }) })) }
+  return { dryRun, changes: changes.map(({ kind, customerId: id, before, after, event }) => ({ kind, customerId: id, before, after, ...(event === undefined ? {} : { event }) })) }
 }
 
 const dryRun = false
-const updated = (id: number, before: object, after: object) => ({ kind: 'customer.updated', customer: id, before, after })
-const message = 'Something touched the same since. Nothing was taken back; take those changes back first, or send "force": true.'
+const updated = (id: number, before: object, after: object) => ({ kind: 'customer.updated', customerId: id, before, after })
+const message = 'Something touched the same since. Nothing was taken back; send "force": true to take it back all the same.'
 
 function conflict(...conflicts: readonly { readonly changeId: number | undefined; readonly kind: string; readonly fields?: readonly string[] }[]): Exchange {
   const entries = conflicts.map(({ changeId, kind, fields }) => ({
     code: 'conflict',
-    message: `Change ${changeId} (${kind}) touched ${fields?.join(', ') ?? 'all of it'} since. Take it back first, or send "force": true.`,
+    message: `Change ${changeId} (${kind}) touched ${fields?.join(', ') ?? 'all of it'} since.`,
     changeId, ...(fields === undefined ? {} : { fields })
   }))
   return { status: 409, body: { errors: [{ code: 'invalid_request', message: 'Invalid request' }, { code: 'conflict', message }, ...entries] } }
@@ -79,7 +79,7 @@ test('POST /v1/changes/{id}/undo 200: an update is taken back as a new change, w
   const { changes: [made] } = body as { changes: [ShownChange] }
   const [key] = await store.keys()
   expect({ status, text }).toEqual({ status: 200, text: JSON.stringify({ dryRun, changes: [{
-    id: made.id, kind: 'customer.updated', at: made.at, customer: id, key: { id: key?.id, name: 'first' }, requestId: headers['x-request-id'],
+    id: made.id, kind: 'customer.updated', at: made.at, customerId: id, key: { id: key?.id, name: 'first' }, requestId: headers['x-request-id'],
     before: { name: 'Bob', customData: { a: 2 } }, after: { name: 'Ann', customData: { z: 1, a: 2 } }
   }] }) })
   expect(made.id).toBeGreaterThan(change ?? 0)
@@ -103,7 +103,7 @@ test('POST /v1/changes/{id}/undo 200: a creation is taken back by a deletion, th
   const created = await request('POST', '/v1/customers', { ...seen, userId: 'u', tags: ['Lead', 'VIP'], customData: { plan: 'pro' } })
   const id = other + 1
   const undone = await undo(created)
-  const gone = { kind: 'customer.deleted', customer: id, before: { ...customer(id, { userId: 'u', customData: { plan: 'pro' } }), tags: ['Lead', 'VIP'] }, after: null }
+  const gone = { kind: 'customer.deleted', customerId: id, before: { ...customer(id, { userId: 'u', customData: { plan: 'pro' } }), tags: ['Lead', 'VIP'] }, after: null }
   expect(done(undone)).toEqual({ dryRun, changes: [gone] })
   expect((await ask('GET', `/v1/customers/${id}`)).status).toBe(404)
 
@@ -141,9 +141,9 @@ test('POST /v1/changes/{id}/undo 200: an event is deleted, and recorded again un
   const { body: event, headers } = await call('POST', '/v1/events', { name: 'bought', customer: id, data: { price: 2 }, createdAt: 5 })
   const bought = { filter: [{ field: 'events.bought', operator: '>=', value: 1 }] }
   const undone = await undo(String(headers['x-request-id']))
-  expect(done(undone)).toEqual({ dryRun, changes: [{ kind: 'event.deleted', customer: id, before: null, after: null, event }] })
+  expect(done(undone)).toEqual({ dryRun, changes: [{ kind: 'event.deleted', customerId: id, before: null, after: null, event }] })
   expect(await ask('POST', '/v1/customers/search', bought)).toEqual(page([]))
-  expect(done(await undo(undone.requestId))).toEqual({ dryRun, changes: [{ kind: 'event.recorded', customer: id, before: null, after: null, event }] })
+  expect(done(await undo(undone.requestId))).toEqual({ dryRun, changes: [{ kind: 'event.recorded', customerId: id, before: null, after: null, event }] })
   expect(await ask('POST', '/v1/customers/search', bought)).toEqual(page([customer(id)]))
 })
 
@@ -253,7 +253,7 @@ test('POST /v1/requests/{requestId}/undo 200: a batch with a recoloring is taken
     updated(one, { name: 'Cleo' }, { name: 'Ann' }),
     updated(two, { userId: 'u1' }, { userId: 'u2' }),
     updated(one, { userId: null, tags: ['Lead', 'VIP'] }, { userId: 'u1', tags: ['Lead'] }),
-    { kind: 'tag.updated', customer: null, before: { name: 'Lead', color: 'red' }, after: { name: 'Lead', color: defaultColor } }
+    { kind: 'tag.updated', customerId: null, before: { name: 'Lead', color: 'red' }, after: { name: 'Lead', color: defaultColor } }
   ] })
   expect(await everyone()).toEqual(before)
   expect(await ask('GET', `/v1/customers/${one}`)).toEqual(ok(customer(one, { name: 'Ann', userId: 'u1', tags: [{ name: 'Lead', color: defaultColor }] })))
@@ -295,7 +295,7 @@ test('POST /v1/requests/{requestId}/undo 404: a request that changed nothing, or
   const patched = await request('PATCH', `/v1/customers/${id}`, { name: 'Bob' })
   const authorization = `Bearer ${await createForeignKey()}`
   expect(await ask('POST', `/v1/requests/${String(headers['x-request-id'])}/undo`)).toEqual(none)
-  expect(await ask('POST', '/v1/requests/whatever/undo')).toEqual(none)
+  for (const wrong of ['whatever', '%00', `${patched}%00`]) expect(await ask('POST', `/v1/requests/${wrong}/undo`)).toEqual(none)
   expect(await ask('POST', `/v1/requests/${patched}/undo`, {}, { authorization })).toEqual(none)
 })
 

@@ -3,18 +3,12 @@
 -- The id of the newest change that touched the customer's row. Grows even if the customer is deleted and restored.
 alter table customers add column version bigint not null default 0;
 
--- What one request did. Ids of requests grow with time, so that entries go to the end.
-create index changes_by_request on changes (request_id);
--- Deletions that have become final.
-create index changes_of_deletions on changes (at) where kind = 'customer.deleted';
-
 -- The order of the feed is that of stamps, and of positions where they are equal. A stamp is at least the number of its
 -- transaction, so whoever reads below the oldest transaction under way misses nothing. And it is at least the number of
 -- every transaction that had ended before the row was written, above all of those it waited for: numbers alone would put a
 -- transaction that was numbered first and waited for a customer before the one it waited for.
 alter table feed add column stamp bigint not null
   default greatest(pg_current_xact_id()::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint - 1);
-create index feed_by_organization on feed (organization_id, stamp, position);
 
 -- The newest pointer of an organization that was purged: whoever has read less of the feed has missed some.
 create table change_horizons (

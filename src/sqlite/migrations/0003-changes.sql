@@ -3,14 +3,12 @@ alter table customers add column version integer not null default 0;
 
 -- A customer's history. Entries of an index end with the row's id.
 create index changes_by_customer on changes (customer_id) where customer_id is not null;
--- The same of what is of no single customer.
+-- The same of what is of no single customer: recolorings, of which an undo looks for later ones.
 create index changes_of_no_customer on changes (organization_id) where customer_id is null;
 -- The feed of an organization.
 create index changes_by_organization on changes (organization_id);
 -- What one request did. Ids of requests grow with time, so that entries go to the end.
 create index changes_by_request on changes (request_id);
--- Recolorings, of which an undo looks for later ones.
-create index changes_of_tags on changes (organization_id) where customer_id is null;
 -- Deletions that have become final.
 create index changes_of_deletions on changes (at) where kind = 'customer.deleted';
 
