@@ -4,6 +4,7 @@ import { recordFields } from './change.ts'
 import type { UnixSeconds } from './clock.ts'
 import { changeKinds as wireKinds } from './contract/change.ts'
 import type { AttributeValue } from './contract/customer.ts'
+import type { CustomerEvent } from './contract/event.ts'
 import type { Customer } from './customer.ts'
 import { customerKeys } from './customer.ts'
 
@@ -88,6 +89,20 @@ export function fieldsLeft(changeIds: Iterable<number>, later: Iterable<LaterCha
 /** In the order of every answer, without what is no field of a customer. */
 export function pickFields(fields: RecordedFields): RecordedFields {
   return Object.fromEntries(customerKeys.flatMap((key) => (key in fields ? [[key, fields[key]]] : [])))
+}
+
+/** The fields of a change as they are shown. Of an event there is more to say than what is kept with the change. */
+export function shownFields(change: MadeChange): { before: object | null; after: object | null } {
+  if (change.kind === 'event.recorded' || change.kind === 'event.deleted') return { before: null, after: null }
+  if (change.kind === 'tag.updated') return change
+  return { before: change.before && pickFields(change.before), after: change.after && pickFields(change.after) }
+}
+
+/** The event that a change has deleted, by what the change keeps of it. */
+export function deletedEvent({ kind, customerId, before }: MadeChange): CustomerEvent | null {
+  if (kind !== 'event.deleted') return null
+  const { event, ...others } = before
+  return { id: event, ...others, customer: customerId }
 }
 
 const customDataStart = '"customData":'

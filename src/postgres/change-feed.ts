@@ -8,7 +8,7 @@ import type { Customer } from '../customer.ts'
 import { parseCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
 import type { KeptEventRow } from '../sql/change-items.ts'
-import { changeItems, eventsWanted, pastsWanted } from '../sql/change-items.ts'
+import { changeItems, eventsWanted, itemsInSteps, pastsWanted } from '../sql/change-items.ts'
 import type { FeedLook } from '../sql/feed-watch.ts'
 import { FeedWatch } from '../sql/feed-watch.ts'
 import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
@@ -83,13 +83,15 @@ export class ChangeFeed implements ChangeStore {
       const from = after === null || before === undefined ? undefined : readFeedPosition(after, before.epoch)
       const { rows, places, last, hasMore } = await this.#find(organizationId, { after: from ?? beforeAll, limit, kinds })
       const items = await this.#items(organizationId, rows, wantsCustomers)
+      const lastItem = items.at(-1)
+      const cut = lastItem !== undefined && items.length < rows.length ? placeOf(places, lastItem.change.id) : undefined
       // Behind what was read, since some of that may have been purged meanwhile.
       const { epoch, horizon } = await readFeedState(this.#pool, organizationId)
       if (from !== undefined) requireKept(from, horizon)
       return {
         items: items.map((item) => ({ ...item, position: feedPosition(epoch, placeOf(places, item.change.id)) })),
-        next: feedPosition(epoch, last ?? from ?? horizon ?? beforeAll),
-        hasMore
+        next: feedPosition(epoch, cut ?? last ?? from ?? horizon ?? beforeAll),
+        hasMore: hasMore || cut !== undefined
       }
     })
   }
@@ -124,11 +126,13 @@ export class ChangeFeed implements ChangeStore {
         hasMore = some.length === max
         for (const row of some) {
           bytes += bytesOf(row)
-          if (rows.length === limit || (bytes > limits.changesPageBytesMax && rows.length > 0)) return { items: await this.#items(organizationId, rows, false), hasMore: true }
+          const isFull = rows.length === limit || (bytes > limits.changesPageBytesMax && rows.length > 0)
+          if (isFull) return { items: await this.#items(organizationId, rows, false), hasMore: true }
           rows.push(row)
         }
       }
-      return { items: await this.#items(organizationId, rows, false), hasMore: false }
+      const items = await this.#items(organizationId, rows, false)
+      return { items, hasMore: items.length < rows.length }
     })
   }
 
@@ -186,7 +190,13 @@ export class ChangeFeed implements ChangeStore {
     return { rows, places, last, hasMore: true }
   }
 
-  async #items(organizationId: number, rows: readonly KeptChangeRow[], wantsCustomers: boolean): Promise<ChangeItem[]> {
+  /** Of the first of the rows, as many as fit in a page. */
+  async #items(organizationId: number, rows: readonly KeptChangeRow[], wantsCustomers: boolean, bytesMax: number = limits.changesPageBytesMax): Promise<ChangeItem[]> {
+    const bytesOf = await this.#sizes(organizationId, [...pastsWanted(rows, wantsCustomers).keys()])
+    return await itemsInSteps(rows, { wantsCustomers, bytesOf, bytesMax }, async (step) => await this.#itemsOfStep(organizationId, step, wantsCustomers))
+  }
+
+  async #itemsOfStep(organizationId: number, rows: readonly KeptChangeRow[], wantsCustomers: boolean): Promise<ChangeItem[]> {
     const pasts = pastsWanted(rows, wantsCustomers)
     const events = eventsWanted(rows)
     // Customers before their later changes: whatever is committed in between tells what it replaced.
@@ -202,6 +212,14 @@ export class ChangeFeed implements ChangeStore {
     const { rows: [seen] } = await this.#pool.query<NamesSeen>(`select ${selectNamesSeen}`)
     await this.#catalog.refresh(this.#pool, seen)
     return new Map(rows.map(({ id, ...row }) => [id, parseCustomer(this.#catalog.render(organizationId, row))]))
+  }
+
+  /** Of customers as they are, without their tags. */
+  async #sizes(organizationId: number, ids: readonly number[]): Promise<Map<number, number>> {
+    if (ids.length === 0) return new Map()
+    const { rows } = await this.#pool.query<{ id: number; bytes: number }>(
+      'select id, octet_length(rendering) as bytes from customers where id = any($1) and organization_id = $2', [ids, organizationId])
+    return new Map(rows.map(({ id, bytes }) => [id, bytes]))
   }
 
   async #events(wanted: readonly { readonly id: number; readonly customerId: number }[]): Promise<KeptEventRow[]> {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { RecordedFields } from '../change.ts'
 import type { KeptChangeRow, LaterChange } from '../change-record.ts'
 import { fieldsLeft, isWhole, pickFields, readChange } from '../change-record.ts'
@@ -27,16 +28,52 @@ export interface ChangeContext {
   readonly wantsCustomers: boolean
 }
 
+/** What a step of telling takes at most, unless a single change takes more, before others are served. */
+const bytesAStep = 262_144
+
+/**
+ * Has items made of rows step by step, since each may come with a customer of megabytes, and of no more rows than fit in
+ * `bytesMax`, but of one at least. `bytesOf` is how much of each customer there is now.
+ */
+export async function itemsInSteps(
+  rows: readonly KeptChangeRow[], { wantsCustomers, bytesOf, bytesMax }: { wantsCustomers: boolean; bytesOf: ReadonlyMap<number, number>; bytesMax: number },
+  make: (rows: readonly KeptChangeRow[]) => Promise<ChangeItem[]>
+): Promise<ChangeItem[]> {
+  const items: ChangeItem[] = []
+  let step: KeptChangeRow[] = []
+  let [bytes, bytesOfStep] = [0, 0]
+  for (const row of rows) {
+    const size = (row.before?.length ?? 0) + (row.after?.length ?? 0) + (wantsPast(row, wantsCustomers) ? bytesOf.get(row.customerId) ?? 0 : 0)
+    if (bytes > 0 && bytes + size > bytesMax) break
+    if (bytesOfStep > 0 && bytesOfStep + size > bytesAStep) {
+      items.push(...await make(step))
+      await setImmediate()
+      step = []
+      bytesOfStep = 0
+    }
+    step.push(row)
+    bytes += size
+    bytesOfStep += size
+  }
+  items.push(...await make(step))
+  return items
+}
+
 /** Of which customers it must be known what they were: by id, the changes that left them so. */
 export function pastsWanted(rows: readonly KeptChangeRow[], wantsCustomers: boolean): Map<number, number[]> {
   const wanted = new Map<number, number[]>()
-  for (const { id, kind, customerId } of rows) {
-    if (customerId === null || kind === 'customer.deleted' || !(wantsCustomers || isWhole(kind))) continue
+  for (const row of rows) {
+    if (!wantsPast(row, wantsCustomers)) continue
+    const { id, customerId } = row
     const ids = wanted.get(customerId)
     if (ids === undefined) wanted.set(customerId, [id])
     else ids.push(id)
   }
   return wanted
+}
+
+function wantsPast<Row extends KeptChangeRow>(row: Row, wantsCustomers: boolean): row is Row & { readonly customerId: number } {
+  return row.customerId !== null && row.kind !== 'customer.deleted' && (wantsCustomers || isWhole(row.kind))
 }
 
 /** The events that were recorded, with their customers. */

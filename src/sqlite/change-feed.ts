@@ -3,7 +3,7 @@ import type { KeptChangeRow, LaterChange } from '../change-record.ts'
 import type { ChangeItem, ChangeStore, FeedItem, FeedPage, FeedPosition, FeedQuestion, HistoryPage } from '../change-store.ts'
 import { cursorGone } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { changeItems, eventsWanted, pastsWanted } from '../sql/change-items.ts'
+import { changeItems, eventsWanted, itemsInSteps, pastsWanted } from '../sql/change-items.ts'
 import type { FeedLook } from '../sql/feed-watch.ts'
 import { FeedWatch } from '../sql/feed-watch.ts'
 import type { ChangeReader, ScannedChange } from './change-reader.ts'
@@ -43,7 +43,8 @@ export class ChangeFeed implements ChangeStore {
     const items = await this.#items(organizationId, rows, wantsCustomers)
     // Meanwhile some of what was to be read may have been purged.
     if (from !== undefined) this.#read((reader) => { requireKept(reader, organizationId, from) })
-    const cut = found.length > rows.length ? found.find(({ id }) => id === rows.at(-1)?.id) : undefined
+    const lastItem = items.at(-1)
+    const cut = found.length > items.length ? found.find(({ id }) => id === lastItem?.change.id) : undefined
     return {
       items: items.map((item): FeedItem => ({ ...item, position: positionOf(item.change) })),
       next: cut !== undefined ? positionOf(cut) : last !== undefined ? positionOf(last) : after ?? this.#begin(organizationId),
@@ -63,7 +64,8 @@ export class ChangeFeed implements ChangeStore {
   async history(organizationId: number, customerId: number, { beforeId, limit }: { beforeId: number | null; limit: number }): Promise<HistoryPage> {
     const ids = this.#read((reader) => reader.idsBefore({ organizationId, customerId, beforeId: beforeId ?? Number.MAX_SAFE_INTEGER, max: limit + 1 }))
     const rows = await this.#rows(ids.slice(0, limit), 'newest first')
-    return { items: await this.#items(organizationId, rows, false), hasMore: ids.length > rows.length }
+    const items = await this.#items(organizationId, rows, false)
+    return { items, hasMore: ids.length > items.length }
   }
 
   async changesBetween(
@@ -83,7 +85,7 @@ export class ChangeFeed implements ChangeStore {
   async changesOfRequest(organizationId: number, requestId: string, limit: number): Promise<ChangeItem[]> {
     const ids = this.#read((reader) => reader.idsOfRequest(organizationId, requestId, limit))
     // All of them, since they are taken back together.
-    return await this.#items(organizationId, await this.#rows(ids, 'oldest first', Infinity), false)
+    return await this.#items(organizationId, await this.#rows(ids, 'oldest first', Infinity), false, Infinity)
   }
 
   /** Before the oldest change that is kept. */
@@ -131,7 +133,14 @@ export class ChangeFeed implements ChangeStore {
     return rows
   }
 
-  async #items(organizationId: number, rows: readonly KeptChangeRow[], wantsCustomers: boolean): Promise<ChangeItem[]> {
+  /** Of the first of the rows, as many as fit in a page. */
+  async #items(organizationId: number, rows: readonly KeptChangeRow[], wantsCustomers: boolean, bytesMax: number = limits.changesPageBytesMax): Promise<ChangeItem[]> {
+    const customerIds = [...pastsWanted(rows, wantsCustomers).keys()]
+    const bytesOf = this.#read((reader) => reader.sizes(organizationId, customerIds))
+    return await itemsInSteps(rows, { wantsCustomers, bytesOf, bytesMax }, async (step) => await this.#itemsOfStep(organizationId, step, wantsCustomers))
+  }
+
+  async #itemsOfStep(organizationId: number, rows: readonly KeptChangeRow[], wantsCustomers: boolean): Promise<ChangeItem[]> {
     const pasts = pastsWanted(rows, wantsCustomers)
     const events = eventsWanted(rows).map(({ id }) => id)
     // Customers before their later changes: whatever is committed in between tells what it replaced.

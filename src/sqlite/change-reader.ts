@@ -47,6 +47,7 @@ export class ChangeReader {
   readonly #betweenOfNone: Statement<[Part], number>
   readonly #ofRequest: Statement<[string, number, number], number>
   readonly #customers: Statement<[string, number], RenderingRow & { readonly id: number }>
+  readonly #sizes: Statement<[string, number], { readonly id: number; readonly bytes: number }>
   readonly #later: Statement<[Part], LaterChange>
   readonly #events: Statement<[string], KeptEventRow>
   readonly #lastId: Statement<[], number>
@@ -70,6 +71,8 @@ export class ChangeReader {
       'select id from changes indexed by changes_by_request where request_id = ? and organization_id = ? order by id limit ?').pluck()
     this.#customers = db.prepare(
       'select id, rendering, tag_ids, tag_version from customers where id in (select value from json_each(?)) and organization_id = ?')
+    this.#sizes = db.prepare(
+      'select id, octet_length(rendering) as bytes from customers where id in (select value from json_each(?)) and organization_id = ?')
     const replacing = replacingKinds.map((kind) => `'${kind}'`).join()
     this.#later = db.prepare(`
       select id, kind, before ${ofCustomer} and kind in (${replacing}) and id > :afterId and id < :beforeId order by id desc limit :max`)
@@ -118,6 +121,11 @@ export class ChangeReader {
   /** As they are. */
   customers(organizationId: number, ids: readonly number[]): Map<number, Customer> {
     return new Map(this.#customers.all(JSON.stringify(ids), organizationId).map(({ id, ...row }) => [id, parseCustomer(this.#catalog.render(organizationId, row))]))
+  }
+
+  /** Of customers as they are, without their tags. */
+  sizes(organizationId: number, ids: readonly number[]): Map<number, number> {
+    return new Map(this.#sizes.all(JSON.stringify(ids), organizationId).map(({ id, bytes }) => [id, bytes]))
   }
 
   /** Of the kinds that tell what was before, newest first. */

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { ChangeItem, ChangeStore, FeedPosition } from '../change-store.ts'
 import type { UnixSeconds } from '../clock.ts'
 import { ApiError } from '../errors.ts'
@@ -67,6 +68,10 @@ interface Queue {
 }
 
 const retryMs = 1_000
+/** How long sends are begun in a row before others are served. */
+const beginMs = 5
+/** Of customers that are held against a filter before others are served. */
+const toldBytesAStep = 262_144
 const historyPageMax = 50
 const abandonedPageMax = 1_000
 
@@ -83,7 +88,7 @@ export class DeliveryLane {
   readonly #keeper: ProgressKeeper
   readonly #queues = new Map<number, Queue>()
   readonly #ready: Queue[] = []
-  #replays: Delivery[] = []
+  readonly #replays: Delivery[] = []
   /** From when they are read until what became of them is kept. */
   readonly #replaying = new Set<string>()
   readonly #stopping = new AbortController()
@@ -171,8 +176,10 @@ export class DeliveryLane {
     if (!this.#mayBegin() || this.#replays.length > 0) return
     this.#guard(async () => {
       const due = await this.#context.turns.take(async () => await this.#context.store.dueReplays(this.id, limits.webhookPageMax))
-      this.#replays = due.filter(({ id }) => !this.#replaying.has(id))
-      for (const { id } of this.#replays) this.#replaying.add(id)
+      // Whoever looked meanwhile may have found some too.
+      const found = due.filter(({ id }) => !this.#replaying.has(id))
+      for (const { id } of found) this.#replaying.add(id)
+      this.#replays.push(...found)
       this.#pump()
     })
   }
@@ -219,7 +226,13 @@ export class DeliveryLane {
     const { sendsMax } = this.#context.settings
     const inFlightMax = this.#hasFailedLast ? Math.min(sendsMax, limits.webhookFailingSendsMax) : sendsMax
     const retriesMax = Math.min(limits.webhookRetriesMax, Math.ceil(inFlightMax / 2))
+    const sinceMs = performance.now()
     while (this.#inFlight < inFlightMax && this.#mayBegin()) {
+      // A customer may have megabytes.
+      if (performance.now() - sinceMs > beginMs) {
+        setImmediate(() => { this.#pump() })
+        break
+      }
       if (!this.#hasWork(retriesMax) || !this.#context.pacer.take()) break
       const work = (this.#retriesInFlight < retriesMax ? this.#nextRetry() : undefined) ?? this.#nextMessage()
       work?.()
@@ -309,7 +322,16 @@ export class DeliveryLane {
     const [page, tell] = await Promise.all([readings.read(this.#webhook.organizationId, this.#readAfter), this.#wishes()])
     if (this.#hasEnded) return
     this.#hasRead = true
-    for (const { position, ...item } of page.items) this.#take(position, item, tell(item))
+    let told = 0
+    for (const { position, ...item } of page.items) {
+      if (told > toldBytesAStep) {
+        await turn()
+        if (this.#hasEnded) return
+        told = 0
+      }
+      this.#take(position, item, tell(item))
+      told += item.customer?.length ?? 0
+    }
     const last = page.items.at(-1)
     if (last !== undefined) this.#keeper.move()
     if (page.next !== last?.position) this.#window.pass(page.next, last?.change.at ?? this.#nowSeconds())
@@ -481,7 +503,11 @@ export class DeliveryLane {
 
   async #send(message: Message, attempts: number): Promise<SendOutcome | undefined> {
     const sign = this.#sign
-    if (sign === null) return undefined
+    // The process may have been stopped since this was begun, for so long that somebody else has the webhook.
+    if (sign === null || performance.now() >= this.#leaseUntilMs) {
+      this.stop()
+      return undefined
+    }
     const now = this.#nowSeconds()
     const body = message.body({ attempts, now })
     return await this.#target.send({ headers: sign({ id: message.id, body, now }), body }, this.#stopping.signal)

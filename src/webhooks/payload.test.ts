@@ -71,11 +71,21 @@ describe('in the standard format', () => {
 
   test('an event is told whole, and a tag without a customer', () => {
     const event = { id: 9, name: 'order_paid', data: { total: 1 }, createdAt: '5', customer: 7 }
-    expect(JSON.parse(bodyOf(item({ kind: 'event.recorded', before: null, after: { event: 9 } }, { event })))).toMatchObject({ type: 'event.recorded', data: { event, customer: JSON.parse(customer) as unknown } })
+    expect(JSON.parse(bodyOf(item({ kind: 'event.recorded', before: null, after: { event: 9 } }, { event })))).toEqual({
+      type: 'event.recorded', timestamp: '2023-11-14T22:13:20.000Z',
+      data: { ...told, kind: 'event.recorded', before: null, after: null, customer: JSON.parse(customer) as unknown, event }
+    })
+    const { id, customer: _, ...kept } = event
+    expect(JSON.parse(bodyOf(item({ kind: 'event.deleted', before: { event: id, ...kept }, after: null })))).toMatchObject({ data: { before: null, after: null, event } })
     const change = { ...told, customerId: null, kind: 'tag.updated', before: { name: 'VIP', color: 'red' }, after: { name: 'VIP', color: 'blue' } } as const
     expect(JSON.parse(bodyOf({ change, event: null, customer: null }))).toEqual({
       type: 'tag.updated', timestamp: '2023-11-14T22:13:20.000Z', data: { ...change, customer: null, event: null }
     })
+  })
+
+  test('of a deletion no more is shown than fields of the customer', () => {
+    const { data } = JSON.parse(bodyOf(item({ kind: 'customer.deleted', before: { name: 'Ann', createdAt: 5 }, after: null }))) as { data: { before: unknown } }
+    expect(data.before).toEqual({ name: 'Ann' })
   })
 
   test('a ping says that it is one', () => {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { ChangeRecord } from '../change-record.ts'
+import { deletedEvent, shownFields } from '../change-record.ts'
 import type { ChangeItem } from '../change-store.ts'
 import type { UnixSeconds } from '../clock.ts'
 import type { CustomerJson } from '../customer.ts'
@@ -40,15 +41,16 @@ export function messagesOf(webhook: Teller, item: ChangeItem, present: PresentCu
     message(event, part, (id, attempt) => helpcrunchBody(event, { id, item, attempt })))
 }
 
-/** Keys of a change are those with which the API tells of it. */
+/** The change as the API tells of it, and the whole customer. */
 function standardBody({ change, customer, event }: ChangeItem, present: PresentCustomer): string {
-  const { id, at, kind, customerId, key, requestId, before, after } = change
+  const { id, at, kind, customerId, key, requestId } = change
+  const { before, after } = shownFields(change)
   const fields = {
     id, kind, at, customerId, key, requestId,
     before: new Rendered(before === null ? 'null' : renderFields(before)),
     after: new Rendered(after === null ? 'null' : renderFields(after)),
     customer: new Rendered(customer === null ? 'null' : present(customer)),
-    event
+    event: event ?? deletedEvent(change)
   }
   return object({ type: kind, timestamp: new Date(at * 1000).toISOString(), data: new Rendered(object(fields)) })
 }

@@ -143,6 +143,28 @@ test('a page holds no more than its bytes, and the next ones the rest', async ()
   expect(idsOf(history.items)).toEqual(Array.from(history.items, (_, index) => 9 - index))
 })
 
+test('a page with its customers holds no more than its bytes, and the next ones the rest', async () => {
+  const { store, create, recordEvent, caller: { organizationId } } = await open()
+  const customData = Object.fromEntries(Array.from({ length: 14 }, (_, index) => [`a${index}`, 'x'.repeat(limits.longTextCharactersMax)]))
+  await create({ customData })
+  for (let count = 0; count < 12; count += 1) await recordEvent({ name: 'seen', customer: 1 })
+  await readAll(store, organizationId, { count: 1 })
+  const read: number[][] = []
+  const lengths: number[] = []
+  for (let [after, hasMore]: [FeedPosition | null, boolean] = [null, true]; hasMore;) {
+    const page = await store.readFeed(organizationId, { ...all, after })
+    read.push(idsOf(page.items))
+    lengths.push(page.items.reduce((sum, { customer }) => sum + (customer?.length ?? 0), 0))
+    after = page.next
+    hasMore = page.hasMore
+  }
+  expect(read.flat()).toEqual(Array.from({ length: 13 }, (_, index) => index + 1))
+  expect(Math.max(...lengths)).toBeLessThanOrEqual(limits.changesPageBytesMax)
+  const [first = 0, last = 0] = [read[0]?.[0], read.at(-1)?.at(-1)]
+  const between = await store.changesBetween(organizationId, 1, { fromId: first, throughId: last, limit: 50 })
+  expect(idsOf(between)).toEqual(read[0])
+})
+
 test('the end of the feed is behind all that was committed, and before all that comes', async () => {
   const { store, create, caller: { organizationId } } = await open()
   const empty = await store.feedEnd(organizationId)
