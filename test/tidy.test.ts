@@ -20,7 +20,7 @@ const importTable: Readonly<Record<string, Room>> = {
     packages: ['color-name', 'fastest-levenshtein', 'ipaddr.js', 'jsonc-parser'],
     node: ['node:crypto', 'node:assert']
   },
-  sql: { rooms: ['domain', 'contract'], packages: ['sql-template-tag'], node: ['node:fs', 'node:timers/promises', 'node:v8'] },
+  sql: { rooms: ['domain', 'contract'], packages: ['sql-template-tag'], node: ['node:fs', 'node:timers', 'node:v8'] },
   columns: { rooms: ['domain', 'contract'], packages: [], node: [] },
   indexing: { rooms: ['columns', 'domain', 'contract'], packages: [], node: 'all' },
   sqlite: {
