@@ -6,6 +6,7 @@ import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { hashSecret } from '../../src/api-key.ts'
 import type { FeedPosition } from '../../src/change-store.ts'
 import { openStore } from '../../src/cli/open-store.ts'
+import { systemClock } from '../../src/clock.ts'
 import type { CopyProgress, CopySource, CopyTarget } from '../../src/copy.ts'
 import { copyDatabase } from '../../src/copy.ts'
 import { withClient } from '../../src/postgres/connection.ts'
@@ -86,14 +87,16 @@ async function fillWebhooks(store: Store): Promise<void> {
   ]
   await store.claimWebhooks('worker', 60)
   const { items: [, , third] } = await store.readFeed(1, { after: null, limit: 3, kinds: null, wantsCustomers: false })
+  // Of today, or a server would purge them.
+  const attemptedAt = systemClock()
   const delivery: Delivery = {
-    id: '00000000-0000-8000-8000-000000000001', changeId: 1, part: 0, customerId: 1, event: 'customer.created', status: 'delivered', attempts: 1, firstAttemptAt: 10, lastAttemptAt: 10,
+    id: '00000000-0000-8000-8000-000000000001', changeId: 1, part: 0, customerId: 1, event: 'customer.created', status: 'delivered', attempts: 1, firstAttemptAt: attemptedAt, lastAttemptAt: attemptedAt,
     nextAttemptAt: null, responseStatus: 200, responseText: '☕\nOk', error: null, durationMs: 7, isReplay: false
   }
   const progress: DeliveryProgress = {
     position: third?.position ?? '', succeededAt: 10, failingSince: 11, pauseReason: null, released: [],
     held: [7, 0].map((customerId) => ({ customerId, next: { changeId: 2, part: 1 }, attempts: 3, nextAttemptAt: 12, lastChangeId: 4 })),
-    deliveries: [delivery, { ...delivery, id: '00000000-0000-8000-8000-000000000002', customerId: null, status: 'retrying', responseStatus: null, responseText: null, error: 'reset', nextAttemptAt: 12 }]
+    deliveries: [delivery, { ...delivery, id: '00000000-0000-8000-8000-000000000002', customerId: null, status: 'retrying', responseStatus: null, responseText: null, error: 'reset', nextAttemptAt: attemptedAt + 2 }]
   }
   for (const { id } of [halfWay, deleted]) expect(await store.keepProgress('worker', id, progress)).toBe(true)
   await store.updateWebhook(caller, paused.id, { pauseReason: 'asked' })
