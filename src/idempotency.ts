@@ -6,8 +6,11 @@ export interface RepeatableRequest {
   readonly key: string
   /** The same only for the same method, path and body. */
   readonly fingerprint: string
-  /** Told by the store: whether what came of it is kept, in the transaction of the work, or was kept before. */
-  state: 'new' | 'kept' | 'repeated'
+  /**
+   * Told by the store. When it was asked to recall an answer: whether what came of the work is kept, and makes the answer. When it was
+   * given the work: whether that is kept now, in the transaction of the work, or was kept before.
+   */
+  state: 'new' | 'done' | 'kept' | 'repeated'
 }
 
 /** What came of a request. */

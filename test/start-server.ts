@@ -6,6 +6,7 @@ import { createServer } from '../src/http/server.ts'
 import type { HttpSettings } from '../src/http/settings.ts'
 import { defaultHttpSettings } from '../src/http/settings.ts'
 import type { Store } from '../src/store.ts'
+import type { WebhookRoom } from '../src/webhook.ts'
 import type { TestDatabase } from './engines.ts'
 import { createDatabase } from './engines.ts'
 import { standInRoom } from './webhook-room.ts'
@@ -39,13 +40,15 @@ export interface TestServer {
 type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
 
 /** The server that production starts, on a database of its own unless it is given one; requests are injected. */
-export async function startServer(settings: Partial<HttpSettings> = {}, database?: Pick<TestDatabase, 'openStore'>): Promise<TestServer> {
+export async function startServer(
+  settings: Partial<HttpSettings> = {}, database?: Pick<TestDatabase, 'openStore'>, webhooks: WebhookRoom = standInRoom
+): Promise<TestServer> {
   const store = await (database ?? await createDatabase()).openStore()
   const metrics = new Metrics()
   metrics.watch(store)
   const logged: Record<string, unknown>[] = []
   const log = pino({ base: null }, { write: (line: string) => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
-  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test', webhooks: standInRoom })
+  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test', webhooks })
   // Runs before the store is closed: callbacks are called last in, first out.
   onTestFinished(async () => {
     await server.close()

@@ -22,6 +22,7 @@ const keptStatuses: ReadonlySet<number> = new Set([404, 409, 412])
  * nothing by itself, such as a search, has its answer kept behind it. A repeat waits for the first.
  */
 export function repeatRequests(server: FastifyInstance, { store }: { store: Store }): void {
+  /** When the last that came with a key will have been answered. */
   const underWay = new Map<string, Promise<void>>()
   const leave = new WeakMap<FastifyRequest, () => void>()
 
@@ -30,9 +31,10 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
     if ([route.method].flat().every((method) => unchanging.has(method))) return
     route.schema = { ...route.schema, headers: withKey(route.schema?.headers) }
     route.preHandler = [route.preHandler ?? [], recall].flat()
-    route.onSend = [route.onSend ?? [], keep].flat()
-    // Also when the client has gone before it was answered.
-    route.onResponse = [route.onResponse ?? [], async (request: FastifyRequest) => { leave.get(request)?.() }].flat()
+    // Also when the client has gone by then, unlike onResponse.
+    route.onSend = [route.onSend ?? [], async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {
+      await keep(request, reply, payload).finally(() => { leave.get(request)?.() })
+    }].flat()
   })
 
   async function recall(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> {
@@ -58,23 +60,37 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
     if (caller.repeatable.state === 'new' && isKept && (typeof payload === 'string' || Buffer.isBuffer(payload))) {
       await store.keepAnswer(caller.organizationId, caller.repeatable, { status: reply.statusCode, body: payload.toString() })
     }
-    leave.get(request)?.()
   }
 
+  /** One after the other, so that an answer wakes one of those who wait, however many they are. */
   async function enter(request: FastifyRequest, name: string): Promise<void> {
-    const until = Date.now() + limits.idempotencyWaitSeconds * 1000
-    for (let first = underWay.get(name); first !== undefined; first = underWay.get(name)) {
-      const left = until - Date.now()
-      if (left <= 0) throw stillUnderWay()
-      await Promise.race([first, setTimeout(left, undefined, { ref: false })])
-    }
+    const before = underWay.get(name)
     const { promise, resolve } = Promise.withResolvers<void>()
     underWay.set(name, promise)
-    leave.set(request, () => {
+    const end = (): void => {
       if (underWay.get(name) === promise) underWay.delete(name)
       resolve()
-    })
+    }
+    if (before !== undefined && !await isOverInTime(before)) {
+      // Those behind it wait on.
+      void before.then(end)
+      throw stillUnderWay()
+    }
+    leave.set(request, end)
   }
+}
+
+async function isOverInTime(before: Promise<void>): Promise<boolean> {
+  const timer = new AbortController()
+  const timeout = setTimeout(limits.idempotencyWaitSeconds * 1000, false, { ref: false, signal: timer.signal }).catch(() => false)
+  const isOver = await Promise.race([before.then(() => true), timeout])
+  timer.abort()
+  return isOver
+}
+
+/** Whether the store has what came of the work of a request. Then what the work is about may be gone by now. */
+export function isDone(request: FastifyRequest): boolean {
+  return callerOf(request).repeatable?.state === 'done'
 }
 
 /** The headers of a route, and the key. */

@@ -9,6 +9,7 @@ import { Findings } from '../untrusted.ts'
 import { callerOf } from './auth.ts'
 import { renderChange } from './change-answer.ts'
 import { sendJson } from './customer-answer.ts'
+import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
 import { idInPath, idParams, uuidOf } from './path-id.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
@@ -34,8 +35,8 @@ export function undoRoutes(server: FastifyInstance, { store }: { store: Store })
     const options = readOptions(request)
     const id = idInPath(request)
     const found = id === undefined ? undefined : await store.findChange(callerOf(request).organizationId, id)
-    if (found === undefined) throw new ApiError('not_found', 'There is no such change, or it is no longer kept.')
-    return await undo(request, reply, { changes: [found.change], options })
+    if (found === undefined && !isDone(request)) throw new ApiError('not_found', 'There is no such change, or it is no longer kept.')
+    return await undo(request, reply, { changes: found === undefined ? [] : [found.change], options })
   })
 
   server.post('/requests/:requestId/undo', {
@@ -48,7 +49,7 @@ export function undoRoutes(server: FastifyInstance, { store }: { store: Store })
     const options = readOptions(request)
     const requestId = uuidOf((request.params as { requestId: string }).requestId)
     const found = requestId === undefined ? [] : await store.changesOfRequest(callerOf(request).organizationId, requestId, limits.requestUndoMax + 1)
-    if (found.length === 0) throw new ApiError('not_found', 'This request changed nothing, or its changes are no longer kept.')
+    if (found.length === 0 && !isDone(request)) throw new ApiError('not_found', 'This request changed nothing, or its changes are no longer kept.')
     if (found.length > limits.requestUndoMax) {
       throw new ApiError('conflict', `This request made more than ${limits.requestUndoMax} changes, too many to take back together. Take them back one by one.`)
     }

@@ -14,6 +14,7 @@ import { parseReplay, parseRotation, parseWebhook, parseWebhookPatch, rotateSecr
 import type { Delivery, DeliveryPage, SendOutcome, ShownWebhook, StoredWebhook, WebhookPatch, WebhookRoom } from '../webhook.ts'
 import { callerOf } from './auth.ts'
 import { sendJson } from './customer-answer.ts'
+import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
 import { idInPath, idParams, uuidOf } from './path-id.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
@@ -59,6 +60,7 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     }
   }, async (request, reply) => {
     refuseQuery(request)
+    if (isDone(request)) return await update(request, reply, {})
     return await update(request, reply, parseWebhookPatch(jsonBody(request), await find(request), await context(request)))
   })
 
@@ -83,6 +85,7 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     }
   }, async (request, reply) => {
     refuseQuery(request)
+    if (isDone(request)) return await sendWithSecret(reply, await change(request, {}))
     const { format, secrets } = await find(request)
     const { atOnce, ownSecret } = parseRotation(jsonBody(request), { format })
     const secret = await room.newSecret(format, ownSecret)
@@ -146,9 +149,9 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     }
   }, async (request, reply) => {
     refuseInput(request)
-    const { id } = await find(request)
-    const { id: deliveryId } = await findDelivery(request, id)
-    const replayed = await store.replayDeliveries(callerOf(request), id, { id: deliveryId })
+    const { deliveryId } = request.params as { deliveryId: string }
+    if (!isDone(request)) await findDelivery(request, (await find(request)).id)
+    const replayed = await store.replayDeliveries(callerOf(request), idOf(request) ?? noWebhook, { id: deliveryId.toLowerCase() })
     if (replayed === 0) throw new ApiError('conflict', 'This delivery is being retried already. Its nextAttemptAt says when.')
     room.changed()
     return send(reply, { replayed })
@@ -161,8 +164,8 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     }
   }, async (request, reply) => {
     refuseQuery(request)
-    const { id } = await find(request)
-    const replayed = await store.replayDeliveries(callerOf(request), id, { since: parseReplay(jsonBody(request)) })
+    if (!isDone(request)) await find(request)
+    const replayed = await store.replayDeliveries(callerOf(request), idOf(request) ?? noWebhook, { since: parseReplay(jsonBody(request)) })
     room.changed()
     return send(reply, { replayed })
   })

@@ -167,7 +167,8 @@ export class GroupWriter {
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
     const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
-    const [undoJob] = jobs.filter(isUndo)
+    // What came of one that is done is kept; what it took back may be known no more.
+    const [undoJob] = jobs.filter(isUndo).filter(({ caller }) => caller.repeatable?.state !== 'done')
     const [, customers, { rows: [drawn] }, { rows: [seen] }, taken, known, undo] = await Promise.all([
       undoJob === undefined ? undefined : lockUndo(client, undoJob),
       named.length === 0 ? { rows: [] } : client.query<LockedRow>(this.#lockCustomers(named), [named, organizationIds]),

@@ -32,10 +32,12 @@ export function readOutcome<Value>({ fingerprint, outcome }: KeptOutcome, reques
   return { error: new ApiError(code, message, given) }
 }
 
-/** The same for an answer; undefined when it is to be made again from what the work left. */
+/** The same for an answer; undefined when it is to be made again from what the work left, of which the request is told. */
 export function readAnswer({ fingerprint, outcome }: KeptOutcome, request: RepeatableRequest): KeptAnswer | undefined {
   const packed = unpack(fingerprint, outcome, request)
-  return 'answer' in packed ? packed.answer : undefined
+  if ('answer' in packed) return packed.answer
+  request.state = 'done'
+  return undefined
 }
 
 function pack(packed: Packed): Uint8Array {

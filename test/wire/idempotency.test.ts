@@ -1,7 +1,10 @@
+import { request } from 'node:http'
 import { expect, test } from 'vitest'
+import type { SendOutcome } from '../../src/webhook.ts'
 import { createDatabase } from '../engines.ts'
 import type { Answer, TestServer } from '../start-server.ts'
 import { startServer } from '../start-server.ts'
+import { standInRoom } from '../webhook-room.ts'
 import { customer, invalid, page, seen } from './expected.ts'
 
 const keyed = (key: string, headers: Record<string, string> = {}): Record<string, string> => ({ 'idempotency-key': key, ...headers })
@@ -153,4 +156,47 @@ test('what came of a request is forgotten when it is purged', async () => {
   await store.purgeOutcomes(Math.floor(Date.now() / 1000) + 10)
   const { headers, body } = await call('POST', '/v1/customers', seen, keyed('k'))
   expect([headers['idempotency-replayed'], (body as { id: number }).id]).toEqual([undefined, 2])
+})
+
+test('a repeat is answered as the first time also when what it was about is gone', async () => {
+  const { call, store } = await startServer()
+  await call('POST', '/v1/customers', { ...seen, name: 'Ann' })
+  const patched = await call('PATCH', '/v1/customers/1', { name: 'Bo' })
+  await call('POST', '/v1/webhooks', { url: 'https://example.com/hook' })
+  const requests = [
+    ['POST', '/v1/changes/1/undo', { dryRun: true, force: true }], ['POST', `/v1/requests/${String(patched.headers['x-request-id'])}/undo`, undefined],
+    ['PATCH', '/v1/webhooks/1', { events: ['customer.created'] }], ['POST', '/v1/webhooks/1/rotate-secret', undefined], ['POST', '/v1/webhooks/1/pause', undefined],
+    ['POST', '/v1/webhooks/1/resume', undefined], ['POST', '/v1/webhooks/1/test', undefined], ['POST', '/v1/webhooks/1/replay', { since: 0 }]
+  ] as const
+  const ask = async ([method, path, body]: typeof requests[number]): Promise<object> => ({ path, ...shown(await call(method, path, body, keyed(path))) })
+  const firsts: object[] = []
+  for (const asked of requests) firsts.push(await ask(asked))
+  await call('DELETE', '/v1/webhooks/1')
+  await store.purgeChanges(Math.floor(Date.now() / 1000) + 10)
+  expect(firsts).toEqual(requests.map(([, path]) => ({ path, status: 200, text: expect.any(String) as string, etag: undefined, replayed: undefined })))
+  for (const [index, asked] of requests.entries()) expect(await ask(asked)).toEqual({ ...firsts[index], replayed: 'true' })
+})
+
+test('a client that goes while it waits for the first leaves nobody waiting', async () => {
+  const isAsked = Promise.withResolvers<void>()
+  const ping = Promise.withResolvers<SendOutcome>()
+  const room = { ...standInRoom, ping: async () => { isAsked.resolve(); return await ping.promise } }
+  const { call, key, listen } = await startServer({}, undefined, room)
+  await call('POST', '/v1/webhooks', { url: 'https://example.com/hook' })
+  const ask = async (): Promise<Answer> => await call('POST', '/v1/webhooks/1/test', undefined, keyed('k'))
+  const first = ask()
+  await isAsked.promise
+  const address = await listen()
+  const impatient = request(`${address}/v1/webhooks/1/test`, { method: 'POST', headers: keyed('k', { authorization: `Bearer ${key}` }) })
+  const hangUp = Promise.withResolvers<unknown>()
+  impatient.on('error', hangUp.resolve).end()
+  // Each comes behind what was sent before.
+  await fetch(`${address}/health/live`)
+  impatient.destroy()
+  await hangUp.promise
+  await fetch(`${address}/health/live`)
+  ping.resolve({ status: 200, text: 'late', error: null, durationMs: 1 })
+  const answer = await first
+  expect(answer.status).toBe(200)
+  expect(shown(await ask())).toEqual({ ...shown(answer), replayed: 'true' })
 })
