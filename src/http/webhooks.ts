@@ -151,7 +151,7 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     refuseInput(request)
     const { deliveryId } = request.params as { deliveryId: string }
     if (!isDone(request)) await findDelivery(request, (await find(request)).id)
-    const replayed = await store.replayDeliveries(callerOf(request), idOf(request) ?? noWebhook, { id: deliveryId.toLowerCase() })
+    const replayed = await store.replayDeliveries(callerOf(request), idInPath(request) ?? noWebhook, { id: uuidOf(deliveryId) ?? deliveryId })
     if (replayed === 0) throw new ApiError('conflict', 'This delivery is being retried already. Its nextAttemptAt says when.')
     room.changed()
     return send(reply, { replayed })
@@ -165,7 +165,7 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
   }, async (request, reply) => {
     refuseQuery(request)
     if (!isDone(request)) await find(request)
-    const replayed = await store.replayDeliveries(callerOf(request), idOf(request) ?? noWebhook, { since: parseReplay(jsonBody(request)) })
+    const replayed = await store.replayDeliveries(callerOf(request), idInPath(request) ?? noWebhook, { since: parseReplay(jsonBody(request)) })
     room.changed()
     return send(reply, { replayed })
   })
