@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
+import { cursorGone } from '../../src/errors.ts'
 import type { Store } from '../../src/store.ts'
 import type { Delivery, ShownWebhook, WebhookDraft } from '../../src/webhook.ts'
 import type { DelivererSettings } from '../../src/webhooks/deliverer.ts'
@@ -40,7 +41,7 @@ interface Scene {
   readonly received: Received[]
   /** What the receiver does from now on; it says yes at first. */
   answer: Answer
-  start(settings?: Partial<DelivererSettings>): Deliverer
+  start(settings?: Partial<DelivererSettings>, reading?: Partial<Pick<Store, 'readFeed' | 'changesBetween'>>): Deliverer
   /** How often changes were found to be forgotten. */
   readonly gaps: number[]
   deliveries(): Promise<Delivery[]>
@@ -74,11 +75,21 @@ async function openScene(draft: Partial<WebhookDraft> = {}): Promise<Scene> {
   const webhook = await store.createWebhook(organization.caller, { url, format: 'standard', events: ['customer.created', 'customer.updated', 'customer.deleted', 'tag.updated'], filter: null, ...secrets, ...draft })
   const scene: Scene = {
     store, organization, webhook, received, gaps, answer: yes,
-    start: (settings = {}) => startDeliverer(store, { settings, gaps }),
+    start: (settings = {}, reading = {}) => startDeliverer(withReading(store, reading), { settings, gaps }),
     deliveries: async () => await store.deliveries(organization.caller.organizationId, webhook.id, { before: null, status: null, limit: 100 }),
     untilReceived: async (count) => { await vi.waitUntil(() => received.length >= count, { timeout: 20_000, interval: 5 }) }
   }
   return scene
+}
+
+/** The same store, but that some of its readings take as long as a test wants. */
+function withReading(store: Store, reading: Partial<Store>): Store {
+  return new Proxy(store, {
+    get(_, name: keyof Store) {
+      const own = reading[name] ?? store[name]
+      return typeof own === 'function' ? own.bind(store) : own
+    }
+  })
 }
 
 let workers = 0
@@ -218,6 +229,42 @@ test('a webhook that was away for longer than history is kept goes on from the o
   await scene.organization.patch(id, { name: 'kept' })
   await scene.untilReceived(1)
   expect({ received: scene.received, gaps: scene.gaps }).toEqual({ received: [{ type: 'customer.updated', customer: id, name: 'kept' }], gaps: [scene.webhook.id] })
+})
+
+test('a webhook whose place is gone since another machine took over the database goes on from where it is kept, and nothing is missed', async () => {
+  const scene = await openScene()
+  let isGone = false
+  scene.start({}, {
+    async readFeed(...question) {
+      if (!isGone) return await scene.store.readFeed(...question)
+      isGone = false
+      throw cursorGone()
+    }
+  })
+  const { id } = await scene.organization.create({ name: 'before' })
+  await untilStatuses(scene, ['delivered'])
+  isGone = true
+  await scene.organization.patch(id, { name: 'after' })
+  await scene.untilReceived(2)
+  expect({ names: scene.received.map(({ name }) => name), gaps: scene.gaps, isGone }).toEqual({ names: ['before', 'after'], gaps: [], isGone: false })
+})
+
+test('a process that was stopped for longer than its claim sends nothing when it wakes', async () => {
+  const scene = await openScene()
+  scene.answer = no
+  const claimSeconds = 3
+  const deliverer = scene.start({ claimSeconds, claimIntervalMs: 60_000 }, {
+    async changesBetween(...range) {
+      const items = await scene.store.changesBetween(...range)
+      // As SIGSTOP would: nothing of the process runs meanwhile.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, claimSeconds * 1_000)
+      return items
+    }
+  })
+  await vi.waitUntil(() => deliverer.status().webhooks === 1, { timeout: 20_000, interval: 5 })
+  await scene.organization.create({ name: 'Ann' })
+  await vi.waitUntil(() => deliverer.status().webhooks === 0, { timeout: 20_000, interval: 5 })
+  expect(scene.received.length).toBe(1)
 })
 
 test('a process that stops hands over at once, with what it has settled', async () => {
