@@ -2,9 +2,11 @@ import fc from 'fast-check'
 import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import type { ChangeRecord, KeptChangeRow } from '../../src/change-record.ts'
-import { readChange } from '../../src/change-record.ts'
+import { pickFields, readChange } from '../../src/change-record.ts'
+import type { RecordedFields } from '../../src/change.ts'
 import type { Customer } from '../../src/contract/customer.ts'
 import { ApiError } from '../../src/errors.ts'
+import { limits } from '../../src/limits.ts'
 import type { Written } from '../../src/store.ts'
 import type { TestOrganization } from '../conformance/open-organization.ts'
 import { openOrganization, speakTo } from '../conformance/open-organization.ts'
@@ -27,6 +29,12 @@ interface Step {
 }
 
 type Flat = Map<string, unknown>
+
+/** What a change says of the fields of its customer. */
+interface Told {
+  readonly before: object | null
+  readonly after: object | null
+}
 
 /** A customer as elements that are touched one by one. */
 function flatten({ location, tags, customData, id, ...plain }: Customer): Flat {
@@ -156,6 +164,11 @@ class Tested {
     }
   }
 
+  async history(customerId: number): Promise<ChangeRecord[]> {
+    const { items } = await this.#store.history(this.#organization.caller.organizationId, customerId, { beforeId: null, limit: limits.listItemsMax })
+    return items.map(({ change }) => change)
+  }
+
   async countOf(filter: readonly object[]): Promise<number | null> {
     return (await this.#organization.search({ filter, limit: 1 })).total
   }
@@ -196,7 +209,8 @@ const userIds = fc.constantFrom('u1', 'u2', null)
 const tagNames = fc.uniqueArray(fc.constantFrom('a', 'b', 'c'), { maxLength: 3 })
 const attributes = fc.dictionary(fc.constantFrom('plan', '2024', 'seats'), fc.constantFrom('x', 'y', null), { maxKeys: 2 })
 const places = fc.record({ city: fc.constantFrom('Lviv', 'Kyiv', null), countryCode: fc.constantFrom('UA', 'PL') }, { requiredKeys: [] })
-const draft = fc.record({ name: names, userId: userIds, tags: tagNames, customData: attributes }, { requiredKeys: [] })
+const devices = fc.constantFrom(null, { platform: 'desktop', ip: '192.0.2.1' }, { platform: 'mobile', userAgent: 'app' })
+const draft = fc.record({ name: names, userId: userIds, blocked: fc.boolean(), device: devices, tags: tagNames, customData: attributes }, { requiredKeys: [] })
 const patch = fc.tuple(draft, places).map(([fields, place]) => ({ ...fields, ...place }))
 const whom = fc.nat({ max: 2 })
 
@@ -293,6 +307,37 @@ function expectState(state: State, wanted: Expected, { change: { customerId } }:
   else expect(JSON.stringify(customer)).toEqual(JSON.stringify(wanted.customer))
 }
 
+/** Each change tells what the model saw of its customer right before it and right after. */
+async function expectHistory(tested: Tested): Promise<void> {
+  for (const id of new Set(tested.steps.flatMap(({ change }) => change.customerId ?? []))) {
+    const own = tested.steps.filter(({ change }) => change.customerId === id).toReversed()
+    const history = await tested.history(id)
+    expect(history.map((change) => ({ id: change.id, kind: change.kind, ...toldBy(change) }))).toEqual(
+      own.map((step) => ({ id: step.change.id, kind: step.change.kind, ...seenIn(step, id) })))
+  }
+}
+
+function toldBy(change: ChangeRecord): Told {
+  if (change.kind === 'event.recorded' || change.kind === 'event.deleted') return { before: null, after: null }
+  return { before: change.before && pickFields(change.before as RecordedFields), after: change.after && pickFields(change.after as RecordedFields) }
+}
+
+function seenIn({ change: { kind }, before, after }: Step, id: number): Told {
+  if (kind === 'event.recorded' || kind === 'event.deleted') return { before: null, after: null }
+  const [was, is] = [before, after].map(({ customers }) => fieldsOf(customers.get(id)))
+  if (was == null || is == null) return { before: was ?? null, after: is ?? null }
+  const isSame = ([field, value]: [string, unknown]): boolean => isDeepStrictEqual(value, is[field as keyof Customer])
+  const changed = Object.entries(was).filter((entry) => !isSame(entry)).map(([field]) => field)
+  const only = (fields: object): object => Object.fromEntries(Object.entries(fields).filter(([field]) => changed.includes(field)))
+  return { before: only(was), after: only(is) }
+}
+
+/** As changes have them. */
+function fieldsOf(customer: Customer | undefined): RecordedFields | null {
+  if (customer === undefined) return null
+  return { ...customer, tags: customer.tags.map(({ name }) => name), customData: new Map(Object.entries(customer.customData)) }
+}
+
 /** What toEqual does not compare. */
 function orders({ customers }: State): string[] {
   return [...customers.values()].map((customer) => JSON.stringify(customer))
@@ -317,6 +362,7 @@ test('whatever is done and taken back, customers, totals and history are those o
         expect(await tested.countOf([{ field: 'events.bought', operator: '=', value }])).toBe(bought.filter((count) => count === value).length)
       }
     }
+    await expectHistory(tested)
   }), { numRuns: 60, plugins: [fc.interruptAfterTimeLimit(90_000)] })
   expect((await runCli(['doctor', '--check', '--database', database.url])).stdout).toMatch(/ customers, all sound\.\n$/)
 }, 240_000)
