@@ -219,7 +219,7 @@ describe('an event', () => {
   test.each([recorded(5, 9), eventDeleted])('of a customer who is deleted waits until that is taken back', (change) => {
     const given = { later: [deleted(6, {})], events: change.kind === 'event.recorded', force: true }
     expect(refusal([change], given)).toEqual({ code: 'conflict', conflicts: [[6, undefined]] })
-    expect(refusal([change], { ...given, later: [] })).toEqual({ code: 'gone', conflicts: [] })
+    for (const final of [{ later: [] }, { finalBefore: 1_007 }]) expect(refusal([change], { ...given, ...final })).toEqual({ code: 'gone', conflicts: [] })
   })
 })
 

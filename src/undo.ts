@@ -29,6 +29,7 @@ interface UndoState {
   readonly colors: Map<string, string>
   readonly events: Map<number, CustomerEvent>
   readonly creations: ReadonlyMap<number, UnixSeconds>
+  readonly finalBefore: UnixSeconds
   /** Later changes that are not themselves taken back, oldest first. */
   readonly later: readonly ChangeRecord[]
 }
@@ -49,6 +50,7 @@ export function undo(command: UndoCommand, before: ReadonlyMap<number, Customer>
     colors: new Map(context.tagColors),
     events: new Map(events),
     creations,
+    finalBefore,
     later: later.filter(({ id }) => !undone.has(id))
   }
   if (!force) refuseConflicts(changes, state)
@@ -125,11 +127,11 @@ function recolorBack({ before: { name, color } }: RecordOf<'tag.updated'>, { col
 }
 
 /** The customer of a change, which must be there whatever is forced. */
-function existing({ id, customerId }: { id: number; customerId: number }, { customers, later }: UndoState): Customer {
+function existing({ id, customerId }: { id: number; customerId: number }, { customers, later, finalBefore }: UndoState): Customer {
   const customer = customers.get(customerId)
   if (customer !== undefined) return customer
   const deletion = later.findLast((other) => other.customerId === customerId && other.kind === 'customer.deleted')
-  if (deletion === undefined) throw new ApiError('gone', `Change ${id} cannot be taken back: customer ${customerId} is deleted for good.`)
+  if (deletion === undefined || deletion.at < finalBefore) throw new ApiError('gone', `Change ${id} cannot be taken back: customer ${customerId} is deleted for good.`)
   const message = `Customer ${customerId} is deleted. Take that back first, which is change ${deletion.id}.`
   throw new ApiError('conflict', message, { conflicts: [{ changeId: deletion.id, message }] })
 }
