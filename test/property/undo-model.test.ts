@@ -319,7 +319,7 @@ async function expectHistory(tested: Tested): Promise<void> {
 
 function toldBy(change: ChangeRecord): Told {
   if (change.kind === 'event.recorded' || change.kind === 'event.deleted') return { before: null, after: null }
-  return { before: change.before && pickFields(change.before as RecordedFields), after: change.after && pickFields(change.after as RecordedFields) }
+  return { before: change.before && pickFields(change.before), after: change.after && pickFields(change.after) }
 }
 
 function seenIn({ change: { kind }, before, after }: Step, id: number): Told {
