@@ -234,7 +234,11 @@ export class PostgresStore implements Store {
   }
 
   async purgeOutcomes(before: UnixSeconds): Promise<void> {
-    await this.#rows('delete from idempotency_keys where created_at < $1', [before])
+    // A group at a time, since the feed waits for long transactions.
+    const purge = async (): Promise<number> => (await this.#rows(`
+      delete from idempotency_keys where (organization_id, key) in (select organization_id, key from idempotency_keys where created_at < $1 limit $2)
+      returning 1`, [before, limits.purgeGroupMax])).length
+    while (await purge() === limits.purgeGroupMax);
   }
 
   async emptyTrash(before: UnixSeconds): Promise<void> {

@@ -156,7 +156,8 @@ export class SqliteStore implements Store {
   }
 
   async purgeOutcomes(before: UnixSeconds): Promise<void> {
-    await this.#write({ type: 'purgeOutcomes', before })
+    // A group at a time, so that callers' writes get their turn in between.
+    while (await this.#write({ type: 'purgeOutcomes', before, max: limits.purgeGroupMax }) === limits.purgeGroupMax);
   }
 
   async emptyTrash(before: UnixSeconds): Promise<void> {

@@ -150,7 +150,8 @@ export function prepareWriterStatements(db: Database) {
     keepOutcome: db.prepare<[number, string, string, Uint8Array, number]>(`
       insert into idempotency_keys (organization_id, key, fingerprint, outcome, created_at) values (?, ?, ?, ?, ?)
       on conflict (organization_id, key) do update set fingerprint = excluded.fingerprint, outcome = excluded.outcome, created_at = excluded.created_at`),
-    purgeOutcomes: db.prepare<[number]>('delete from idempotency_keys where created_at < ?'),
+    purgeOutcomes: db.prepare<[number, number]>(`
+      delete from idempotency_keys where rowid in (select rowid from idempotency_keys where created_at < ? limit ?)`),
 
     probe: db.prepare<[number]>(
       'insert into probes (id, at) values (1, ?) on conflict (id) do update set at = excluded.at')

@@ -30,7 +30,7 @@ export type WriteJob =
   | { readonly type: 'createKey'; readonly organizationId: number; readonly name: string; readonly secretHash: string }
   | { readonly type: 'revokeKey'; readonly id: number }
   | { readonly type: 'keepAnswer'; readonly organizationId: number; readonly request: RepeatableRequest; readonly answer: KeptAnswer }
-  | { readonly type: 'purgeOutcomes'; readonly before: UnixSeconds }
+  | { readonly type: 'purgeOutcomes'; readonly before: UnixSeconds; readonly max: number }
   | { readonly type: 'purgeChanges'; readonly before: UnixSeconds; readonly max: number }
   | { readonly type: 'emptyTrash'; readonly before: UnixSeconds; readonly from: DeletionPlace | undefined; readonly max: number }
   | { readonly type: 'optimize' }
@@ -45,7 +45,7 @@ export interface WriteResults extends WebhookResults {
   readonly createKey: ApiKey
   readonly revokeKey: ApiKey | undefined
   readonly keepAnswer: undefined
-  readonly purgeOutcomes: undefined
+  readonly purgeOutcomes: number
   readonly purgeChanges: number
   /** Where to go on, unless all is done. */
   readonly emptyTrash: DeletionPlace | undefined
@@ -151,10 +151,7 @@ export class Writer {
       case 'createKey': return this.#createKey(job)
       case 'revokeKey': return this.#revokeKey(job.id)
       case 'keepAnswer': return this.#keepAnswer(job)
-      case 'purgeOutcomes': {
-        this.#sql.purgeOutcomes.run(job.before)
-        return undefined
-      }
+      case 'purgeOutcomes': return this.#sql.purgeOutcomes.run(job.before, job.max).changes
       case 'purgeChanges': return this.#purgeChanges(job)
       case 'emptyTrash': return this.#emptyTrash(job)
       case 'optimize': return this.#optimize()

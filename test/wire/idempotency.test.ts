@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { expect, test } from 'vitest'
+import { limits } from '../../src/limits.ts'
 import type { SendOutcome } from '../../src/webhook.ts'
 import { createDatabase } from '../engines.ts'
 import type { Answer, TestServer } from '../start-server.ts'
@@ -150,12 +151,15 @@ test('a server started anew on the database answers a repeat as before', async (
   expect(shown(await other.call('POST', '/v1/customers', { ...seen, name: 'Ann' }, keyed('k', { authorization: `Bearer ${one.key}` })))).toEqual({ ...shown(first), replayed: 'true' })
 })
 
-test('what came of a request is forgotten when it is purged', async () => {
+test('what came of a request is forgotten when it is purged, however much there is', async () => {
   const { call, store } = await startServer()
   await call('POST', '/v1/customers', seen, keyed('k'))
+  const others = Array.from({ length: limits.purgeGroupMax }, (_, index) => ({ key: `other ${index}`, fingerprint: 'f', state: 'new' as const }))
+  await Promise.all(others.map(async (other) => { await store.keepAnswer(1, other, { status: 200, body: '"Ok"' }) }))
   await store.purgeOutcomes(Math.floor(Date.now() / 1000) + 10)
   const { headers, body } = await call('POST', '/v1/customers', seen, keyed('k'))
   expect([headers['idempotency-replayed'], (body as { id: number }).id]).toEqual([undefined, 2])
+  expect(await Promise.all(others.map(async (other) => await store.recallAnswer(1, other)))).toEqual(others.map(() => undefined))
 })
 
 test('a repeat is answered as the first time also when what it was about is gone', async () => {
