@@ -104,6 +104,10 @@ test('why there was no answer is said in a sentence', async () => {
   const error = async (url: string) => (await targetAt(url).send(message, never))?.error
   expect(await error(`http://127.0.0.1:${resetting}/`)).toBe('The connection was closed before an answer came.')
   expect(await error(`http://127.0.0.1:${closedPort}/`)).toBe('The connection was refused.')
+  const chatting = await listen(createTcpServer((socket) => { socket.end('SSH-2.0-OpenSSH\r\n') }))
+  const boasting = await receive((_, response) => { response.writeHead(200, { 'X-Long': 'x'.repeat(limits.headerBytesMax) }).end() })
+  expect(await error(`http://127.0.0.1:${chatting}/`)).toBe('The answer is not HTTP.')
+  expect(await error(boasting)).toBe('The headers of the answer are too long.')
   expect(await error('http://nowhere.invalid/')).toMatch(/^The name of the host could not be resolved/)
 })
 

@@ -1,4 +1,4 @@
-import { Pool } from 'undici'
+import { errors, Pool } from 'undici'
 import { limits } from '../limits.ts'
 import type { SendOutcome } from '../webhook.ts'
 import { targetFault } from '../webhook-target.ts'
@@ -107,7 +107,8 @@ const reasons: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'The host could not be reached.',
   ENETUNREACH: 'The host could not be reached.',
   ETIMEDOUT: 'The host could not be reached in time.',
-  HPE_INVALID_CONSTANT: 'The answer is not HTTP.',
+  UND_ERR_HEADERS_OVERFLOW: 'The headers of the answer are too long.',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'The answer is not HTTP.',
   EPROTO: 'The host does not speak TLS there.'
 }
 
@@ -116,6 +117,7 @@ function reason(error: unknown): string {
   if (error instanceof PrivateAddress) return error.message
   // Of several addresses each has its reason; most often they are the same.
   const [first = error] = error instanceof AggregateError ? error.errors as unknown[] : []
+  if (first instanceof errors.HTTPParserError) return 'The answer is not HTTP.'
   const code = first instanceof Error && 'code' in first ? String(first.code) : undefined
   if (code === undefined) return 'The request failed.'
   return reasons[code] ?? (/CERT|SELF_SIGNED|VERIFY|TLS|SSL/.test(code) ? `The certificate or TLS of the host was refused: ${code}.` : `The request failed: ${code}.`)

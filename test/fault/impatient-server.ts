@@ -9,14 +9,14 @@ import { defaultDelivererSettings } from '../../src/webhooks/deliverer.ts'
  * days takes seconds.
  */
 const clientele = new Command()
-const command = clientele.command('serve').option('--json').addOption(databaseOption())
+const command = clientele.command('serve').option('--json').option('--receiver-timeout <ms>', 'how long a receiver may take', Number, 500).addOption(databaseOption())
 for (const option of serveOptions()) command.addOption(option)
-command.action(async (options: ServeOptions) => {
+command.action(async (options: ServeOptions & { receiverTimeout: number }) => {
   await serve(serveConfig(options), {
     json: true,
     deliveries: {
       ...defaultDelivererSettings,
-      schedule: Array.from({ length: 100 }, () => 0.5), timeoutMs: 500, claimSeconds: 3, claimIntervalMs: 300
+      schedule: Array.from({ length: 100 }, () => 0.5), timeoutMs: options.receiverTimeout, claimSeconds: 5, claimIntervalMs: 300
     }
   })
 })

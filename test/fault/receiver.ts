@@ -32,8 +32,9 @@ export async function startReceiver(): Promise<Receiver> {
     },
     behave: (mood) => { tell({ mood }) },
     arrivals() {
-      const lines = existsSync(log) ? readFileSync(log, 'utf8').split('\n') : []
-      return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as Arrival)
+      const text = existsSync(log) ? readFileSync(log, 'utf8') : ''
+      // The last line may be half written.
+      return text.split('\n').slice(0, -1).map((line) => JSON.parse(line) as Arrival)
     }
   }
 }
