@@ -19,14 +19,23 @@ import { sendJson } from './customer-answer.ts'
 import type { Metrics } from './metrics.ts'
 import { idInPath, idParams } from './path-id.ts'
 import { responses } from './schema.ts'
+import type { HttpSettings } from './settings.ts'
 
 const tags = ['changes']
 
 /** Changes of a page that are rendered before others are served. */
 const renderedAStep = 100
 
+interface ChangeRoutesOptions {
+  readonly store: Store
+  readonly settings: Pick<HttpSettings, 'timestamps'>
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
 /** What was done: of one customer, of the organization since a cursor, and as it happens. */
-export function changeRoutes(server: FastifyInstance, { store, log, metrics }: { store: Store; log: Logger; metrics: Metrics }): void {
+export function changeRoutes(server: FastifyInstance, { store, settings, log, metrics }: ChangeRoutesOptions): void {
+  const render = (item: ChangeItem): string => renderChange(item, settings.timestamps)
   const streams = new ChangeStreams(store, { onCount: (listeners) => { metrics.streamListeners.set(listeners) } })
   server.addHook('preClose', (done) => {
     streams.close()
@@ -82,7 +91,7 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
     const id = idInPath(request)
     const item = id === undefined ? undefined : await store.findChange(callerOf(request).organizationId, id)
     if (item === undefined) throw new ApiError('not_found', 'There is no such change, or it is no longer kept.')
-    return sendJson(reply, renderChange(item))
+    return sendJson(reply, render(item))
   })
 
   server.get('/changes/stream', {
@@ -119,7 +128,7 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
     }
     response.write(`retry: ${limits.retryAfterSeconds * 1000}\n\n`)
     streams.listen({
-      organizationId, response, kinds, after, seal: (position) => issueSealed(position, seal), render: renderChange,
+      organizationId, response, kinds, after, seal: (position) => issueSealed(position, seal), render,
       mayListen: async () => await hasValidKey(request, store)
     }).catch((error: unknown) => { log.error({ err: error, requestId: request.id }, 'a stream of changes broke') })
   })
@@ -131,13 +140,13 @@ export function changeRoutes(server: FastifyInstance, { store, log, metrics }: {
   async function sealOf(organizationId: number, question: readonly unknown[]): Promise<CursorSeal> {
     return { secret: await store.cursorSecret(), question: JSON.stringify([organizationId, ...question]) }
   }
-}
 
-async function sendPage(reply: FastifyReply, items: readonly ChangeItem[], meta: object): Promise<FastifyReply> {
-  const data: string[] = []
-  for (const item of items) {
-    if (data.length % renderedAStep === renderedAStep - 1) await setImmediate()
-    data.push(renderChange(item))
+  async function sendPage(reply: FastifyReply, items: readonly ChangeItem[], meta: object): Promise<FastifyReply> {
+    const data: string[] = []
+    for (const item of items) {
+      if (data.length % renderedAStep === renderedAStep - 1) await setImmediate()
+      data.push(render(item))
+    }
+    return sendJson(reply, `{"data":[${data.join()}],"meta":${JSON.stringify(meta)}}`)
   }
-  return sendJson(reply, `{"data":[${data.join()}],"meta":${JSON.stringify(meta)}}`)
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { parseEvent } from '../command.ts'
+import { withDates } from '../date-form.ts'
 import type { Store } from '../store.ts'
 import { callerOf } from './auth.ts'
 import { reportIgnored, sendJson } from './customer-answer.ts'
@@ -20,7 +21,6 @@ export function customerEventRoutes(server: FastifyInstance, { store, settings }
     if (event === undefined) throw new Error('Recording an event answered none')
     reportIgnored(reply, [...Object.keys(request.query as Record<string, unknown>), ...ignored])
     // HelpCrunch: sources differ on the type of the date, and on whether the customer is named.
-    const createdAt = settings.timestamps === 'integer' ? Number(event.createdAt) : event.createdAt
-    return sendJson(reply, JSON.stringify({ ...event, createdAt }))
+    return sendJson(reply, JSON.stringify(withDates(event, settings.timestamps)))
   })
 }

@@ -101,8 +101,8 @@ export async function createServer({ store, settings, log, metrics, version, web
     repeatRequests(v1, { store })
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
-    changeRoutes(v1, { store, log, metrics })
-    undoRoutes(v1, { store })
+    changeRoutes(v1, { store, settings, log, metrics })
+    undoRoutes(v1, { store, settings })
     webhookRoutes(v1, { store, room: webhooks })
   }, { prefix: '/v1' })
   return server

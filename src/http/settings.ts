@@ -1,3 +1,5 @@
+import type { DateForm } from '../date-form.ts'
+
 /** What an operator may choose about the wire. `cli/config.ts` reads it, once. */
 export interface HttpSettings {
   /** Requests a minute for each organization; undefined is no limit. */
@@ -5,7 +7,7 @@ export interface HttpSettings {
   readonly errorStyle: 'current' | 'legacy'
   readonly putMode: 'replace' | 'merge'
   readonly emptySearchStatus: 200 | 404
-  readonly timestamps: 'string' | 'integer'
+  readonly timestamps: DateForm
   readonly strictAttributes: boolean
   readonly trustProxy: boolean
   /** Addresses and networks that may read the metrics; undefined is this machine only. */

@@ -13,6 +13,7 @@ import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
 import { idInPath, idParams, uuidOf } from './path-id.ts'
 import { bodyFailures, ref, responses } from './schema.ts'
+import type { HttpSettings } from './settings.ts'
 
 interface UndoOptions {
   readonly dryRun: boolean
@@ -24,7 +25,7 @@ const body = ref('UndoOptions')
 const response = responses(200, 'Undone', [...bodyFailures, 404, 409, 410])
 
 /** Taking back what was done: one change, or all that one request did. */
-export function undoRoutes(server: FastifyInstance, { store }: { store: Store }): void {
+export function undoRoutes(server: FastifyInstance, { store, settings: { timestamps } }: { store: Store; settings: Pick<HttpSettings, 'timestamps'> }): void {
   server.post('/changes/:id/undo', {
     schema: {
       operationId: 'undoChange', summary: 'Take back a change', tags, body, response,
@@ -61,7 +62,7 @@ export function undoRoutes(server: FastifyInstance, { store }: { store: Store })
   ): Promise<FastifyReply> {
     const { changes: done } = await store.write(callerOf(request), { type: 'undo', changes, ...options })
     if (done === undefined) throw new Error('An undo did not answer what it did')
-    return sendJson(reply, `{"dryRun":${options.dryRun},"changes":[${done.map(renderChange).join()}]}`)
+    return sendJson(reply, `{"dryRun":${options.dryRun},"changes":[${done.map((made) => renderChange(made, timestamps)).join()}]}`)
   }
 }
 

@@ -95,6 +95,13 @@ test('--timestamps integer: every answer has its times as numbers, null as null'
   expect(await ask('PUT', '/v1/customers/1/tags', { tags })).toEqual(ok(shown({ firstSeen: 1, lastSeen: 2, tags })))
   expect(await ask('DELETE', '/v1/customers/1/tags', { tags })).toEqual(ok(shown({ firstSeen: 1, lastSeen: 2 })))
   expect(await ask('POST', '/v1/events', { name: 'e', customer: 1, createdAt: '9' })).toEqual(ok({ id: 1, name: 'e', data: {}, createdAt: 9, customer: 1 }))
+
+  const { body } = await ask('GET', '/v1/customers/1/history')
+  const [event, ...others] = (body as { data: { id: number; before: object | null; after: object | null; event?: object }[] }).data
+  expect(event?.event).toEqual({ id: 1, name: 'e', data: {}, createdAt: 9, customer: 1 })
+  expect(others.at(-1)?.after).toEqual({ ...shown(), tags: [] })
+  expect(others.at(-2)).toMatchObject({ before: { firstSeen: 5, lastSeen: null }, after: { firstSeen: null, lastSeen: 0 } })
+  expect(await ask('POST', `/v1/changes/${others.at(-2)?.id}/undo`, { dryRun: true, force: true })).toMatchObject({ body: { changes: [{ before: { firstSeen: 1 }, after: { firstSeen: 5 } }] } })
 })
 
 // --strict-attributes on
