@@ -32,7 +32,7 @@ export async function openapiText(): Promise<string> {
 /** Nobody asks it for anything. */
 function idleRoom(): WebhookRoom {
   return createWebhookRoom({
-    store: { changesBetween: async () => [] }, box: createSecretBox(missingKey()), present: (customer) => customer, onChanged: () => undefined,
+    store: { changesBetween: async () => [] }, box: createSecretBox(missingKey()), dates: 'string', onChanged: () => undefined,
     target: { allowsPrivate: false, timeoutMs: 0, connectionsMax: 0, userAgent: '' }
   })
 }

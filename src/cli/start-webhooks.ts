@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type pino from 'pino'
 import { OperatorError } from '../errors.ts'
-import { presentCustomer } from '../http/customer-answer.ts'
 import type { Metrics } from '../http/metrics.ts'
 import type { Store } from '../store.ts'
 import type { WebhookRoom } from '../webhook.ts'
@@ -37,12 +36,12 @@ export function createWebhooks({ store, config, settings, log, metrics, version 
   const target = {
     allowsPrivate: config.allowsPrivateWebhooks, timeoutMs: settings.timeoutMs, connectionsMax: settings.sendsMax, userAgent: `Clientele/${version}`
   }
-  const present = (customer: string): string => presentCustomer(customer, config.http.timestamps)
+  const dates = config.http.timestamps
   let deliverer: Deliverer | undefined
   return {
-    room: createWebhookRoom({ store, box, target, present, onChanged: () => { deliverer?.changed() } }),
+    room: createWebhookRoom({ store, box, target, dates, onChanged: () => { deliverer?.changed() } }),
     start() {
-      deliverer = new Deliverer({ store, worker: randomUUID(), box, target, settings, present, listener: listenerOf(log, metrics) })
+      deliverer = new Deliverer({ store, worker: randomUUID(), box, target, settings, dates, listener: listenerOf(log, metrics) })
       metrics.watchWebhooks(deliverer)
     },
     async close() {

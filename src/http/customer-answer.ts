@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import type { FastifyReply } from 'fastify'
-import type { CustomerJson } from '../customer.ts'
+import { presentCustomer } from '../date-form.ts'
 import { limits } from '../limits.ts'
 import type { ParsedSearch } from '../parse-search.ts'
 import { pickPageFields, sliceCustomers } from '../picked-fields.ts'
@@ -9,16 +9,6 @@ import type { HttpSettings } from './settings.ts'
 /** Sends text that is JSON already. */
 export function sendJson(reply: FastifyReply, json: string | Buffer): FastifyReply {
   return reply.type('application/json; charset=utf-8').send(json)
-}
-
-// Stands once in each customer, and so in several in one text: quotes inside text are escaped, and no attribute of custom data is an object.
-const datesAsText = /,"firstSeen":(?:"(\d+)"|null),"lastSeen":(?:"(\d+)"|null),"location":\{/g
-
-/** HelpCrunch: older clients expect the dates as numbers. Of one customer, or of several. */
-export function presentCustomer(customer: CustomerJson, timestamps: HttpSettings['timestamps']): CustomerJson {
-  if (timestamps === 'string') return customer
-  return customer.replace(datesAsText, (_match, firstSeen: string | undefined, lastSeen: string | undefined) =>
-    `,"firstSeen":${firstSeen ?? 'null'},"lastSeen":${lastSeen ?? 'null'},"location":{`)
 }
 
 /** The customers of a page as they are answered, in parts. It may have many megabytes, so others are served between them. */
@@ -36,7 +26,7 @@ export async function presentPage(
   return parts
 }
 
-/** Names the parts of a request that meant nothing, so that a misspelling can be found. */
+/** HelpCrunch: clients send what means nothing, and expect no refusal. It is named, so that a misspelling can be found. */
 export function reportIgnored(reply: FastifyReply, ignored: readonly string[]): void {
   if (ignored.length === 0) return
   let header = ''

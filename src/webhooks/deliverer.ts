@@ -37,7 +37,7 @@ export interface DelivererOptions {
   readonly target: TargetSettings
   readonly settings: DelivererSettings
   readonly listener: DeliveryListener
-  readonly present: LaneContext['present']
+  readonly dates: LaneContext['dates']
   readonly now?: () => number
   readonly random?: () => number
 }
@@ -154,13 +154,13 @@ export class Deliverer {
   }
 
   async #open(claimed: ClaimedWebhook, leaseUntilMs: number): Promise<void> {
-    const { store, worker, box, target, settings, listener, present, now = Date.now, random = Math.random } = this.#options
+    const { store, worker, box, target, settings, listener, dates, now = Date.now, random = Math.random } = this.#options
     const held = await this.#turns.take(async () => await store.heldCustomers(claimed.webhook.id))
     if (this.#isClosed) return
     const lane = new DeliveryLane(claimed, {
       held, leaseUntilMs,
       context: {
-        store, worker, box, listener, present, now, random, readings: this.#readings, turns: this.#turns, pacer: this.#pacer,
+        store, worker, box, listener, dates, now, random, readings: this.#readings, turns: this.#turns, pacer: this.#pacer,
         settings: { ...settings, target },
         onEnd: (ended) => {
           this.#endedSince.add(ended.id)

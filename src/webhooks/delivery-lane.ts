@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { ChangeItem, ChangeStore, FeedPosition } from '../change-store.ts'
+import type { DateForm } from '../date-form.ts'
 import type { UnixSeconds } from '../clock.ts'
 import { ApiError } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -10,7 +11,7 @@ import { FeedWindow } from './feed-window.ts'
 import type { Held } from './held-customers.ts'
 import { following, HeldCustomers, heldRow, precedes } from './held-customers.ts'
 import type { Pacer } from './pacer.ts'
-import type { Message, PresentCustomer } from './payload.ts'
+import type { Message } from './payload.ts'
 import { messagesOf } from './payload.ts'
 import { ProgressKeeper } from './progress-keeper.ts'
 import { retryDelayMs } from './schedule.ts'
@@ -53,7 +54,7 @@ export interface LaneContext {
   readonly pacer: Pacer
   readonly settings: LaneSettings
   readonly listener: DeliveryListener
-  readonly present: PresentCustomer
+  readonly dates: DateForm
   /** Milliseconds of UNIX time. */
   readonly now: () => number
   readonly random: () => number
@@ -481,10 +482,10 @@ export class DeliveryLane {
 
   async #replay(replay: Delivery): Promise<void> {
     const { part } = replay
-    const { store, turns, present } = this.#context
+    const { store, turns, dates } = this.#context
     try {
       const item = await turns.take(async () => await changeOf(store, this.#webhook.organizationId, replay))
-      const message = item && messagesOf(this.#webhook, item, present).find((one) => one.part === part)
+      const message = item && messagesOf(this.#webhook, item, dates).find((one) => one.part === part)
       if (message === undefined) {
         this.#keeper.deliver({ ...replay, status: 'failed', isReplay: false, nextAttemptAt: null, error: noLongerTold })
         return
@@ -556,7 +557,7 @@ export class DeliveryLane {
   }
 
   async #wishes(): Promise<Tell> {
-    return await readWishes(this.#webhook, { source: this.#context.store, clock: () => this.#nowSeconds(), present: this.#context.present })
+    return await readWishes(this.#webhook, { source: this.#context.store, clock: () => this.#nowSeconds(), dates: this.#context.dates })
   }
 
   #nowSeconds(): UnixSeconds {

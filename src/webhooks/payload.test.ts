@@ -23,10 +23,10 @@ const updated = item({
 
 describe('in the format of HelpCrunch', () => {
   const webhook = { id: 3, createdAt: 1_600_000_000, format: 'helpcrunch' } as const
-  const eventsOf = (one: ChangeItem) => messagesOf(webhook, one, (json) => json).map(({ event }) => event)
+  const eventsOf = (one: ChangeItem) => messagesOf(webhook, one, 'string').map(({ event }) => event)
 
   test('one update says several things, each with a part and an id of its own', () => {
-    const messages = messagesOf(webhook, updated, (json) => json)
+    const messages = messagesOf(webhook, updated, 'string')
     expect(messages.map(({ event, part, changeId, customerId }) => ({ event, part, changeId, customerId }))).toEqual([
       { event: 'customer.email_updated', part: 0, changeId: 41, customerId: 7 },
       { event: 'customer.tags_changed', part: 1, changeId: 41, customerId: 7 },
@@ -38,7 +38,7 @@ describe('in the format of HelpCrunch', () => {
   })
 
   test('a body has what CONTRACT says, and of an attempt its number and its time', () => {
-    const [message] = messagesOf(webhook, item({ kind: 'customer.created', before: null, after: {} }), (json) => json)
+    const [message] = messagesOf(webhook, item({ kind: 'customer.created', before: null, after: {} }), 'string')
     expect(message?.body({ attempts: 2, now: 1_700_000_300 })).toBe(
       '{"event":"customer.new","eventData":{"id":7,"name":"Ann","userId":"u-1","email":"ann@example.com","unsubscribed":false,"customData":{"plan":"pro","2024":3}},' +
       `"attempts":2,"lastAttemptAt":1700000300,"createdAt":1700000000,"id":"${message?.id}"}`)
@@ -60,13 +60,22 @@ describe('in the format of HelpCrunch', () => {
 
 describe('in the standard format', () => {
   const webhook = { id: 3, createdAt: 1_600_000_000, format: 'standard' } as const
-  const bodyOf = (one: ChangeItem) => messagesOf(webhook, one, (json) => json)[0]?.body({ attempts: 0, now: 1_700_000_300 }) ?? ''
+  const bodyOf = (one: ChangeItem) => messagesOf(webhook, one, 'string')[0]?.body({ attempts: 0, now: 1_700_000_300 }) ?? ''
 
   test('a change is told with the whole customer, byte for byte as the API answers it, and what was before and after', () => {
     expect(bodyOf(updated)).toBe(
       '{"type":"customer.updated","timestamp":"2023-11-14T22:13:20.000Z","data":{"id":41,"kind":"customer.updated","at":1700000000,"customerId":7,' +
       '"key":{"id":1,"name":"first"},"requestId":"r-1","before":{"email":null,"unsubscribed":false,"blocked":true,"tags":[]},' +
       `"after":{"email":"ann@example.com","unsubscribed":true,"blocked":false,"tags":["VIP"]},"customer":${customer},"event":null}}`)
+  })
+
+  test('dates are numbers wherever they stand, on a server that answers them so', () => {
+    const dated = item({ kind: 'customer.updated', before: { firstSeen: '5', lastSeen: null }, after: { firstSeen: null, lastSeen: '6' } },
+      { event: { id: 9, name: 'n', data: {}, createdAt: '5', customer: 7 } })
+    const [message] = messagesOf(webhook, dated, 'integer')
+    expect(JSON.parse(message?.body({ attempts: 0, now: 1 }) ?? '')).toMatchObject({ data: {
+      before: { firstSeen: 5, lastSeen: null }, after: { firstSeen: null, lastSeen: 6 }, event: { createdAt: 5 }
+    } })
   })
 
   test('an event is told whole, and a tag without a customer', () => {
@@ -95,7 +104,7 @@ describe('in the standard format', () => {
 
 test('a message has the same id each time, and no other webhook, change, request or part has it', () => {
   const idsOf = (webhook: { id: number; createdAt: number }, change: Partial<ChangeRecord> = {}) =>
-    messagesOf({ ...webhook, format: 'helpcrunch' }, { ...updated, change: { ...updated.change, ...change } as ChangeRecord }, (json) => json).map(({ id }) => id)
+    messagesOf({ ...webhook, format: 'helpcrunch' }, { ...updated, change: { ...updated.change, ...change } as ChangeRecord }, 'string').map(({ id }) => id)
   expect(idsOf({ id: 3, createdAt: 1 })).toEqual(idsOf({ id: 3, createdAt: 1 }))
   const all = [idsOf({ id: 3, createdAt: 1 }), idsOf({ id: 4, createdAt: 1 }), idsOf({ id: 3, createdAt: 2 }), idsOf({ id: 3, createdAt: 1 }, { id: 42 }), idsOf({ id: 3, createdAt: 1 }, { requestId: 'r-2' })].flat()
   expect(new Set(all).size).toBe(all.length)

@@ -3,8 +3,9 @@ import type { ChangeRecord } from '../change-record.ts'
 import { deletedEvent, shownFields } from '../change-record.ts'
 import type { ChangeItem } from '../change-store.ts'
 import type { UnixSeconds } from '../clock.ts'
-import type { CustomerJson } from '../customer.ts'
 import { parseCustomer, renderFields } from '../customer.ts'
+import type { DateForm } from '../date-form.ts'
+import { presentCustomer, withDates } from '../date-form.ts'
 import type { MessageKey, Webhook } from '../webhook.ts'
 import type { HelpcrunchEvent } from '../webhook-event.ts'
 
@@ -26,31 +27,29 @@ export interface Message extends MessageKey {
 
 type Teller = Pick<Webhook, 'id' | 'createdAt' | 'format'>
 
-/** How the API renders a customer on this server. */
-export type PresentCustomer = (customer: CustomerJson) => CustomerJson
-
 /** All that a change has to say in the format of a webhook, whether it is wanted or not. */
-export function messagesOf(webhook: Teller, item: ChangeItem, present: PresentCustomer): Message[] {
+export function messagesOf(webhook: Teller, item: ChangeItem, dates: DateForm): Message[] {
   const { change } = item
   const message = (event: string, part: number, body: (id: string, attempt: Attempt) => string): Message => {
     const id = messageId(webhook, change, part)
     return { changeId: change.id, part, id, customerId: change.customerId, event, body: (attempt) => body(id, attempt) }
   }
-  if (webhook.format === 'standard') return [message(change.kind, 0, () => standardBody(item, present))]
+  if (webhook.format === 'standard') return [message(change.kind, 0, () => standardBody(item, dates))]
   return helpcrunchEventsOf(change).map((event, part) =>
     message(event, part, (id, attempt) => helpcrunchBody(event, { id, item, attempt })))
 }
 
 /** The change as the API tells of it, and the whole customer. */
-function standardBody({ change, customer, event }: ChangeItem, present: PresentCustomer): string {
+function standardBody({ change, customer, event }: ChangeItem, dates: DateForm): string {
   const { id, at, kind, customerId, key, requestId } = change
   const { before, after } = shownFields(change)
+  const render = (shown: object | null): Rendered => new Rendered(shown === null ? 'null' : renderFields(withDates(shown, dates)))
   const fields = {
     id, kind, at, customerId, key, requestId,
-    before: new Rendered(before === null ? 'null' : renderFields(before)),
-    after: new Rendered(after === null ? 'null' : renderFields(after)),
-    customer: new Rendered(customer === null ? 'null' : present(customer)),
-    event: event ?? deletedEvent(change)
+    before: render(before),
+    after: render(after),
+    customer: new Rendered(customer === null ? 'null' : presentCustomer(customer, dates)),
+    event: render(event ?? deletedEvent(change))
   }
   return object({ type: kind, timestamp: new Date(at * 1000).toISOString(), data: new Rendered(object(fields)) })
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { ChangeStore } from '../change-store.ts'
+import type { DateForm } from '../date-form.ts'
 import { systemClock } from '../clock.ts'
 import { OperatorError, unavailable } from '../errors.ts'
 import type { WebhookRoom } from '../webhook.ts'
-import type { PresentCustomer } from './payload.ts'
 import { messagesOf, pingBody } from './payload.ts'
 import type { SecretBox } from './secret-box.ts'
 import { generateSigningSecret, signWith } from './signing.ts'
@@ -15,12 +15,12 @@ interface RoomOptions {
   readonly store: Pick<ChangeStore, 'changesBetween'>
   readonly box: SecretBox
   readonly target: TargetSettings
-  readonly present: PresentCustomer
+  readonly dates: DateForm
   readonly onChanged: () => void
 }
 
 /** What routes ask of this room. */
-export function createWebhookRoom({ store, box, target, present, onChanged }: RoomOptions): WebhookRoom {
+export function createWebhookRoom({ store, box, target, dates, onChanged }: RoomOptions): WebhookRoom {
   return {
     allowsPrivate: target.allowsPrivate,
     newSecret: async (format, own) => sayingWhatToDo(() => box.seal(own ?? generateSigningSecret(format))),
@@ -44,7 +44,7 @@ export function createWebhookRoom({ store, box, target, present, onChanged }: Ro
     async requestOf(webhook, delivery) {
       const { part, attempts, lastAttemptAt } = delivery
       const item = await changeOf(store, webhook.organizationId, delivery)
-      const message = item && messagesOf(webhook, item, present).find((one) => one.part === part)
+      const message = item && messagesOf(webhook, item, dates).find((one) => one.part === part)
       if (message === undefined) return null
       return { url: webhook.url, headers: requestHeaders(target.userAgent), body: message.body({ attempts: Math.max(0, attempts - 1), now: lastAttemptAt }) }
     },

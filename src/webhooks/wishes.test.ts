@@ -19,7 +19,7 @@ function item(change: Pick<ChangeRecord, 'kind' | 'before' | 'after'>, tags: rea
 }
 
 async function told(given: Partial<Webhook>, one: ChangeItem): Promise<string[]> {
-  const tell = await readWishes({ ...webhook, ...given }, { source, clock: () => at, present: (json) => json })
+  const tell = await readWishes({ ...webhook, ...given }, { source, clock: () => at, dates: 'string' })
   return tell(one).map(({ event }) => event)
 }
 

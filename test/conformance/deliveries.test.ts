@@ -96,7 +96,7 @@ let workers = 0
 
 function startDeliverer(store: Store, { settings, gaps }: { settings: Partial<DelivererSettings>; gaps: number[] }): Deliverer {
   const deliverer = new Deliverer({
-    store, worker: `worker ${workers++}`, box, target, settings: { ...impatient, ...settings }, present: (json) => json,
+    store, worker: `worker ${workers++}`, box, target, settings: { ...impatient, ...settings }, dates: 'string',
     listener: { onAttempt: () => undefined, onPaused: () => undefined, onGap: ({ id }) => { gaps.push(id) }, onError: (error) => { throw error } }
   })
   onTestFinished(async () => { await deliverer.close() })
@@ -304,7 +304,7 @@ test('routes are given secrets, what a ping is answered, and the request of a de
   const scene = await openScene()
   scene.start()
   const changed = vi.fn<() => void>()
-  const room = createWebhookRoom({ store: scene.store, box, target, present: (json) => json, onChanged: changed })
+  const room = createWebhookRoom({ store: scene.store, box, target, dates: 'string', onChanged: changed })
   const sealed = await room.newSecret('standard', null)
   expect(await room.reveal(sealed)).toMatch(/^whsec_/)
   expect(await room.reveal(await room.newSecret('helpcrunch', 'my own'))).toBe('my own')
