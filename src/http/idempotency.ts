@@ -11,6 +11,7 @@ import { limits } from '../limits.ts'
 import type { Store } from '../store.ts'
 import { callerIfKnown, callerOf } from './auth.ts'
 import { sendJson } from './customer-answer.ts'
+import { failing } from './schema.ts'
 
 const unchanging: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
@@ -29,7 +30,8 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
   // On the routes that change something, so that a GET passes none of it.
   server.addHook('onRoute', (route) => {
     if ([route.method].flat().every((method) => unchanging.has(method))) return
-    route.schema = { ...route.schema, headers: withKey(route.schema?.headers) }
+    const { headers, response } = route.schema ?? {}
+    route.schema = { ...route.schema, headers: withKey(headers), response: { ...failing([400, 409]), ...response as object | undefined } }
     route.preHandler = [route.preHandler ?? [], recall].flat()
     // Also when the client has gone by then, unlike onResponse.
     route.onSend = [route.onSend ?? [], async (request: FastifyRequest, reply: FastifyReply, payload: unknown) => {

@@ -31,12 +31,15 @@ export const bodyFailures = [400, 413, 415] as const
 
 /** The answer of an operation, its own failures, and those that any operation may have. */
 export function responses(
-  status: number, schema: string | TSchema, ownFailures: readonly (304 | 400 | 404 | 409 | 410 | 412 | 413 | 415)[]
+  status: number, schema: string | TSchema, ownFailures: readonly (keyof typeof failures)[]
 ): Record<number, TSchema> {
   const answers: Record<number, TSchema> = { [status]: typeof schema === 'string' ? describedRef(schema) : schema }
   if (schema === 'Customer') Object.assign(answers[status] ?? {}, { headers: { ETag: { type: 'string', description: 'The version of the customer and that of the tags.' } } })
-  for (const code of [...ownFailures, 401, 429, 500, 503] as const) answers[code] = { ...(code === 304 ? Type.Null() : ref('ErrorBody')), ...failures[code] }
-  return answers
+  return { ...answers, ...failing([...ownFailures, 401, 429, 500, 503]) }
+}
+
+export function failing(statuses: readonly (keyof typeof failures)[]): Record<number, TSchema> {
+  return Object.fromEntries(statuses.map((status) => [status, { ...(status === 304 ? Type.Null() : ref('ErrorBody')), ...failures[status] }]))
 }
 
 /** Headers by which an operation on one customer is conditional. */

@@ -186,8 +186,15 @@ const documented: Documented[] = [
     answer(400, 'GET', `${path}?x=1`), answer(401, 'GET', path, undefined, { headers: bodied.stranger })
   ]),
   ...Array.from({ length: limits.webhooksMax - 1 }, () => answer(201, 'POST', '/v1/webhooks', { url: 'https://example.com/' })),
-  answer(409, 'POST', '/v1/webhooks', { url: 'https://example.com/' })
+  answer(409, 'POST', '/v1/webhooks', { url: 'https://example.com/' }),
+  answer(200, 'POST', '/v1/customers/search', {}, { headers: { 'idempotency-key': 'used' } }),
+  answer(400, 'DELETE', '/v1/customers/{id}', undefined, { headers: { 'idempotency-key': '' } })
 ]
+const repeatable = new Set(documented.filter(({ method }) => method !== 'get').map(({ method, path }) => `${method.toUpperCase()} ${path}`))
+for (const operation of repeatable) {
+  const [method, path] = operation.split(' ') as [Request[0], string]
+  documented.push(answer(409, method, path, { limit: 1 }, { headers: { 'idempotency-key': 'used' } }))
+}
 
 function answer(status: number, method: Request[0], path: string, body?: unknown, { id = '1', headers = {} } = {}): Documented {
   return { status, method: method.toLowerCase(), path: path.replace(/\?.*/, ''), request: [method, path.replace(/\{id\}|\{requestId\}/, id).replace('{deliveryId}', deliveryId), body, headers] }
