@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 import { ApiError } from '../errors.ts'
 import type { KeptAnswer, KeptOutcome, Outcome, RepeatableRequest } from '../idempotency.ts'
-import { isKept, requireSameRequest } from '../idempotency.ts'
+import { isKept, requireSameRequest, stillUnderWay } from '../idempotency.ts'
 
 /** What came of requests, in the form in which both engines keep it: that of structured clones, since it holds maps. */
 
@@ -21,12 +21,13 @@ export function packAnswer(answer: KeptAnswer): Uint8Array {
   return pack({ answer })
 }
 
-/** What was kept of a request like this one. Throws `conflict` when its key was used for another. */
+/** What was kept of a request like this one. Throws `conflict` when its key was used for another, or just now by another process. */
 export function readOutcome<Value>({ fingerprint, outcome }: KeptOutcome, request: RepeatableRequest): Outcome<Value> {
   const packed = unpack(fingerprint, outcome, request)
   // The same path and method, so it was the same work.
   if ('value' in packed) return { value: packed.value as Value }
-  if ('answer' in packed) throw new Error('An answer was kept in place of what the work left')
+  // Another process has answered it as this one began, from what was there before: a repeat finds that answer.
+  if ('answer' in packed) throw stillUnderWay()
   const { code, message, ...details } = packed.error
   const given = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined))
   return { error: new ApiError(code, message, given) }
