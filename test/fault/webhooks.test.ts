@@ -154,7 +154,11 @@ test('ten thousand changes arrive, in the order of each customer, while the rece
   for (const [index, mood] of moods.entries()) {
     const before = receiver.arrivals().length
     receiver.behave(mood)
-    await vi.waitUntil(() => changing.made() >= (index + 1) * 1_800 && receiver.arrivals().length > before + 50, { timeout: 60_000, interval: 20 })
+    await vi.waitUntil(() => {
+      const since = receiver.arrivals().slice(before)
+      const counted = mood === 'dawdles' ? since : since.filter(({ isAccepted }) => !isAccepted)
+      return changing.made() >= (index + 1) * 1_800 && counted.length > 75
+    }, { timeout: 60_000, interval: 50 })
     await server.end('SIGKILL')
     server = await startServer(database, { key })
   }
@@ -166,7 +170,7 @@ test('ten thousand changes arrive, in the order of each customer, while the rece
   const expected = await changesByCustomer(database)
   const arrivals = receiver.arrivals()
   // It was no test of failures if there were few.
-  expect(arrivals.filter(({ isAccepted }) => !isAccepted).length).toBeGreaterThan(1_000)
+  expect(arrivals.filter(({ isAccepted }) => !isAccepted).length).toBeGreaterThan(300)
   // A change whose answer a kill took was made again, which changes nothing.
   expect([...expected.values()].flat().length).toBe(10_000)
   expectWhole(arrivals, expected, '/standard')
