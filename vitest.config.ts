@@ -13,7 +13,7 @@ const onServers = ['test/e2e/{copy,webhooks}.test.ts', 'test/fault/{feed,idempot
 const ofPostgres = ['src/postgres/**/*.test.ts', 'test/{e2e,fault,property}/postgres-*.test.ts']
 const ofCitus = ['test/{e2e,fault}/citus-*.test.ts']
 /** For an engine that is another only in how it searches. */
-const ofSearch = ['test/conformance/**/*.test.ts', 'test/wire/search-*.test.ts', properties]
+const ofSearch = ['test/conformance/**/*.test.ts', 'test/wire/{search-*,undo}.test.ts', properties]
 
 const include: Record<EngineName, string[]> = {
   'sqlite': [...onEngines, ...onServers],

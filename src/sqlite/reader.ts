@@ -50,12 +50,13 @@ export class Reader {
   readonly #find: Statement<[number, number], VersionedRow>
   readonly #customerCount: Statement<[number], number>
   readonly #highestId: Statement<[], number | null>
+  readonly #newestRestoration: Statement<[], number | null>
   readonly #ids: Statement<[number], IdRange>
   readonly #cursorSecret: Statement<[], Buffer>
   #cursorSecretRead: Buffer | undefined
   readonly #lists: ListReader
   readonly #statements = new Map<string, Statement<unknown[], unknown>>()
-  readonly #idRanges = new Map<number, { readonly highestId: number; readonly range: IdRange }>()
+  readonly #idRanges = new Map<number, { readonly highestId: number; readonly restoration: number; readonly range: IdRange }>()
   /** How SQLite runs what is being asked, when someone wants to know. */
   #steps: string[] | null = null
 
@@ -69,6 +70,7 @@ export class Reader {
     this.#find = db.prepare(`${selectRows}, version from customers where id = ? and organization_id = ?`)
     this.#customerCount = db.prepare<[number], number>('select customer_count from organizations where id = ?').pluck()
     this.#highestId = db.prepare<[], number | null>('select max(id) from customers').pluck()
+    this.#newestRestoration = db.prepare<[], number | null>("select max(id) from changes indexed by changes_of_restorations where kind = 'customer.restored'").pluck()
     this.#ids = db.prepare('select ifnull(min(id), 0) as first, ifnull(max(id), 0) as last from customers indexed by customers_by_first_seen where organization_id = ?')
     this.#cursorSecret = db.prepare<[], Buffer>("select value from secrets where name = 'cursor'").pluck()
   }
@@ -149,9 +151,11 @@ export class Reader {
   #idRange(organizationId: number): IdRange {
     const known = this.#idRanges.get(organizationId)
     const highestId = this.#highestId.get() ?? 0
-    // New customers have higher ids, so without one nobody is outside the range.
-    const range = (known?.highestId === highestId ? known.range : this.#ids.get(organizationId)) ?? { first: 0, last: 0 }
-    this.#idRanges.set(organizationId, { highestId, range })
+    const restoration = this.#newestRestoration.get() ?? 0
+    // New customers have higher ids, so without one, and without one restored, nobody is outside the range.
+    const isKnown = known?.highestId === highestId && known.restoration === restoration
+    const range = (isKnown ? known.range : this.#ids.get(organizationId)) ?? { first: 0, last: 0 }
+    this.#idRanges.set(organizationId, { highestId, restoration, range })
     return range
   }
 

@@ -116,7 +116,7 @@ export class DeliveryLane {
     this.id = webhook.id
     this.#context = context
     this.#webhook = webhook
-    this.#target = new Target(webhook.url, context.settings.target)
+    this.#target = this.#aim(webhook)
     this.#leaseUntilMs = leaseUntilMs
     this.#readAfter = position
     this.#window = new FeedWindow(position)
@@ -156,7 +156,7 @@ export class DeliveryLane {
     this.#webhook = webhook
     if (webhook.url !== url) {
       this.#target.retire()
-      this.#target = new Target(webhook.url, this.#context.settings.target)
+      this.#target = this.#aim(webhook)
     }
     this.#openSecrets(secrets)
     this.#pump()
@@ -215,6 +215,10 @@ export class DeliveryLane {
     this.#target.destroy()
     this.#context.onEnd(this)
     this.#ended.resolve(undefined)
+  }
+
+  #aim({ url }: Webhook): Target {
+    return new Target(url, this.#context.settings.target, () => performance.now() < this.#leaseUntilMs)
   }
 
   #mayBegin(): boolean {

@@ -10,6 +10,8 @@ import { isPublicAddress } from '../webhook-target.ts'
 interface ConnectionSettings {
   readonly allowsPrivate: boolean
   readonly timeoutMs: number
+  /** Asked when a connection is open: a process that was stopped meanwhile may have no right to write on it any more. */
+  readonly mayWrite: () => boolean
   /** What certificates are checked against, besides what Node does by itself. */
   readonly tls?: Pick<ConnectionOptions, 'ca'>
 }
@@ -43,8 +45,12 @@ export function guardedConnector(settings: ConnectionSettings): buildConnector.c
       clearTimeout(timer)
       open.off('error', settle)
       plain.off('error', settle)
-      if (error === null) callback(null, open)
-      else callback(error, null)
+      if (error === null && settings.mayWrite()) {
+        callback(null, open)
+        return
+      }
+      open.destroy()
+      callback(error ?? new Error('The webhook is no longer claimed'), null)
     }
     plain.once('error', settle)
     plain.once('connect', () => {

@@ -29,7 +29,7 @@ SAAwRQIhAJ/goFiIWJE2J96cUbvFcEjc0CRGhHb/iUrRiVMGyClOAiBroAbD3qRm
 UXU/ZihWcVXZXQpmXC+9qHcMo+f1QwUK5A==
 -----END CERTIFICATE-----`
 
-const settings: TargetSettings = { allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test' }
+const settings: TargetSettings = { mayWrite: () => true, allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test' }
 const message = { headers: { 'webhook-id': 'm-1' }, body: '{"name":"Zoë"}' }
 const never = new AbortController().signal
 
@@ -137,7 +137,7 @@ test.each(['localhost', '127.0.0.1', '[::ffff:127.0.0.1]', '0x7f.1'])('no byte i
   let bytes = 0
   const server = createTcpServer((socket) => { socket.on('data', (data) => { bytes += data.length }).on('error', () => undefined) })
   const port = await listen(server)
-  const connect = guardedConnector({ allowsPrivate: false, timeoutMs: 1_000 })
+  const connect = guardedConnector({ mayWrite: () => true, allowsPrivate: false, timeoutMs: 1_000 })
   const error = await new Promise((resolve) => {
     connect({ hostname, host: hostname, protocol: 'https:', port: String(port) }, (...[failure]) => { resolve(failure?.message) })
   })
@@ -148,7 +148,7 @@ test.each(['localhost', '127.0.0.1', '[::ffff:127.0.0.1]', '0x7f.1'])('no byte i
 test('a connection that cannot be made in time is given up', async () => {
   // Accepts, and never speaks TLS.
   const port = await listen(createTcpServer())
-  const connect = guardedConnector({ allowsPrivate: true, timeoutMs: 50 })
+  const connect = guardedConnector({ mayWrite: () => true, allowsPrivate: true, timeoutMs: 50 })
   const error = await new Promise((resolve) => {
     connect({ hostname: '127.0.0.1', host: '127.0.0.1', protocol: 'https:', port: String(port) }, (...[failure]) => { resolve(failure?.message) })
   })

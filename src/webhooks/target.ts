@@ -22,7 +22,8 @@ export class Target {
   readonly #pool: Pool
   readonly #settings: TargetSettings
 
-  constructor(url: string, settings: TargetSettings) {
+  /** `mayWrite` is asked before a new connection is used. */
+  constructor(url: string, settings: TargetSettings, mayWrite: () => boolean = () => true) {
     this.url = url
     // It may have been allowed by a server with other settings.
     this.#fault = targetFault(url, settings)
@@ -32,7 +33,7 @@ export class Target {
     const { allowsPrivate, timeoutMs, ca } = settings
     this.#pool = new Pool(origin, {
       connections: settings.connectionsMax,
-      connect: guardedConnector({ allowsPrivate, timeoutMs, ...(ca === undefined ? {} : { tls: { ca } }) }),
+      connect: guardedConnector({ allowsPrivate, timeoutMs, mayWrite, ...(ca === undefined ? {} : { tls: { ca } }) }),
       headersTimeout: 0, bodyTimeout: 0,
       maxHeaderSize: limits.headerBytesMax
     })

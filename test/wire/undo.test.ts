@@ -333,3 +333,14 @@ test('undos of one deletion at the same time restore the customer once', async (
   expect(answers.map(({ status }) => status).toSorted((one, other) => one - other)).toEqual([200, ...Array<number>(7).fill(409)])
   expect(await ask('GET', '/v1/customers')).toEqual(page([customer(id, { userId: 'u' })]))
 })
+
+test('a customer restored below the lowest id is found by a search that had forgotten it', async () => {
+  const { ask, call, create } = await startWire()
+  const byId = { sort: 'id', filter: [{ field: 'customers.id', operator: '>', value: 0 }] }
+  const first = await create()
+  const gone = await call('DELETE', `/v1/customers/${first}`)
+  const second = await create()
+  expect(await ask('POST', '/v1/customers/search', byId)).toEqual(page([customer(second)]))
+  expect((await call('POST', `/v1/requests/${String(gone.headers['x-request-id'])}/undo`)).status).toBe(200)
+  expect(await ask('POST', '/v1/customers/search', byId)).toEqual(page([customer(first), customer(second)]))
+})

@@ -9,6 +9,8 @@ create index changes_of_no_customer on changes (organization_id) where customer_
 create index changes_by_organization on changes (organization_id);
 -- What one request did. Ids of requests grow with time, so that entries go to the end.
 create index changes_by_request on changes (request_id);
+-- Whether anybody was restored, whose id may be below all others.
+create index changes_of_restorations on changes (kind) where kind = 'customer.restored';
 -- Deletions that have become final.
 create index changes_of_deletions on changes (at) where kind = 'customer.deleted';
 
