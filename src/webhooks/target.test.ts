@@ -29,7 +29,7 @@ SAAwRQIhAJ/goFiIWJE2J96cUbvFcEjc0CRGhHb/iUrRiVMGyClOAiBroAbD3qRm
 UXU/ZihWcVXZXQpmXC+9qHcMo+f1QwUK5A==
 -----END CERTIFICATE-----`
 
-const settings: TargetSettings = { mayWrite: () => true, allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test' }
+const settings: TargetSettings = { allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test' }
 const message = { headers: { 'webhook-id': 'm-1' }, body: '{"name":"Zoë"}' }
 const never = new AbortController().signal
 
