@@ -156,7 +156,7 @@ export const limits = {
   webhookClaimSeconds: 10,
   webhookClaimIntervalMs: 2_000,
   /** How long what was settled may go unkept: deliveries, and the position alone. */
-  webhookProgressMs: 250,
+  webhookProgressMs: 100,
   webhookProgressDeliveriesMax: 200,
   webhookPositionMs: 5_000,
   /** How often changes are looked for in case that a call to look was lost. */
