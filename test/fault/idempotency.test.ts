@@ -13,7 +13,7 @@ async function create(server: RunningCli, name: string): Promise<{ status: numbe
 }
 
 /** The server is gone; whatever else fails, fails the test. */
-function unanswered(error: unknown): undefined {
+function noAnswer(error: unknown): undefined {
   if (!(error instanceof TypeError)) throw error
 }
 
@@ -29,7 +29,7 @@ test('whoever repeats with its key what a kill left unanswered makes nobody twic
       for (let count = 0; ; count += 1) {
         const name = `${round}-${connection}-${count}`
         asked.push(name)
-        const answer = await create(server, name).catch(unanswered)
+        const answer = await create(server, name).catch(noAnswer)
         if (answer === undefined) return
         expect(answer).toEqual({ status: 201, id: expect.any(Number) as number, isReplayed: false })
         ids.set(name, answer.id)
