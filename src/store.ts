@@ -101,6 +101,7 @@ export interface Store extends ChangeStore, WebhookStore {
   find(organizationId: number, id: number): Promise<RevisedCustomer | undefined>
   /** Each key gets its share of what searches may take; `unavailable` beyond it, and when one takes too long. */
   search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage>
+  /** Those that another process has made may be missing for a moment. */
   attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>>
   /** What searches of an organization are read against. */
   searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>>

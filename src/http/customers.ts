@@ -149,8 +149,11 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   }
 
   async function parseOptions(request: FastifyRequest): Promise<ParseOptions> {
-    const attributes = await store.attributes(callerOf(request).organizationId)
-    return { attributes, strictAttributes: settings.strictAttributes }
+    const { organizationId } = callerOf(request)
+    const { strictAttributes } = settings
+    // What another process has just made is not refused as unknown.
+    const attributes = strictAttributes ? (await store.searchContext(organizationId)).attributes : await store.attributes(organizationId)
+    return { attributes, strictAttributes }
   }
 
   async function searchContext(request: FastifyRequest): Promise<SearchContext> {

@@ -56,6 +56,11 @@ export class Catalog {
     return this.#names.tagVersion
   }
 
+  /** Another one after each tag or attribute that was made, and each color that was changed. */
+  get version(): string {
+    return `${this.#names.tagVersion} ${this.#names.attributeId}`
+  }
+
   /** Whether renderings, the oldest of which was made at a version, show every tag in its color of now. */
   isCurrent(organizationId: number, tagVersion: number): boolean {
     return this.#names.isCurrent(organizationId, tagVersion)

@@ -46,6 +46,10 @@ export class CustomerWriter {
     this.#nextChangeId = (this.#sql.sequence.get('changes') ?? 0) + 1
   }
 
+  get namesVersion(): string {
+    return this.#catalog.version
+  }
+
   /** Keeps the counts of customers, once a group and not once a customer. */
   endGroup(): void {
     for (const [organizationId, count] of this.#customersAdded) this.#sql.addCustomers.run(count, organizationId)

@@ -51,7 +51,7 @@ function preparedBy(db: Database, prepare: (db: Database) => unknown): string[] 
 
 function planOf(db: Database, text: string): string[] {
   const unnamed = Array.from(text.matchAll(/\?/g), () => 1)
-  const named = Object.fromEntries(Array.from(text.matchAll(/:(\w+)/g), ([, name]) => [name, 1]))
-  return db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`)
-    .all(...unnamed, ...(Object.keys(named).length > 0 ? [named] : [])).map(({ detail }) => detail)
+  const names = Array.from(text.matchAll(/:(\w+)/g), ([, name = '']) => [name, 1] as const)
+  const values: unknown[] = names.length > 0 ? [...unnamed, Object.fromEntries(names)] : unnamed
+  return db.prepare<unknown[], { detail: string }>(`explain query plan ${text}`).all(...values).map(({ detail }) => detail)
 }

@@ -60,8 +60,8 @@ export class SqliteStore implements Store {
   private constructor({ path, onCommit, indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false, ...searches }: SqliteOptions) {
     this.#path = path
     this.#reader = new TurnReader(path)
-    this.#writes = new WriteQueue(path, (commit) => {
-      this.#reader?.noticeCommit()
+    this.#writes = new WriteQueue(path, ({ hasNewNames, ...commit }) => {
+      this.#reader?.noticeCommit({ hasNewNames })
       this.#changes.noticeCommit()
       onCommit?.(commit)
     })
@@ -103,7 +103,7 @@ export class SqliteStore implements Store {
   }
 
   async searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>> {
-    return this.#read((reader) => ({ organizationId, attributes: reader.attributes(organizationId), cursorSecret: reader.cursorSecret() }))
+    return this.#read((reader) => ({ organizationId, attributes: reader.newestAttributes(organizationId), cursorSecret: reader.cursorSecret() }))
   }
 
   async cursorSecret(): Promise<Uint8Array> {
@@ -215,6 +215,8 @@ export class SqliteStore implements Store {
   }
 
   async claimWebhooks(worker: string, seconds: number): Promise<ClaimedWebhook[]> {
+    // Asked every few seconds: where nobody has webhooks that should not hold up writes.
+    if (!this.#read((turn) => turn.webhooks().anyActive())) return []
     return await this.#write({ type: 'claimWebhooks', worker, seconds })
   }
 

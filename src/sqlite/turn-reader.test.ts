@@ -25,7 +25,7 @@ test('attributes that another process has made are known in the next turn', asyn
   for (const attribute of ['plan', 'seats', 'score']) {
     const { command } = parseCreate({ customData: { [attribute]: 1 } }, { attributes: new Map(), strictAttributes: false })
     writer.runGroup([{ type: 'command', caller: { organizationId: 1, keyId: 1, requestId: 'test' }, command }])
-    known.push([...turns.attributes(1).keys()])
+    known.push([...turns.newestAttributes(1).keys()])
     await setImmediate()
   }
 

@@ -55,8 +55,13 @@ export class TurnReader {
     return this.#reader.search(organizationId, search)
   }
 
-  /** Those that another process has made are there at once: a search that names one is read right. */
   attributes(organizationId: number): ReadonlyMap<string, AttributeType> {
+    this.#beginTurn()
+    return this.#reader.attributeTypes(organizationId)
+  }
+
+  /** Those that another process has made are there at once: a search that names one is read right. */
+  newestAttributes(organizationId: number): ReadonlyMap<string, AttributeType> {
     this.#beginTurn()
     this.#lookForCommits()
     return this.#reader.attributeTypes(organizationId)
@@ -118,8 +123,8 @@ export class TurnReader {
   }
 
   /** To be called before a commit of ours is answered: the next read sees it. */
-  noticeCommit(): void {
-    this.#lookedAtMs = -Infinity
+  noticeCommit({ hasNewNames }: { hasNewNames: boolean }): void {
+    if (hasNewNames) this.#lookedAtMs = -Infinity
     this.#endTurn()
   }
 
@@ -142,7 +147,7 @@ export class TurnReader {
   }
 
   /**
-   * Forgets what a commit may have changed: keys, tags, attributes. Commits of this process are
+   * Forgets what a commit may have changed: keys, tags, attributes. Commits of this process that did are
    * noticed before they are answered, those of others a little later, unless they are asked for.
    */
   #lookForCommits(): void {

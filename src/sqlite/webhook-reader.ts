@@ -7,11 +7,13 @@ import type { Delivery, DeliveryPage, HeldCustomer, ShownWebhook, StoredWebhook 
 /** What is kept for webhooks, read inside a transaction of the caller's. */
 export class WebhookReader {
   readonly #db: Database
+  readonly #anyActive: Statement<[], number>
   readonly #held: Statement<[number], HeldRow>
   readonly #dueReplays: Statement<[number, number, number], DeliveryRow>
 
   constructor(db: Database) {
     this.#db = db
+    this.#anyActive = db.prepare('select 1 from webhooks where pause_reason is null limit 1')
     this.#held = db.prepare(`${selectHeld} where webhook_id = ? order by next_attempt_at, customer_id`)
     this.#dueReplays = db.prepare(`
       ${selectDeliveries} where webhook_id = ? and is_replay = 1 and next_attempt_at is not null and next_attempt_at <= ?
@@ -42,6 +44,11 @@ export class WebhookReader {
   findDelivery(organizationId: number, webhookId: number, id: string): Delivery | undefined {
     const row = this.#db.prepare<[object], DeliveryRow>(`${selectDeliveries} where ${ofOrganization} and id = :id`).get({ organizationId, webhookId, id })
     return row && readDelivery(row)
+  }
+
+  /** Whether there is a webhook that is not paused. */
+  anyActive(): boolean {
+    return this.#anyActive.get() !== undefined
   }
 
   held(webhookId: number): HeldCustomer[] {

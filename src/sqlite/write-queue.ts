@@ -1,7 +1,6 @@
 import type { Worker } from 'node:worker_threads'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { CommitListener } from '../store.ts'
 import { startThread, threadBeside } from '../indexing/start-thread.ts'
 import { unpackError } from '../indexing/thread-error.ts'
 import type { WriteGroup, WriteGroupResult } from './writer-thread.ts'
@@ -13,13 +12,18 @@ interface Pending {
   readonly reject: (error: unknown) => void
 }
 
+/** What is told of each group. */
+interface Commit extends Pick<WriteGroupResult, 'seconds' | 'hasNewNames'> {
+  readonly commands: number
+}
+
 /**
  * Group commit: jobs that arrive while a commit is under way share the next one. A job that arrives
  * alone is on its way at once.
  */
 export class WriteQueue {
   readonly #path: string
-  readonly #onCommit: CommitListener
+  readonly #onCommit: (commit: Commit) => void
   #thread: Worker | undefined
   #waiting: Pending[] = []
   #underWay: Pending[] = []
@@ -28,7 +32,7 @@ export class WriteQueue {
   #isPaused = false
   #isClosing = false
 
-  constructor(path: string, onCommit: CommitListener) {
+  constructor(path: string, onCommit: (commit: Commit) => void) {
     this.#path = path
     this.#onCommit = onCommit
   }
@@ -106,10 +110,10 @@ export class WriteQueue {
     return thread
   }
 
-  #settle({ outcomes, seconds }: WriteGroupResult): void {
+  #settle({ outcomes, seconds, hasNewNames }: WriteGroupResult): void {
     const group = this.#underWay
     this.#underWay = []
-    this.#onCommit({ commands: group.length, seconds })
+    this.#onCommit({ commands: group.length, seconds, hasNewNames })
     for (const [index, { job, resolve, reject }] of group.entries()) {
       const outcome = outcomes[index]
       if (outcome?.state !== undefined && 'caller' in job && job.caller.repeatable !== undefined) job.caller.repeatable.state = outcome.state

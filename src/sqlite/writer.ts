@@ -58,7 +58,17 @@ export type WriteOutcome = Outcome<WriteResults[keyof WriteResults]> & {
   readonly state?: RepeatableRequest['state']
 }
 
+/** What came of a group. */
+export interface GroupOutcome {
+  readonly outcomes: WriteOutcome[]
+  readonly seconds: number
+  /** Whether keys, tags or attributes are others than after the group before. */
+  readonly hasNewNames: boolean
+}
+
 const secondsAnHour = 3_600
+/** Jobs that make or end keys. */
+const keyJobs: ReadonlySet<WriteJob['type']> = new Set(['createOrganization', 'createDefault', 'createKey', 'revokeKey'])
 
 /** Carries out jobs on the one writing connection, many in a commit. */
 export class Writer {
@@ -67,6 +77,7 @@ export class Writer {
   readonly #sql: WriterStatements
   readonly #webhooks: WebhookWriter
   #customers: CustomerWriter
+  #namesVersion = ''
 
   constructor(db: Database, clock: Clock) {
     this.#db = db
@@ -81,10 +92,13 @@ export class Writer {
    * trace. When a job fails unexpectedly the others are run again, each by itself, so that none
    * suffers from its neighbor; when the database fails, all fail and nothing is kept.
    */
-  runGroup(jobs: readonly WriteJob[]): { outcomes: WriteOutcome[]; seconds: number } {
+  runGroup(jobs: readonly WriteJob[]): GroupOutcome {
     const started = performance.now()
     const outcomes = this.#tryGroup(jobs)
-    return { outcomes, seconds: (performance.now() - started) / 1000 }
+    const { namesVersion } = this.#customers
+    const hasNewNames = namesVersion !== this.#namesVersion || jobs.some(({ type }) => keyJobs.has(type))
+    this.#namesVersion = namesVersion
+    return { outcomes, seconds: (performance.now() - started) / 1000, hasNewNames }
   }
 
   #tryGroup(jobs: readonly WriteJob[]): WriteOutcome[] {

@@ -2,8 +2,9 @@ import { limits } from '../limits.ts'
 import type { ClaimedWebhook } from '../webhook.ts'
 import type { DeliveryListener, DeliveryStore, LaneContext } from './delivery-lane.ts'
 import { DeliveryLane } from './delivery-lane.ts'
-import { retrySeconds } from './schedule.ts'
+import { Moments } from './moments.ts'
 import { Pacer } from './pacer.ts'
+import { retrySeconds } from './schedule.ts'
 import type { SecretBox } from './secret-box.ts'
 import { SharedReadings } from './shared-readings.ts'
 import type { TargetSettings } from './target.ts'
@@ -58,13 +59,15 @@ const leaseMarginMs = 1_000
 export class Deliverer {
   readonly #options: DelivererOptions
   readonly #turns = new Turns(limits.webhookTurnsMax)
+  readonly #moments = new Moments(limits.webhookProgressMs)
   readonly #readings: SharedReadings
   readonly #pacer: Pacer
   readonly #lanes = new Map<number, DeliveryLane>()
   /** Lanes that ended since the claim under way was asked for: its answer does not know how far they came. */
   #endedSince = new Set<number>()
   readonly #timers: NodeJS.Timeout[]
-  readonly #stopWatching: () => void
+  /** Of the feed, which costs a look after each commit: while there are lanes. */
+  #stopWatching: (() => void) | undefined
   #claiming: Promise<void> | null = null
   #isAskedAgain = false
   #turn = 0
@@ -75,7 +78,6 @@ export class Deliverer {
     const { store, settings } = options
     this.#readings = new SharedReadings(store, this.#turns, limits.webhookPageMax)
     this.#pacer = new Pacer({ busySendsPerSecond: limits.webhookBusySendsPerSecond, onPlace: () => { this.#resume() } })
-    this.#stopWatching = store.watchFeed((organizationIds) => { this.#wake(organizationIds) })
     this.#timers = [
       setInterval(() => { this.#claim() }, settings.claimIntervalMs),
       setInterval(() => { for (const lane of this.#lanes.values()) lane.checkLease() }, leaseCheckMs),
@@ -103,9 +105,9 @@ export class Deliverer {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const timer of this.#timers) clearInterval(timer)
-    this.#stopWatching()
     await this.#claiming
     await Promise.all([...this.#lanes.values()].map(async (lane) => { await lane.drainWithin(limits.webhookStopMs) }))
+    this.#unwatch()
     this.#pacer.close()
     await this.#options.store.releaseWebhooks(this.#options.worker).catch((error: unknown) => { this.#options.listener.onError(error, null) })
   }
@@ -113,6 +115,11 @@ export class Deliverer {
   #wake(organizationIds: ReadonlySet<number> | null): void {
     this.#readings.forget()
     for (const lane of this.#lanes.values()) if (organizationIds === null || organizationIds.has(lane.organizationId)) lane.wake()
+  }
+
+  #unwatch(): void {
+    this.#stopWatching?.()
+    this.#stopWatching = undefined
   }
 
   /** Another one is the first each time, since the last ones may find no room. */
@@ -157,14 +164,17 @@ export class Deliverer {
     const { store, worker, box, target, settings, listener, dates, now = Date.now, random = Math.random } = this.#options
     const held = await this.#turns.take(async () => await store.heldCustomers(claimed.webhook.id))
     if (this.#isClosed) return
+    // Before the lane reads, so that nothing is committed unseen in between.
+    this.#stopWatching ??= store.watchFeed((organizationIds) => { this.#wake(organizationIds) })
     const lane = new DeliveryLane(claimed, {
       held, leaseUntilMs,
       context: {
-        store, worker, box, listener, dates, now, random, readings: this.#readings, turns: this.#turns, pacer: this.#pacer,
+        store, worker, box, listener, dates, now, random, readings: this.#readings, turns: this.#turns, moments: this.#moments, pacer: this.#pacer,
         settings: { ...settings, target },
         onEnd: (ended) => {
           this.#endedSince.add(ended.id)
           if (this.#lanes.get(ended.id) === ended) this.#lanes.delete(ended.id)
+          if (this.#lanes.size === 0) this.#unwatch()
         }
       }
     })

@@ -10,6 +10,7 @@ import type { Slot } from './feed-window.ts'
 import { FeedWindow } from './feed-window.ts'
 import type { Held } from './held-customers.ts'
 import { following, HeldCustomers, heldRow, precedes } from './held-customers.ts'
+import type { Moments } from './moments.ts'
 import type { Pacer } from './pacer.ts'
 import type { Message } from './payload.ts'
 import { messagesOf } from './payload.ts'
@@ -51,6 +52,7 @@ export interface LaneContext {
   readonly box: SecretBox
   readonly readings: SharedReadings
   readonly turns: Turns
+  readonly moments: Moments
   readonly pacer: Pacer
   readonly settings: LaneSettings
   readonly listener: DeliveryListener
@@ -129,7 +131,7 @@ export class DeliveryLane {
       onKept: () => { this.#pump() },
       onLost: () => { this.stop() },
       onError: (error) => { this.#report(error) },
-      delayMs: limits.webhookProgressMs, positionDelayMs: limits.webhookPositionMs, retryMs, deliveriesMax: limits.webhookProgressDeliveriesMax
+      moments: context.moments, delayMs: limits.webhookProgressMs, positionDelayMs: limits.webhookPositionMs, retryMs, deliveriesMax: limits.webhookProgressDeliveriesMax
     })
     this.#openSecrets(secrets)
     this.#pump()

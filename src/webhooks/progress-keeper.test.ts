@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import type { Delivery, DeliveryProgress, HeldCustomer } from '../webhook.ts'
+import { Moments } from './moments.ts'
 import { ProgressKeeper } from './progress-keeper.ts'
 
 function delivery(id: string, attempts: number): Delivery {
@@ -16,7 +17,7 @@ function openKeeper(keep: (progress: DeliveryProgress) => Promise<boolean>, dela
   const keeper = new ProgressKeeper({
     keep, standing: () => ({ position: 'here', succeededAt: 5, failingSince: null }),
     onKept: () => { heard.kept += 1 }, onLost: () => { heard.lost += 1 }, onError: (error) => { heard.errors.push(error) },
-    delayMs: 5, positionDelayMs: 5, retryMs: 5, deliveriesMax: 3, ...delays
+    moments: new Moments(5), delayMs: 5, positionDelayMs: 5, retryMs: 5, deliveriesMax: 3, ...delays
   })
   return { keeper, heard }
 }

@@ -1,4 +1,5 @@
 import type { Delivery, DeliveryProgress, HeldCustomer, PauseReason } from '../webhook.ts'
+import type { Moments } from './moments.ts'
 
 type Standing = Pick<DeliveryProgress, 'position' | 'succeededAt' | 'failingSince'>
 
@@ -10,6 +11,7 @@ interface KeeperOptions {
   readonly onKept: () => void
   readonly onLost: () => void
   readonly onError: (error: unknown) => void
+  readonly moments: Moments
   /** How long a delivery, and the position alone, may wait to be kept. */
   readonly delayMs: number
   readonly positionDelayMs: number
@@ -27,7 +29,7 @@ export class ProgressKeeper {
   #hasMoved = false
   #keeping: Promise<void> | null = null
   #beingKept = 0
-  #timer: { readonly at: number; readonly timeout: NodeJS.Timeout } | null = null
+  #planned: { readonly atMs: number; readonly callOff: () => void } | null = null
   #isLost = false
 
   constructor(options: KeeperOptions) {
@@ -73,28 +75,28 @@ export class ProgressKeeper {
   /** Nothing more is kept. */
   stop(): void {
     this.#isLost = true
-    this.#clearTimer()
+    this.#callOff()
   }
 
   #keepWithin(delayMs: number): void {
-    const at = performance.now() + delayMs
-    if (this.#isLost || this.#keeping !== null || (this.#timer !== null && this.#timer.at <= at)) return
-    this.#clearTimer()
-    const timeout = setTimeout(() => {
-      this.#timer = null
+    const atMs = performance.now() + delayMs
+    if (this.#isLost || this.#keeping !== null || (this.#planned !== null && this.#planned.atMs <= atMs)) return
+    this.#callOff()
+    const callOff = this.#options.moments.within(delayMs, () => {
+      this.#planned = null
       void this.#keepNow()
-    }, delayMs)
-    this.#timer = { at, timeout: timeout.unref() }
+    })
+    this.#planned = { atMs, callOff }
   }
 
-  #clearTimer(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer.timeout)
-    this.#timer = null
+  #callOff(): void {
+    this.#planned?.callOff()
+    this.#planned = null
   }
 
   async #keepNow(): Promise<void> {
     if (this.#isLost || (this.#deliveries.size === 0 && this.#held.size === 0 && !this.#hasMoved && this.#pauseReason === null)) return
-    this.#clearTimer()
+    this.#callOff()
     this.#keeping = this.#keep()
     await this.#keeping
   }
