@@ -38,7 +38,7 @@ const importTable: Readonly<Record<string, Room>> = {
     packages: ['fastify', '@fastify/*', 'prom-client', 'pino', 'typebox'],
     node: 'all'
   },
-  webhooks: { rooms: ['domain', 'contract'], packages: ['undici'], node: 'all' },
+  webhooks: { rooms: ['domain', 'contract'], packages: ['undici', 'tinyqueue'], node: 'all' },
   transfer: { rooms: ['domain', 'contract'], packages: [], node: 'all' }
 }
 // The bounds import nothing themselves, and the contract shows them: written once, they cannot differ.

@@ -25,6 +25,19 @@ test('one that is postponed is due later, one that is released is not, and one t
   expect(held.take(0)).toBe(one)
 })
 
+test('a turn that was put off, or came early, does not come again', () => {
+  const held = new HeldCustomers([row(1, 10), row(2, 30)])
+  const one = held.take(10_000)
+  if (one === undefined) throw new Error('One is due')
+  held.postpone(one, 50_000)
+  held.postpone(one, 20_000)
+  held.postpone(one, 20_000)
+  const take = (nowMs: number) => held.take(nowMs)?.customerId
+  expect([take(20_000), take(29_999)]).toEqual([1, undefined])
+  held.release(one)
+  expect([take(30_000), take(60_000), held.nextAttemptMs]).toEqual([2, undefined, Infinity])
+})
+
 test('messages are in the order of their changes, and of their parts', () => {
   const key = (changeId: number, part: number) => ({ changeId, part })
   expect([precedes(key(1, 5), key(2, 0)), precedes(key(1, 0), key(1, 1)), precedes(key(1, 1), key(1, 1)), precedes(key(2, 0), key(1, 9))]).toEqual([true, true, false, false])

@@ -1,3 +1,4 @@
+import TinyQueue from 'tinyqueue'
 import type { UnixSeconds } from '../clock.ts'
 import type { HeldCustomer, MessageKey } from '../webhook.ts'
 import type { Message } from './payload.ts'
@@ -17,11 +18,18 @@ export interface Held {
   isDue: boolean
 }
 
+/** When a customer's turn comes, unless it has come or is at another time by then. */
+interface Alarm {
+  readonly held: Held
+  readonly atMs: number
+}
+
 /** The customers of one webhook whose next message has not arrived. */
 export class HeldCustomers {
   readonly #byId = new Map<number, Held>()
+  /** Soonest first. */
+  readonly #alarms = new TinyQueue<Alarm>([], (one, other) => one.atMs - other.atMs)
   readonly #due: Held[] = []
-  #nextAttemptMs = Infinity
 
   constructor(kept: readonly HeldCustomer[]) {
     for (const { nextAttemptAt, ...customer } of kept) {
@@ -33,9 +41,9 @@ export class HeldCustomers {
     return this.#byId.size
   }
 
-  /** When the next one is due, in milliseconds of UNIX time, or may be. */
+  /** When the next one is due, in milliseconds of UNIX time; Infinity when none will be by itself. */
   get nextAttemptMs(): number {
-    return this.#nextAttemptMs
+    return this.#nextAlarm()?.atMs ?? Infinity
   }
 
   find(customerId: number): Held | undefined {
@@ -44,14 +52,14 @@ export class HeldCustomers {
 
   add(held: Held): void {
     this.#byId.set(held.customerId, held)
-    this.#nextAttemptMs = Math.min(this.#nextAttemptMs, held.nextAttemptMs)
+    this.#alarms.push({ held, atMs: held.nextAttemptMs })
   }
 
   /** Its turn comes at `atMs`. */
   postpone(held: Held, atMs: number): void {
     held.isDue = false
     held.nextAttemptMs = atMs
-    this.#nextAttemptMs = Math.min(this.#nextAttemptMs, atMs)
+    this.#alarms.push({ held, atMs })
   }
 
   /** Its turn is now, behind those whose turn it is already. */
@@ -65,7 +73,7 @@ export class HeldCustomers {
   }
 
   hasDue(nowMs: number): boolean {
-    if (nowMs >= this.#nextAttemptMs) this.#queueThoseDue(nowMs)
+    for (let alarm = this.#nextAlarm(); alarm !== undefined && alarm.atMs <= nowMs; alarm = this.#nextAlarm()) this.queue(alarm.held)
     return this.#due.length > 0
   }
 
@@ -74,15 +82,16 @@ export class HeldCustomers {
     return this.hasDue(nowMs) ? this.#due.shift() : undefined
   }
 
-  #queueThoseDue(nowMs: number): void {
-    this.#nextAttemptMs = Infinity
-    const due: Held[] = []
-    for (const held of this.#byId.values()) {
-      if (held.isDue) continue
-      if (held.nextAttemptMs <= nowMs) due.push(held)
-      else this.#nextAttemptMs = Math.min(this.#nextAttemptMs, held.nextAttemptMs)
+  #nextAlarm(): Alarm | undefined {
+    for (;;) {
+      const alarm = this.#alarms.peek()
+      if (alarm === undefined || this.#holds(alarm)) return alarm
+      this.#alarms.pop()
     }
-    for (const held of due.toSorted((one, other) => one.nextAttemptMs - other.nextAttemptMs)) this.queue(held)
+  }
+
+  #holds({ held, atMs }: Alarm): boolean {
+    return !held.isDue && held.nextAttemptMs === atMs && this.#byId.get(held.customerId) === held
   }
 }
 
