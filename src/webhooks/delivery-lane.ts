@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { ChangeItem, ChangeStore, FeedPosition } from '../change-store.ts'
+import type { ChangeStore, FeedItem, FeedPosition } from '../change-store.ts'
 import type { DateForm } from '../date-form.ts'
 import type { UnixSeconds } from '../clock.ts'
 import { ApiError } from '../errors.ts'
@@ -330,13 +330,13 @@ export class DeliveryLane {
     if (this.#hasEnded) return
     this.#hasRead = true
     let told = 0
-    for (const { position, ...item } of page.items) {
+    for (const item of page.items) {
       if (told > toldBytesAStep) {
         await turn()
         if (this.#hasEnded) return
         told = 0
       }
-      this.#take(position, item, tell(item))
+      this.#take(item, tell(item))
       told += item.customer?.length ?? 0
     }
     const last = page.items.at(-1)
@@ -362,8 +362,7 @@ export class DeliveryLane {
     setTimeout(() => { this.wake() }, retryMs).unref()
   }
 
-  #take(position: FeedPosition, item: ChangeItem, messages: readonly Message[]): void {
-    const { change, customer } = item
+  #take({ position, change, customer }: FeedItem, messages: readonly Message[]): void {
     const customerId = change.customerId ?? 0
     const held = this.#held.find(customerId)
     if (held !== undefined && messages.length > 0 && change.id > held.lastChangeId) {

@@ -34,9 +34,20 @@ export function messagesOf(webhook: Teller, item: ChangeItem, dates: DateForm): 
     const id = messageId(webhook, change, part)
     return { changeId: change.id, part, id, customerId: change.customerId, event, body: (attempt) => body(id, attempt) }
   }
-  if (webhook.format === 'standard') return [message(change.kind, 0, () => standardBody(item, dates))]
+  if (webhook.format === 'standard') return [message(change.kind, 0, () => sharedBody(item, dates))]
   return helpcrunchEventsOf(change).map((event, part) =>
     message(event, part, (id, attempt) => helpcrunchBody(event, { id, item, attempt })))
+}
+
+/** By the item they are of: webhooks that read together are told the same. */
+const sharedBodies = new WeakMap<ChangeItem, { readonly dates: DateForm; readonly body: string }>()
+
+function sharedBody(item: ChangeItem, dates: DateForm): string {
+  const known = sharedBodies.get(item)
+  if (known?.dates === dates) return known.body
+  const body = standardBody(item, dates)
+  sharedBodies.set(item, { dates, body })
+  return body
 }
 
 /** The change as the API tells of it, and the whole customer. */
