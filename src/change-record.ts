@@ -89,7 +89,9 @@ export function fieldsLeft(changeIds: Iterable<number>, later: Iterable<LaterCha
 
 /** In the order of every answer, without what is no field of a customer. */
 export function pickFields(fields: RecordedFields): RecordedFields {
-  return Object.fromEntries(customerKeys.flatMap((key) => (key in fields ? [[key, fields[key]]] : [])))
+  const picked: Record<string, unknown> = {}
+  for (const key of customerKeys) if (key in fields) picked[key] = fields[key]
+  return picked
 }
 
 /** The fields of a change as they are shown. Of an event there is more to say than what is kept with the change. */

@@ -144,7 +144,7 @@ export const limits = {
   /** The same while the last attempt failed. */
   webhookFailingSendsMax: 4,
   /** Deliveries that a process begins a second, of all its webhooks, while it has hardly a moment to itself: requests come first. */
-  webhookBusySendsPerSecond: 2_000,
+  webhookBusySendsPerSecond: 1_500,
   /** Changes of one webhook that are read and not settled; and those held in memory behind one of them. */
   webhookWindowMax: 500,
   webhookWindowBytesMax: 4_194_304,

@@ -4,14 +4,13 @@ import type pg from 'pg'
 import type { KeptChangeRow, LaterChange } from '../change-record.ts'
 import { replacingKinds } from '../change-record.ts'
 import type { ChangeItem, ChangeStore, FeedPage, FeedPosition, FeedQuestion, HistoryPage } from '../change-store.ts'
-import type { Customer } from '../customer.ts'
 import { parseCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
-import type { KeptEventRow } from '../sql/change-items.ts'
-import { changeItems, eventsWanted, itemsInSteps, pastsWanted } from '../sql/change-items.ts'
+import type { KeptEventRow, PresentCustomer } from '../sql/change-items.ts'
+import { changeItems, eventsWanted, itemsInSteps, pastsReplaced, pastsWanted } from '../sql/change-items.ts'
 import type { FeedLook } from '../sql/feed-watch.ts'
 import { FeedWatch } from '../sql/feed-watch.ts'
-import type { Catalog, NamesSeen, RenderingRow } from './catalog.ts'
+import type { Catalog, NamesSeen, VersionedRow } from './catalog.ts'
 import { selectNamesSeen } from './catalog.ts'
 import type { FeedPlace, Pointer } from './feed.ts'
 import { feedPosition, readFeedPosition, readFeedState, readPointedChanges, readPointers, requireKept, selectChanges, settledStamp } from './feed.ts'
@@ -201,17 +200,17 @@ export class ChangeFeed implements ChangeStore {
     const events = eventsWanted(rows)
     // Customers before their later changes: whatever is committed in between tells what it replaced.
     const [now, recorded] = await Promise.all([this.#customers(organizationId, [...pasts.keys()]), this.#events(events)])
-    const later = await this.#later(organizationId, pasts)
+    const later = await this.#later(organizationId, pastsReplaced(pasts, now))
     return changeItems(rows, { now, later, events: recorded, tagColors: this.#catalog.of(organizationId).tagColors, wantsCustomers })
   }
 
-  async #customers(organizationId: number, ids: readonly number[]): Promise<Map<number, Customer>> {
+  async #customers(organizationId: number, ids: readonly number[]): Promise<Map<number, PresentCustomer>> {
     if (ids.length === 0) return new Map()
-    const { rows } = await this.#pool.query<RenderingRow & { id: number }>(
-      'select id, rendering, tag_ids, tag_version from customers where id = any($1) and organization_id = $2', [ids, organizationId])
+    const { rows } = await this.#pool.query<VersionedRow & { id: number }>(
+      'select id, rendering, tag_ids, tag_version, version from customers where id = any($1) and organization_id = $2', [ids, organizationId])
     const { rows: [seen] } = await this.#pool.query<NamesSeen>(`select ${selectNamesSeen}`)
     await this.#catalog.refresh(this.#pool, seen)
-    return new Map(rows.map(({ id, ...row }) => [id, parseCustomer(this.#catalog.render(organizationId, row))]))
+    return new Map(rows.map(({ id, version, ...row }) => [id, { version, customer: parseCustomer(this.#catalog.render(organizationId, row)) }]))
   }
 
   /** Of customers as they are, without their tags. */

@@ -17,11 +17,18 @@ export interface KeptEventRow {
   readonly createdAt: number
 }
 
+/** A customer as it is. */
+export interface PresentCustomer {
+  readonly customer: Customer
+  /** The id of the newest change that touched its row; 0 for a row from before rows knew it. */
+  readonly version: number
+}
+
 /** What changes are told with, besides themselves. */
 export interface ChangeContext {
-  /** Customers as they are, read before `later`. */
-  readonly now: ReadonlyMap<number, Customer>
-  /** By customer: its later changes of `replacingKinds`, newest first. */
+  /** Read before `later`. */
+  readonly now: ReadonlyMap<number, PresentCustomer>
+  /** By customer, unless nothing was changed since: its later changes of `replacingKinds`, newest first. */
   readonly later: ReadonlyMap<number, readonly LaterChange[]>
   readonly events: readonly KeptEventRow[]
   readonly tagColors: ReadonlyMap<string, string>
@@ -72,6 +79,14 @@ export function pastsWanted(rows: readonly KeptChangeRow[], wantsCustomers: bool
   return wanted
 }
 
+/** Those of the pasts that lie behind later changes. Mostly there are none: changes are told as they are made. */
+export function pastsReplaced(pasts: ReadonlyMap<number, readonly number[]>, now: ReadonlyMap<number, PresentCustomer>): Map<number, readonly number[]> {
+  return new Map([...pasts].filter(([customerId, changeIds]) => {
+    const { version = 0 } = now.get(customerId) ?? {}
+    return version === 0 || changeIds.some((id) => id < version)
+  }))
+}
+
 function wantsPast<Row extends KeptChangeRow>(row: Row, wantsCustomers: boolean): row is Row & { readonly customerId: number } {
   return row.customerId !== null && row.kind !== 'customer.deleted' && (wantsCustomers || isWhole(row.kind))
 }
@@ -89,7 +104,7 @@ export function changeItems(rows: readonly KeptChangeRow[], { now, later, events
   const eventsById = new Map(events.map((event) => [event.id, event]))
   const left = new Map<number, RecordedFields | null>()
   for (const [customerId, changeIds] of pastsWanted(rows, wantsCustomers)) {
-    for (const [id, fields] of fieldsLeft(changeIds, later.get(customerId) ?? [], now.get(customerId))) left.set(id, fields)
+    for (const [id, fields] of fieldsLeft(changeIds, later.get(customerId) ?? [], now.get(customerId)?.customer)) left.set(id, fields)
   }
   return rows.map((row) => {
     const change = readChange(row, left.get(row.id) ?? null)

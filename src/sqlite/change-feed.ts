@@ -3,7 +3,7 @@ import type { KeptChangeRow, LaterChange } from '../change-record.ts'
 import type { ChangeItem, ChangeStore, FeedItem, FeedPage, FeedPosition, FeedQuestion, HistoryPage } from '../change-store.ts'
 import { cursorGone } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { changeItems, eventsWanted, itemsInSteps, pastsWanted } from '../sql/change-items.ts'
+import { changeItems, eventsWanted, itemsInSteps, pastsReplaced, pastsWanted } from '../sql/change-items.ts'
 import type { FeedLook } from '../sql/feed-watch.ts'
 import { FeedWatch } from '../sql/feed-watch.ts'
 import type { ChangeReader, ScannedChange } from './change-reader.ts'
@@ -149,7 +149,7 @@ export class ChangeFeed implements ChangeStore {
     }))
     const later = new Map<number, LaterChange[]>()
     let read = 0
-    for (const [customerId, changeIds] of pasts) {
+    for (const [customerId, changeIds] of pastsReplaced(pasts, context.now)) {
       const changes: LaterChange[] = []
       const afterId = changeIds.reduce((least, id) => Math.min(least, id), Infinity)
       for (;;) {

@@ -1,10 +1,9 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { KeptChangeRow, LaterChange } from '../change-record.ts'
 import { replacingKinds } from '../change-record.ts'
-import type { Customer } from '../customer.ts'
 import { parseCustomer } from '../customer.ts'
-import type { KeptEventRow } from '../sql/change-items.ts'
-import type { Catalog, RenderingRow } from './catalog.ts'
+import type { KeptEventRow, PresentCustomer } from '../sql/change-items.ts'
+import type { Catalog, VersionedRow } from './catalog.ts'
 
 /** A change as far as the feed needs it to go by. */
 export interface ScannedChange {
@@ -49,7 +48,7 @@ export class ChangeReader {
   /** Of what is of no single customer. */
   readonly #betweenOfNone: Statement<[Part], number>
   readonly #ofRequest: Statement<[string, number, number], number>
-  readonly #customers: Statement<[string, number], RenderingRow & { readonly id: number }>
+  readonly #customers: Statement<[string, number], VersionedRow & { readonly id: number }>
   readonly #sizes: Statement<[string, number], { readonly id: number; readonly bytes: number }>
   readonly #later: Statement<[Part], LaterChange>
   readonly #events: Statement<[string], KeptEventRow>
@@ -72,7 +71,7 @@ export class ChangeReader {
     this.#between = db.prepare<[Part], number>(`select id ${ofCustomer} and id > :afterId and id < :beforeId order by id limit :max`).pluck()
     this.#ofRequest = db.prepare<[string, number, number], number>(
       'select id from changes indexed by changes_by_request where request_id = ? and organization_id = ? order by id limit ?').pluck()
-    this.#customers = db.prepare(`select id, rendering, tag_ids, tag_version ${fromCustomers}`)
+    this.#customers = db.prepare(`select id, rendering, tag_ids, tag_version, version ${fromCustomers}`)
     this.#sizes = db.prepare(`select id, octet_length(rendering) as bytes ${fromCustomers}`)
     const replacing = replacingKinds.map((kind) => `'${kind}'`).join()
     this.#later = db.prepare(`
@@ -121,8 +120,9 @@ export class ChangeReader {
   }
 
   /** As they are. */
-  customers(organizationId: number, ids: readonly number[]): Map<number, Customer> {
-    return new Map(this.#customers.all(JSON.stringify(ids), organizationId).map(({ id, ...row }) => [id, parseCustomer(this.#catalog.render(organizationId, row))]))
+  customers(organizationId: number, ids: readonly number[]): Map<number, PresentCustomer> {
+    return new Map(this.#customers.all(JSON.stringify(ids), organizationId).map(({ id, version, ...row }) =>
+      [id, { version, customer: parseCustomer(this.#catalog.render(organizationId, row)) }]))
   }
 
   /** Of customers as they are, without their tags. */
