@@ -33,7 +33,7 @@ export interface ShownWebhook extends Webhook {
   /** Deliveries that were given up and not replayed since. */
   readonly failedDeliveries: number
   readonly heldCustomers: number
-  /** See `WebhookSecrets.previousUntil`. */
+  /** See `WebhookSecrets.previousUntil`; null when that was over as this was read. */
   readonly previousSecretUntil: UnixSeconds | null
 }
 

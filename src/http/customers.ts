@@ -15,6 +15,7 @@ import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
 import { entityTag, isNotModified, sendNotModified, versionCondition } from './conditional.ts'
 import { presentPage, reportIgnored, sendJson } from './customer-answer.ts'
+import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
 import { idInPath, idParams } from './path-id.ts'
 import { bodyFailures, ifMatch, ifNoneMatch, ref, responses } from './schema.ts'
@@ -149,6 +150,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   }
 
   async function parseOptions(request: FastifyRequest): Promise<ParseOptions> {
+    // It was taken once; the attributes of now might refuse it.
+    if (isDone(request)) return { attributes: new Map(), strictAttributes: false }
     const { organizationId } = callerOf(request)
     const { strictAttributes } = settings
     // What another process has just made is not refused as unknown.

@@ -200,7 +200,9 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
   }
 
   async function context(request: FastifyRequest): Promise<WebhookContext> {
-    return { attributes: await store.attributes(callerOf(request).organizationId), allowsPrivate: room.allowsPrivate, now: systemClock() }
+    // What was taken once is not refused when it is repeated.
+    const allowsPrivate = room.allowsPrivate || isDone(request)
+    return { attributes: await store.attributes(callerOf(request).organizationId), allowsPrivate, now: systemClock() }
   }
 
   async function readPage(request: FastifyRequest, id: number): Promise<{ page: DeliveryPage; seal: CursorSeal }> {
@@ -239,14 +241,14 @@ function refuseInput(request: FastifyRequest): void {
 }
 
 function present(webhook: ShownWebhook): WebhookJson {
-  const { id, url, format, events, filter, pauseReason, pausedAt, succeededAt, failingSince, failedDeliveries, heldCustomers, createdAt, updatedAt } = webhook
-  const { previousSecretUntil: until } = webhook
+  const {
+    id, url, format, events, filter, pauseReason, pausedAt, succeededAt, failingSince, failedDeliveries, heldCustomers, previousSecretUntil, createdAt, updatedAt
+  } = webhook
   return {
     id, url, format, events: [...events],
     // Only the route has made it text.
     filter: filter === null ? null : JSON.parse(filter) as Record<string, unknown>,
-    pausedReason: pauseReason, pausedAt, succeededAt, failingSince, failedDeliveries, heldCustomers,
-    previousSecretUntil: until !== null && until > systemClock() ? until : null, createdAt, updatedAt
+    pausedReason: pauseReason, pausedAt, succeededAt, failingSince, failedDeliveries, heldCustomers, previousSecretUntil, createdAt, updatedAt
   }
 }
 

@@ -14,15 +14,16 @@ export class WebhookReader {
 
   async webhooks(organizationId: number): Promise<ShownWebhook[]> {
     const rows = await this.#rows<WebhookRow>(`${selectWebhooks} where organization_id = $1 order by webhooks.id`, [organizationId])
+    const now = systemClock()
     return rows.map((row) => {
-      const { secrets: _, ...webhook } = readWebhook(row)
+      const { secrets: _, ...webhook } = readWebhook(row, now)
       return webhook
     })
   }
 
   async find(organizationId: number, id: number): Promise<StoredWebhook | undefined> {
     const [row] = await this.#rows<WebhookRow>(`${selectWebhooks} where webhooks.id = $1 and organization_id = $2`, [id, organizationId])
-    return row && readWebhook(row)
+    return row && readWebhook(row, systemClock())
   }
 
   async deliveries(organizationId: number, webhookId: number, { before, status, limit }: DeliveryPage): Promise<Delivery[]> {

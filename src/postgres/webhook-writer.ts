@@ -53,7 +53,7 @@ export async function updateWebhook(client: pg.ClientBase, { organizationId, id,
 
 async function findStored(client: pg.ClientBase, organizationId: number, id: number | undefined): Promise<StoredWebhook | undefined> {
   const { rows: [row] } = await client.query<WebhookRow>(`${selectWebhooks} where webhooks.id = $1 and organization_id = $2`, [id, organizationId])
-  return row && readWebhook(row)
+  return row && readWebhook(row, systemClock())
 }
 
 /** Leaves its position behind, by which the purge finds what is to go with it. */

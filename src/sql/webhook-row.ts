@@ -1,3 +1,4 @@
+import type { UnixSeconds } from '../clock.ts'
 import type { CopiedRows } from '../copy.ts'
 import { copiedHeld } from '../copy.ts'
 import type { Delivery, HeldCustomer, ShownWebhook, StoredWebhook, Webhook, WebhookSecrets } from '../webhook.ts'
@@ -26,8 +27,10 @@ export const selectClaims = (position: string): string => `
     failing_since as "failingSince", created_at as "createdAt", updated_at as "updatedAt", ${position} as position
   from webhooks join webhook_positions on webhook_positions.webhook_id = webhooks.id`
 
-export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow): StoredWebhook {
-  return { ...row, events: parseEvents(events), previousSecretUntil: previousUntil, secrets: { secret, previousSecret, previousUntil } }
+/** As of `now`, for good: a repeat of a request is answered by what is kept of the first. */
+export function readWebhook({ secret, previousSecret, previousUntil, events, ...row }: WebhookRow, now: UnixSeconds): StoredWebhook {
+  const previousSecretUntil = previousUntil !== null && previousUntil > now ? previousUntil : null
+  return { ...row, events: parseEvents(events), previousSecretUntil, secrets: { secret, previousSecret, previousUntil } }
 }
 
 export function readClaim({ secret, previousSecret, previousUntil, events, position, ...row }: ClaimRow): { webhook: Webhook; secrets: WebhookSecrets; position: string } {

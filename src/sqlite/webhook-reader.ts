@@ -22,15 +22,16 @@ export class WebhookReader {
 
   webhooks(organizationId: number): ShownWebhook[] {
     const rows = this.#db.prepare<[number], WebhookRow>(`${selectWebhooks} where organization_id = ? order by webhooks.id`).all(organizationId)
+    const now = systemClock()
     return rows.map((row) => {
-      const { secrets: _, ...webhook } = readWebhook(row)
+      const { secrets: _, ...webhook } = readWebhook(row, now)
       return webhook
     })
   }
 
   find(organizationId: number, id: number): StoredWebhook | undefined {
     const row = this.#db.prepare<[number, number], WebhookRow>(`${selectWebhooks} where webhooks.id = ? and organization_id = ?`).get(id, organizationId)
-    return row && readWebhook(row)
+    return row && readWebhook(row, systemClock())
   }
 
   deliveries(organizationId: number, webhookId: number, { before, status, limit }: DeliveryPage): Delivery[] {

@@ -58,7 +58,7 @@ export class WebhookWriter {
     if ((this.#sql.count.get(organizationId) ?? 0) >= limits.webhooksMax) throw tooManyWebhooks()
     const id = Number(this.#sql.insert.run({ ...draft, organizationId, events: JSON.stringify(draft.events), now }).lastInsertRowid)
     this.#sql.insertPosition.run(id, position)
-    const webhook = this.#find(organizationId, id)
+    const webhook = this.#find(organizationId, id, now)
     if (webhook === undefined) throw new Error('The webhook just made cannot be read')
     return webhook
   }
@@ -75,12 +75,12 @@ export class WebhookWriter {
     this.#sql.update.run({
       id, url, filter, secret, previousSecret, previousUntil, events: events === undefined ? old.events : JSON.stringify(events), ...paused, now
     })
-    return this.#find(organizationId, id)
+    return this.#find(organizationId, id, now)
   }
 
-  #find(organizationId: number, id: number): StoredWebhook | undefined {
+  #find(organizationId: number, id: number, now: UnixSeconds): StoredWebhook | undefined {
     const row = this.#sql.find.get(id, organizationId)
-    return row && readWebhook(row)
+    return row && readWebhook(row, now)
   }
 
   #delete({ caller: { organizationId }, id }: Job<'deleteWebhook'>): boolean {

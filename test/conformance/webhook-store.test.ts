@@ -87,14 +87,25 @@ describe('a webhook', () => {
     expect(await store.webhooks(caller.organizationId)).toEqual([expected])
   })
 
+  test('shows until when the secret before holds while it does', async () => {
+    const { store, caller } = await open()
+    const { id } = await store.createWebhook(caller, draft({}))
+
+    const patched = await store.updateWebhook(caller, id, { previousSecret: 'old', previousUntil: systemClock() })
+
+    expect(patched?.previousSecretUntil).toBeNull()
+    expect([await store.findWebhook(caller.organizationId, id), ...await store.webhooks(caller.organizationId)].map((one) => one?.previousSecretUntil)).toEqual([null, null])
+  })
+
   test('is altered where the patch says so', async () => {
     const { store, caller } = await open()
     const { id } = await store.createWebhook(caller, draft({ filter: '[]' }))
 
-    const patched = await store.updateWebhook(caller, id, { url: 'https://example.com/other', secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 })
+    const rotated = { secret: 'new', previousSecret: 'sealed', previousUntil: systemClock() + 1_000 }
+    const patched = await store.updateWebhook(caller, id, { url: 'https://example.com/other', ...rotated })
 
-    const rotated = { secret: 'new', previousSecret: 'sealed', previousUntil: 1_000 }
-    expect(patched).toEqual(patched && { ...shown(patched, { id, url: 'https://example.com/other', filter: '[]', previousSecretUntil: 1_000 }), secrets: rotated })
+    const expected = { id, url: 'https://example.com/other', filter: '[]' }
+    expect(patched).toEqual(patched && { ...shown(patched, { ...expected, previousSecretUntil: rotated.previousUntil }), secrets: rotated })
     expect(await store.findWebhook(caller.organizationId, id)).toEqual(patched)
     expect(await store.updateWebhook(caller, id, { filter: null, events: ['tag.updated'] })).toEqual({ ...patched, filter: null, events: ['tag.updated'], updatedAt: expect.any(Number) as number })
   })

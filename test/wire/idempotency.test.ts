@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { limits } from '../../src/limits.ts'
 import type { SendOutcome } from '../../src/webhook.ts'
 import { createDatabase } from '../engines.ts'
@@ -179,6 +179,47 @@ test('a repeat is answered as the first time also when what it was about is gone
   await store.purgeChanges(Math.floor(Date.now() / 1000) + 10)
   expect(firsts).toEqual(requests.map(([, path]) => ({ path, status: 200, text: expect.any(String) as string, etag: undefined, replayed: undefined })))
   for (const [index, asked] of requests.entries()) expect(await ask(asked)).toEqual({ ...firsts[index], replayed: 'true' })
+})
+
+test('a repeat is answered as the first time also when its body would not be taken by now', async () => {
+  const database = await createDatabase()
+  const one = await startServer({}, database, { ...standInRoom, allowsPrivate: true })
+  const headers = { authorization: `Bearer ${one.key}` }
+  await one.call('POST', '/v1/customers', seen)
+  const requests = [
+    ['PATCH', '/v1/customers/999', { customData: { plan: 'gold' } }, {}], ['PATCH', '/v1/customers/1', { customData: { plan: 'gold' } }, { 'if-match': '"0-0"' }],
+    ['PUT', '/v1/customers/batch', [{ customer: 999, customData: { plan: 'gold' } }], {}],
+    ['POST', '/v1/customers', { ...seen, customData: [{ property: 'plan', value: 'a' }, { property: 'plan', value: null }] }, {}],
+    ['POST', '/v1/webhooks', { url: 'http://10.0.0.1/hook' }, {}], ['PATCH', '/v1/webhooks/1', { url: 'http://10.0.0.2/hook' }, {}]
+  ] as const
+  const ask = async ({ call }: TestServer, [method, path, body, condition]: typeof requests[number]): Promise<object> => {
+    const { status, text, headers: given } = await call(method, path, body, keyed(`${method} ${path}`, { ...headers, ...condition }))
+    return { path, status, text, replayed: given['idempotency-replayed'] }
+  }
+  const firsts: object[] = []
+  for (const asked of requests) firsts.push(await ask(one, asked))
+  expect(firsts).toMatchObject([404, 412, 404, 201, 201, 200].map((status) => ({ status, replayed: undefined })))
+  expect(await one.call('POST', '/v1/customers', { customData: { plan: 5 } })).toMatchObject({ status: 201 })
+  const strict = await startServer({ strictAttributes: true }, database)
+  for (const server of [one, strict]) {
+    for (const [index, asked] of requests.entries()) expect(await ask(server, asked)).toEqual({ ...firsts[index], replayed: 'true' })
+  }
+})
+
+test('a repeat is answered as the first time also when the secret before the last has ceased to hold', async () => {
+  const { call } = await startServer()
+  await call('POST', '/v1/webhooks', { url: 'https://example.com/hook' }, keyed('first'))
+  const until = ({ body }: Answer): number | null => (body as { previousSecretUntil: number | null }).previousSecretUntil
+  onTestFinished(() => { vi.useRealTimers() })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - limits.previousSecretSeconds * 1000 / 2 })
+  const promised = until(await call('POST', '/v1/webhooks/1/rotate-secret'))
+  vi.useRealTimers()
+  const ask = async (): Promise<Answer> => await call('PATCH', '/v1/webhooks/1', {}, keyed('k'))
+  const first = await ask()
+  expect([until(first), promised]).toEqual([promised, expect.any(Number)])
+  vi.useFakeTimers({ toFake: ['Date'], now: ((promised ?? 0) + 1) * 1000 })
+  expect(shown(await ask())).toEqual({ ...shown(first), replayed: 'true' })
+  expect(until(await call('GET', '/v1/webhooks/1'))).toBeNull()
 })
 
 test('a client that goes while it waits for the first leaves nobody waiting', async () => {
