@@ -93,6 +93,9 @@ export class OperatorError extends Error {
   }
 }
 
+/** A command was not given what it needs. */
+export class UsageError extends OperatorError {}
+
 export function unavailable(message: string, options: { cause?: unknown } = {}): ApiError {
   return new ApiError('unavailable', message, { retryAfterSeconds: limits.retryAfterSeconds, ...options })
 }

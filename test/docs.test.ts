@@ -156,7 +156,7 @@ describe('docs/operations.md', () => {
     const documented = rows(section('docs/operations.md', 'Logs'))
     expect(documented.flatMap(([fields]) => quoted(fields))).toEqual(expect.arrayContaining(lines.flatMap((line) => Object.keys(line))))
     const [, messages] = documented.find(([fields]) => fields === '`msg`') ?? []
-    const inSource = ['src/cli/serve.ts', 'src/cli/start-webhooks.ts', 'src/http/request-log.ts'].flatMap((file) =>
+    const inSource = ['src/cli/serve.ts', 'src/cli/start-webhooks.ts', 'src/http/request-log.ts', 'src/http/server.ts'].flatMap((file) =>
       [...read(file).matchAll(/log\.(?:info|error)\((?:.*, )?'([^']+)'\)/g)].flatMap(([, message]) => message ?? []))
     expect(quoted(messages).toSorted()).toEqual([...new Set(inSource)].toSorted())
   })

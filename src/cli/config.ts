@@ -2,7 +2,7 @@ import { InvalidArgumentError, Option } from 'commander'
 import { closest, distance } from 'fastest-levenshtein'
 import type { HttpSettings } from '../http/settings.ts'
 import { parseNetworks } from '../http/metrics.ts'
-import { OperatorError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { parseSecretKey } from '../webhooks/secret-key.ts'
 
@@ -59,7 +59,7 @@ export function copiedDatabaseOption(flags: string, description: string): Option
 /** The options of `serve`, each also a variable of the environment. */
 export function serveOptions(): Option[] {
   return [
-    option('--host <address>', 'CLIENTELE_HOST', 'address to listen on').default('127.0.0.1'),
+    option('--host <address>', 'CLIENTELE_HOST', 'address to listen on').argParser(parseHost).default('127.0.0.1'),
     option('--port <number>', 'CLIENTELE_PORT', 'port to listen on; 0 picks a free one')
       .argParser((value) => parseWholeNumber(value, { min: 0, max: 65_535 })).default(3000),
     option('--rate-limit <limit>', 'CLIENTELE_RATE_LIMIT', 'requests a minute for each organization, as 120/min, or off')
@@ -162,6 +162,12 @@ function databaseHint(value: string): string {
   return rest !== '' && distance(scheme.toLowerCase(), 'sqlite') <= 2 ? ` Did you mean sqlite:${rest}?` : ''
 }
 
+/** Node takes a blank one for every address of the machine. */
+function parseHost(value: string): string {
+  if (value.trim() !== '') return value
+  throw new InvalidArgumentError('It should be an address or a name of this machine, such as 127.0.0.1, or 0.0.0.0 for all of its addresses.')
+}
+
 export function parseWholeNumber(value: string, { min, max }: { min: number; max: number }): number {
   const number = /^\d{1,9}$/.test(value) ? Number(value) : undefined
   if (number !== undefined && number >= min && number <= max) return number
@@ -181,7 +187,7 @@ function parseRateLimit(value: string): number | 'off' {
 /** Commander would show the value of an argument that it refuses. */
 function parseSecretKeyOption(value: string): Buffer {
   const key = parseSecretKey(value)
-  if (key === undefined) throw new OperatorError('CLIENTELE_SECRET_KEY, or --secret-key, should be 32 bytes in base64. Make one with: openssl rand -base64 32')
+  if (key === undefined) throw new UsageError('CLIENTELE_SECRET_KEY, or --secret-key, should be 32 bytes in base64. Make one with: openssl rand -base64 32')
   return key
 }
 

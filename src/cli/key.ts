@@ -1,5 +1,5 @@
 import { generateSecret, hashSecret } from '../api-key.ts'
-import { OperatorError } from '../errors.ts'
+import { OperatorError, UsageError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Organization, Store } from '../store.ts'
 import { textFault } from '../untrusted.ts'
@@ -49,16 +49,16 @@ function describeKey({ id, organization, name, createdAt, revokedAt }: Awaited<R
 }
 
 function chooseOrganization(organizations: readonly Organization[], name: string | undefined): Organization {
-  const names = organizations.map((organization) => `"${organization.name}"`).join(', ')
+  const names = organizations.length === 0 ? 'none yet' : organizations.map((organization) => `"${organization.name}"`).join(', ')
   const chosen = name === undefined ? organizations : organizations.filter((organization) => organization.name === name)
   const [first] = chosen
   if (first === undefined) throw new OperatorError(`There is no organization "${name ?? ''}". There are: ${names}`)
-  if (chosen.length > 1) throw new OperatorError(`There are several organizations. Name one with --organization: ${names}`)
+  if (chosen.length > 1) throw new UsageError(`There are several organizations. Name one with --organization: ${names}`)
   return first
 }
 
 export function checkName(name: string, what: string): void {
-  if (name.trim() === '') throw new OperatorError(`The name of ${what} should not be blank`)
+  if (name.trim() === '') throw new UsageError(`The name of ${what} should not be blank`)
   const fault = textFault(name, limits.nameCharactersMax)
-  if (fault !== undefined) throw new OperatorError(`The name of ${what} cannot be taken. ${fault}`)
+  if (fault !== undefined) throw new UsageError(`The name of ${what} cannot be taken. ${fault}`)
 }

@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { closest } from 'fastest-levenshtein'
-import { ApiError, OperatorError } from '../errors.ts'
+import { ApiError, OperatorError, UsageError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { backup } from './backup.ts'
 import type { ServeOptions } from './config.ts'
@@ -30,21 +30,20 @@ async function run(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitUsage
     if (!(error instanceof OperatorError) && !(error instanceof ApiError)) throw error
     process.stderr.write(`error: ${error.message}\n`)
-    return exitFailure
+    return error instanceof UsageError ? exitUsage : exitFailure
   }
 }
 
 function program(): Command {
-  const clientele = new Command('clientele')
+  const clientele = speakPlainly(new Command('clientele'))
     .description("The self-hosted home of a business's customers.")
     .version(version, '--version')
     .helpCommand(false)
     .exitOverride()
-    // Commander shows the values that it refuses.
-    .configureOutput({ outputError: (text, write) => { write(withoutPassword(text)) } })
 
   const command = (parent: Command, name: string, description: string): Command =>
-    parent.command(name).description(description).addOption(databaseOption()).addOption(new Option('--json', 'say it as JSON')).allowExcessArguments(false)
+    speakPlainly(parent.command(name)).description(description)
+      .addOption(databaseOption()).addOption(new Option('--json', 'say it as JSON')).allowExcessArguments(false)
 
   const serving = command(clientele, 'serve', 'start the server')
   for (const itsOption of serveOptions()) serving.addOption(itsOption)
@@ -54,7 +53,7 @@ function program(): Command {
     await serve(serveConfig(options), options)
   })
 
-  const key = clientele.command('key').description('make, list and revoke API keys').helpCommand(false)
+  const key = speakPlainly(clientele.command('key')).description('make, list and revoke API keys').helpCommand(false)
   command(key, 'create', 'make a key and print it, this once')
     .option('--organization <name>', 'whose key; needed when there are several')
     .option('--name <name>', 'what the key is for', 'unnamed')
@@ -62,7 +61,7 @@ function program(): Command {
   command(key, 'list', 'list keys, without their secrets').action(listKeys)
   command(key, 'revoke', 'refuse a key from now on').argument('<id>', 'its id, as in key list', parseId).action(revokeKey)
 
-  const organization = clientele.command('organization').description('make and list organizations').helpCommand(false)
+  const organization = speakPlainly(clientele.command('organization')).description('make and list organizations').helpCommand(false)
   command(organization, 'create', 'make an organization').argument('<name>').action(createOrganization)
   command(organization, 'list', 'list organizations').action(listOrganizations)
 
@@ -74,7 +73,7 @@ function program(): Command {
   command(clientele, 'backup', 'write a consistent, checked copy, also while the server runs')
     .requiredOption('--to <file>', 'where to; must not exist')
     .action(backup)
-  clientele.command('copy').description('copy everything into another database, of the same engine or the other, also while the server of the source runs')
+  speakPlainly(clientele.command('copy')).description('copy everything into another database, of the same engine or the other, also while the server of the source runs')
     .addOption(copiedDatabaseOption('--from <url>', 'the database to copy, as sqlite:PATH or postgres://USER@HOST/NAME'))
     .addOption(copiedDatabaseOption('--to <url>', 'the database to copy to, given likewise; made when it is not there'))
     .option('--overwrite', 'remove what the target holds first')
@@ -93,6 +92,18 @@ function program(): Command {
     report(options, { json: { help: text }, text })
   })
   return clientele
+}
+
+/** Commander shows the values that it refuses, and names nothing where nothing is near. */
+function speakPlainly(command: Command): Command {
+  return command.configureOutput({ outputError: (text, write) => { write(withoutPassword(withHint(text, command))) } })
+}
+
+function withHint(text: string, { commands, options }: Command): string {
+  const [, kind, name = ''] = /^error: unknown (option|command) '([^'=]*)/.exec(text) ?? []
+  if (kind === undefined || text.includes('Did you mean')) return text
+  const known = kind === 'command' ? commands.map((child) => child.name()) : options.flatMap(({ long }) => long ?? [])
+  return known.length === 0 ? text : `${text.trimEnd()}\n(Did you mean ${closest(name.replace(/^-(?=[^-])/, '--'), known)}?)\n`
 }
 
 function findCommand(parent: Command, name: string): Command {

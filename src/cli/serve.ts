@@ -71,9 +71,14 @@ export async function serve(config: ServeConfig, options: ServeBehavior): Promis
       process.exit(1)
     }, limits.shutdownSeconds * 1000).unref()
     close().then(
-      () => { log.info('stopped'); destination.flushSync(); process.exit(0) },
-      (error: unknown) => { log.error({ err: error }, 'stopping failed'); destination.flushSync(); process.exit(1) }
+      () => { log.info('stopped'); exit(0) },
+      (error: unknown) => { log.error({ err: error }, 'stopping failed'); exit(1) }
     )
+  }
+  const exit = (code: number): void => {
+    // What is being written is not in the buffer any more, so flushing that would neither keep the order nor all of it.
+    destination.once('close', () => process.exit(code))
+    destination.end()
   }
   const close = async (): Promise<void> => {
     clearInterval(purge)

@@ -1,19 +1,36 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import type { ApiError } from '../errors.ts'
 import { callerIfKnown } from './auth.ts'
 import type { Metrics } from './metrics.ts'
 
+/** As nginx counts them: the client left before the answer was sent. What it asked for may have been done. */
+const clientGone = 499
+
+/** Follows a request until its answer is sent, or nobody is there any more to take it. */
+export type RequestWatch = (request: FastifyRequest, reply: FastifyReply) => void
+
 /** One line and one observation for each request; no key, no customer field, and routes rather than URLs. */
-export function logRequests(server: FastifyInstance, { log, metrics }: { log: Logger; metrics: Metrics }): void {
+export function logRequests(server: FastifyInstance, { log, metrics }: { log: Logger; metrics: Metrics }): RequestWatch {
   server.decorateRequest('failure', null)
 
-  server.addHook('onResponse', (request, reply, done) => {
+  const watch: RequestWatch = (request, reply) => {
+    const startedMs = performance.now()
+    // Fastify's onResponse says nothing of clients that have left.
+    reply.raw.on('close', () => { note(request, reply, performance.now() - startedMs) })
+  }
+  server.addHook('onRequest', (request, reply, done) => {
+    watch(request, reply)
+    done()
+  })
+  return watch
+
+  function note(request: FastifyRequest, reply: FastifyReply, milliseconds: number): void {
     const { method, id: requestId } = request
     const route = request.routeOptions.url ?? 'unknown'
-    const status = reply.statusCode
-    const durationMs = Math.round(reply.elapsedTime * 1000) / 1000
-    metrics.observeRequest({ method, route, status, seconds: reply.elapsedTime / 1000 })
+    const status = reply.raw.writableFinished ? reply.statusCode : clientGone
+    const durationMs = Math.round(milliseconds * 1000) / 1000
+    metrics.observeRequest({ method, route, status, seconds: milliseconds / 1000 })
 
     const failure = request.getDecorator<ApiError | null>('failure')
     const line = {
@@ -25,8 +42,7 @@ export function logRequests(server: FastifyInstance, { log, metrics }: { log: Lo
     }
     if (status >= 500) log.error({ ...line, err: failure?.cause ?? failure }, 'request failed')
     else log.info(line, 'request')
-    done()
-  })
+  }
 }
 
 /** An id that the client made, if it is one we may repeat in a header and in the log. */

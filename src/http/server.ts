@@ -49,6 +49,8 @@ export async function createServer({ store, settings, log, metrics, version, web
     keepAliveTimeout: limits.idleTimeoutSeconds * 1000,
     connectionTimeout: limits.stalledTimeoutSeconds * 1000,
     http: {
+      // Node would answer without a body, and without telling anybody.
+      requireHostHeader: false,
       headersTimeout: limits.headerTimeoutSeconds * 1000,
       maxHeaderSize: limits.headerBytesMax,
       // How often Node looks for connections over those times; its default is every 30 s.
@@ -60,8 +62,12 @@ export async function createServer({ store, settings, log, metrics, version, web
     return503OnClosing: false,
     // HelpCrunch: clients put a slash behind any path.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: limits.headerBytesMax },
-    clientErrorHandler: answerBrokenRequest,
-    frameworkErrors: (error, _request, reply: FastifyReply) => { sendError(reply, toApiError(error)) }
+    clientErrorHandler: (error, socket) => { answerBrokenRequest(error, socket, log) },
+    frameworkErrors: (error, request, reply: FastifyReply) => {
+      watchRequest(request, reply)
+      void reply.header('X-Request-Id', request.id)
+      sendError(reply, toApiError(error))
+    }
   })
   // Bodies are read by the domain's parse functions and answers are sent as stored, so the schemas
   // of the routes describe and do nothing else.
@@ -70,7 +76,9 @@ export async function createServer({ store, settings, log, metrics, version, web
 
   server.decorateRequest('caller', null)
   drainOnClose(server)
-  logRequests(server, { log, metrics })
+  const watchRequest = logRequests(server, { log, metrics })
+  // Of an expectation that is not known Node would say 417, without a body; it may as well be ignored (RFC 9110, 10.1.1).
+  server.server.on('checkExpectation', (request, response) => server.server.emit('request', request, response))
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('X-Request-Id', request.id)
     const clientId = clientRequestId(request.headers['x-request-id'])
@@ -120,12 +128,14 @@ const statusByNodeCode: Record<string, string> = {
 }
 
 /** What is no HTTP, or took too long to arrive, never reaches a route. */
-function answerBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+function answerBrokenRequest(error: Error & { code?: string }, socket: Socket, log: Logger): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }
   const status = statusByNodeCode[error.code ?? ''] ?? '400 Bad Request'
+  // One that was cut short is noted as what it began to be.
+  if (error.code !== 'HPE_INVALID_EOF_STATE') log.info({ status: Number.parseInt(status, 10) }, 'request could not be read')
   const body = JSON.stringify({ errors: [{ code: 'invalid_request', message: 'Invalid request' }] })
   socket.end(`HTTP/1.1 ${status}\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
 }

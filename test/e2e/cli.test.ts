@@ -32,7 +32,7 @@ test('key create asks which organization as soon as there are several', async ()
   await json(['organization', 'create', 'Café'], database)
   const at = ['--database', `sqlite:${database}`]
   expect(await runCli(['key', 'create', ...at])).toEqual({
-    status: 1, stdout: '', stderr: 'error: There are several organizations. Name one with --organization: "default", "Café"\n'
+    status: 2, stdout: '', stderr: 'error: There are several organizations. Name one with --organization: "default", "Café"\n'
   })
   expect(await runCli(['key', 'create', '--organization', 'Cafe', ...at])).toEqual({
     status: 1, stdout: '', stderr: 'error: There is no organization "Cafe". There are: "default", "Café"\n'
@@ -99,8 +99,8 @@ test('a failure is told on stderr, with exit code 1', async () => {
   expect(await runCli(['organization', 'create', 'default', ...at])).toEqual({
     status: 1, stdout: '', stderr: 'error: An organization named "default" exists already\n'
   })
-  expect(await runCli(['organization', 'create', ' ', ...at])).toEqual({
-    status: 1, stdout: '', stderr: 'error: The name of an organization should not be blank\n'
+  expect(await runCli(['key', 'create', '--organization', 'acme', ...at])).toEqual({
+    status: 1, stdout: '', stderr: 'error: There is no organization "acme". There are: "default"\n'
   })
   const { port } = new URL((await startCli({ database })).url)
   expect(await runCli(['serve', '--port', port, ...at])).toEqual({
@@ -181,7 +181,20 @@ const wrongUsages: readonly { args: readonly string[]; env?: Record<string, stri
     args: ['serve', '--database', 'postgress://u:secret@h/d'],
     stderr: "error: option '--database <url>' argument 'postgress://u:***@h/d' is invalid. A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean postgres://…?\n"
   },
-  { args: ['serve', '--databse=postgres://u:secret@h/d'], stderr: "error: unknown option '--databse=postgres://u:***@h/d'\n" },
+  { args: ['serve', '--databse=postgres://u:secret@h/d'], stderr: "error: unknown option '--databse=postgres://u:***@h/d'\n(Did you mean --database?)\n" },
+  { args: ['serve', '--prot=1'], stderr: "error: unknown option '--prot=1'\n(Did you mean --port?)\n" },
+  { args: ['serve', '-p', '1'], stderr: "error: unknown option '-p'\n(Did you mean --port?)\n" },
+  { args: ['stat'], stderr: "error: unknown command 'stat'\n(Did you mean serve?)\n" },
+  { args: ['organization', 'create', ' '], stderr: 'error: The name of an organization should not be blank\n' },
+  { args: ['key', 'create', '--name', ' '], stderr: 'error: The name of a key should not be blank\n' },
+  {
+    args: ['serve', '--host', ''],
+    stderr: "error: option '--host <address>' argument '' is invalid. It should be an address or a name of this machine, such as 127.0.0.1, or 0.0.0.0 for all of its addresses.\n"
+  },
+  {
+    args: ['serve'], env: { CLIENTELE_HOST: '' },
+    stderr: "error: option '--host <address>' value '' from env 'CLIENTELE_HOST' is invalid. It should be an address or a name of this machine, such as 127.0.0.1, or 0.0.0.0 for all of its addresses.\n"
+  },
   { args: ['version'], env: { CLIENTELE_PRT: '1' }, stderr: 'error: unknown setting CLIENTELE_PRT in the environment. Did you mean CLIENTELE_PORT?\n' },
   {
     args: ['serve'], env: { CLIENTELE_TIMESTAMPS: 'int' },

@@ -88,7 +88,7 @@ test('changes of a webhook are followed within seconds, by the server that deliv
 
 test('a secret key that is none is refused, and not shown', async () => {
   const ended = await runCli(['serve', '--port', '0', '--database', `sqlite:${join(temporaryFolder(), 'clientele.db')}`], { env: { CLIENTELE_SECRET_KEY: 'hush' } })
-  expect(ended).toEqual({ status: 1, stdout: '', stderr: 'error: CLIENTELE_SECRET_KEY, or --secret-key, should be 32 bytes in base64. Make one with: openssl rand -base64 32\n' })
+  expect(ended).toEqual({ status: 2, stdout: '', stderr: 'error: CLIENTELE_SECRET_KEY, or --secret-key, should be 32 bytes in base64. Make one with: openssl rand -base64 32\n' })
 })
 
 test('a file with the key that is lost stops deliveries until it is brought back', async () => {
