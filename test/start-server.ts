@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import pino from 'pino'
 import { onTestFinished } from 'vitest'
 import { generateSecret, hashSecret } from '../src/api-key.ts'
@@ -74,6 +75,8 @@ export async function startServer(
         },
         ...(body === undefined ? {} : { payload: isRaw ? body : JSON.stringify(body) })
       })
+      // The response closes behind its last byte, and only then has the log its line.
+      await setImmediate()
       const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json')
       return { status: answer.statusCode, body: isJson ? answer.json<unknown>() : answer.body, text: answer.body, headers: answer.headers }
     },
