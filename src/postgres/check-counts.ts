@@ -7,12 +7,9 @@ export interface WrongCount {
   readonly lacking: number
 }
 
-/**
- * Writers change a count together with the customers, so what a count lacks stays the same at every moment. Where machines see
- * slightly different moments, what is lacking twice is.
- */
+/** Writers change a count together with the customers, so what a count lacks stays the same at every moment. */
 export async function wrongCounts(session: DoctorSession): Promise<WrongCount[]> {
-  const read = async (): Promise<WrongCount[]> => await session.atOneMoment(async () => {
+  return await session.atOneMomentEverywhere(async () => {
     const there = await session.rows<{ organization_id: number; customers: number }>('select organization_id, count(*) as customers from customers group by organization_id')
     const counted = await session.rows<{ organization_id: number; customers: number }>(
       'select organization_id, sum(customers)::bigint as customers from customer_counts group by organization_id')
@@ -20,10 +17,6 @@ export async function wrongCounts(session: DoctorSession): Promise<WrongCount[]>
     for (const { organization_id, customers } of counted) lacking.set(organization_id, (lacking.get(organization_id) ?? 0) - customers)
     return [...lacking].flatMap(([organizationId, customers]) => (customers === 0 ? [] : { organizationId, lacking: customers }))
       .toSorted((one, other) => one.organizationId - other.organizationId)
-  })
-  return await session.lookAgain(await read(), ({ length }) => length > 0, async (first) => {
-    const second = await read()
-    return second.filter(({ organizationId, lacking }) => first.some((count) => count.organizationId === organizationId && count.lacking === lacking))
   })
 }
 

@@ -35,7 +35,9 @@ export async function* missingPointers(session: DoctorSession): AsyncGenerator<r
         `${selectChanges} where (customer_id, id) > ($1, $2) order by customer_id, id limit $3`, [last.customer_id, last.position, sliceMax])).map(pointerTo)
       return { changes: some, missing: await withoutPointer(session, some) }
     })
-    if (missing.length > 0) yield missing
+    const lacking = await session.lookAgain(missing, ({ length }) => length > 0, async (suspects) => (
+      await session.atOneMoment(async () => await withoutPointer(session, await readChanges(session, suspects)))))
+    if (lacking.length > 0) yield lacking
     const end = changes.at(-1)
     if (end === undefined || changes.length < sliceMax) return
     last = end

@@ -9,8 +9,16 @@ import { isConflict, sqlState } from './storage-error.ts'
 /** Whatever the database is set to: a slice is short, but some questions are of a whole table. */
 const unlimited = 'set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0'
 const beginReading = `begin isolation level repeatable read read only; ${unlimited}`
-/** Waits no longer for writers than they wait for it. */
-const beginWriting = `begin isolation level read committed; ${unlimited}; set local lock_timeout = '${limits.lockWaitSeconds}s'; ${oneConnectionAMachine}`
+/** For writers, no longer than they wait for it. */
+const waitShortly = `set local lock_timeout = '${limits.lockWaitSeconds}s'`
+const beginWriting = `begin isolation level read committed; ${unlimited}; ${waitShortly}; ${oneConnectionAMachine}`
+/**
+ * Whoever changes customers writes to the feed, and keeps its lock until all machines have committed. A connection more would
+ * begin to read later.
+ */
+const beginAlone = `${beginReading}; ${waitShortly}; ${oneConnectionAMachine}; savepoint alone; lock table feed in share mode`
+/** Asks every machine, each of which reads this moment from now on, and lets writers go on. */
+const endAlone = 'select id from customers limit 1; rollback to savepoint alone'
 
 const lockNotAvailable = '55P03'
 const attemptsMax = 10
@@ -49,6 +57,15 @@ export class DoctorSession {
     return await this.#transact(beginReading, read)
   }
 
+  /** Reads one moment, the same of all machines, until whose start writers wait. */
+  async atOneMomentEverywhere<Answer>(read: () => Promise<Answer>): Promise<Answer> {
+    if (!this.isDistributed) return await this.atOneMoment(read)
+    return await this.#untilUnhindered(async () => await this.#transact(beginAlone, async () => {
+      await this.client.query(endAlone)
+      return await read()
+    }))
+  }
+
   /** Looks a second time where the first one could see what is committed on one machine and not yet on another. */
   async lookAgain<Answer>(first: Answer, isSuspicious: (answer: Answer) => boolean, look: (first: Answer) => Promise<Answer>): Promise<Answer> {
     if (!this.isDistributed || !isSuspicious(first)) return first
@@ -58,9 +75,13 @@ export class DoctorSession {
 
   /** Each statement sees what was committed before it. Tries again when writers are in the way. */
   async change<Answer>(change: () => Promise<Answer>): Promise<Answer> {
+    return await this.#untilUnhindered(async () => await this.#transact(beginWriting, change))
+  }
+
+  async #untilUnhindered<Answer>(task: () => Promise<Answer>): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#transact(beginWriting, change)
+        return await task()
       } catch (error) {
         if (attempt === attemptsMax || !(isConflict(error) || sqlState(error) === lockNotAvailable)) throw error
         await setTimeout(firstPauseMs * attempt * Math.random())
@@ -69,8 +90,8 @@ export class DoctorSession {
   }
 
   async #transact<Answer>(begin: string, task: () => Promise<Answer>): Promise<Answer> {
-    await this.client.query(begin)
     try {
+      await this.client.query(begin)
       await this.catalog.refresh(this.client)
       const answer = await task()
       await this.client.query('commit')

@@ -1,7 +1,10 @@
 import type pg from 'pg'
 import { expect, inject, onTestFinished, test, vi } from 'vitest'
+import { recount, wrongCounts } from '../../src/postgres/check-counts.ts'
+import { missingPointers } from '../../src/postgres/check-feed.ts'
 import { withClient } from '../../src/postgres/connection.ts'
 import { distributeDatabase } from '../../src/postgres/distribute.ts'
+import { DoctorSession } from '../../src/postgres/doctor-session.ts'
 import { checkDatabase } from '../../src/postgres/doctor.ts'
 import { isConflict } from '../../src/postgres/storage-error.ts'
 import { PostgresStore } from '../../src/postgres/store.ts'
@@ -16,6 +19,7 @@ vi.setConfig({ testTimeout: 180_000 })
 const cluster = inject('citusUrl')
 
 interface Patient {
+  readonly url: string
   readonly organization: TestOrganization
   readonly workerUrl: string
   /** Of another server. */
@@ -36,7 +40,7 @@ async function openPatient(): Promise<Patient> {
   await distributeDatabase(url, { shards: 4 })
   const organization = await openOrganization(await openStore())
   return {
-    organization, workerUrl,
+    url, organization, workerUrl,
     another: speakTo(await openStore(), organization.caller),
     sql: async (...texts) => await withClient(url, async (client) => {
       const answers: unknown[][] = []
@@ -106,8 +110,8 @@ test('an index that was not finished on one of several machines is found, and bu
   expect(await treat({ repair: true })).toEqual({ customers: 0, findings: [{ ...finding, left: 0 }] })
 })
 
-test('on several machines doctor mends while two servers write, and nothing is wrong afterwards', async () => {
-  const { organization, another, sql, treat } = await openPatient()
+/** Two servers write, all the time. */
+async function writeAlways({ organization, another }: Patient): Promise<{ stop: () => Promise<void> }> {
   let count = 0
   let isWriting = true
   const writers = Array.from({ length: 4 }, async (_, writer) => {
@@ -120,18 +124,42 @@ test('on several machines doctor mends while two servers write, and nothing is w
       count += 1
     }
   })
-  onTestFinished(async () => {
+  const stop = async (): Promise<void> => {
     isWriting = false
-    await Promise.allSettled(writers)
-  })
+    await Promise.all(writers)
+  }
+  onTestFinished(async () => { await stop().catch(() => undefined) })
   await vi.waitUntil(() => count > 100, { timeout: 60_000 })
+  return { stop }
+}
+
+test('on several machines doctor mends while two servers write, and nothing is wrong afterwards', async () => {
+  const patient = await openPatient()
+  const { sql, treat } = patient
+  const { stop } = await writeAlways(patient)
   expect((await treat({ repair: false })).findings).toEqual([])
   await sql("update customers set company = 'x' where id % 3 = 0", 'delete from customer_attributes where customer_id % 2 = 0',
-    'update user_ids set customer_id = -customer_id where customer_id % 5 = 0', 'delete from feed where position % 4 = 0')
+    'update user_ids set customer_id = -customer_id where customer_id % 5 = 0', 'delete from customer_counts', 'delete from feed where position % 4 = 0')
   const { findings } = await treat({ repair: true })
-  isWriting = false
-  await Promise.all(writers)
+  await stop()
 
   expect(findings.filter(({ left }) => left > 0)).toEqual([])
   expect((await treat({ repair: false })).findings).toEqual([])
+})
+
+test('on several machines doctor knows exactly what a count lacks while two servers write, and takes no pointer for missing that is there', async () => {
+  const patient = await openPatient()
+  const { url, organization: { caller: { organizationId } }, sql } = patient
+  const { stop } = await writeAlways(patient)
+  await withClient(url, async (client) => {
+    const session = new DoctorSession(client, { isDistributed: true })
+    for (let round = 1; round <= 30; round += 1) {
+      await sql(`insert into customer_counts values (${organizationId}, ${1000 + round}, ${-round})`)
+      expect(await wrongCounts(session)).toEqual([{ organizationId, lacking: round }])
+      await recount(session)
+      expect(await wrongCounts(session)).toEqual([])
+      for await (const pointers of missingPointers(session)) expect(pointers).toEqual([])
+    }
+  })
+  await stop()
 })
