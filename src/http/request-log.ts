@@ -16,8 +16,10 @@ export function logRequests(server: FastifyInstance, { log, metrics }: { log: Lo
 
   const watch: RequestWatch = (request, reply) => {
     const startedMs = performance.now()
+    let isAnswered = false
+    reply.raw.on('finish', () => { isAnswered = true })
     // Fastify's onResponse says nothing of clients that have left.
-    reply.raw.on('close', () => { note(request, reply, performance.now() - startedMs) })
+    reply.raw.on('close', () => { note(request, isAnswered ? reply.statusCode : clientGone, performance.now() - startedMs) })
   }
   server.addHook('onRequest', (request, reply, done) => {
     watch(request, reply)
@@ -25,10 +27,9 @@ export function logRequests(server: FastifyInstance, { log, metrics }: { log: Lo
   })
   return watch
 
-  function note(request: FastifyRequest, reply: FastifyReply, milliseconds: number): void {
+  function note(request: FastifyRequest, status: number, milliseconds: number): void {
     const { method, id: requestId } = request
     const route = request.routeOptions.url ?? 'unknown'
-    const status = reply.raw.writableFinished ? reply.statusCode : clientGone
     const durationMs = Math.round(milliseconds * 1000) / 1000
     metrics.observeRequest({ method, route, status, seconds: milliseconds / 1000 })
 
