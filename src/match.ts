@@ -10,8 +10,9 @@ import { readFilterTree } from './filter.ts'
 import type { AnyTextFilter, Filter, Group, NumberTest, ScalarField, TagsFilter, TextTest } from './search.ts'
 import { digitsOf } from './search.ts'
 import { findSearchField } from './search-field.ts'
-import { refuseUnknownKeys } from './strict-input.ts'
-import { Findings, isObject, join, readBodyObject } from './untrusted.ts'
+import { refuseUnknownKeys, StrictFindings } from './strict-input.ts'
+import type { Findings } from './untrusted.ts'
+import { isObject, join, readBodyObject } from './untrusted.ts'
 
 interface MatchContext {
   readonly attributes: ReadonlyMap<string, AttributeType>
@@ -24,11 +25,11 @@ interface MatchContext {
  * made or changed, nor what it did, so filters that ask for it are faults.
  */
 export function parseMatch(body: unknown, context: MatchContext): Group {
-  const findings = new Findings()
+  const findings = new StrictFindings()
   const source = readBodyObject(body)
   refuseUnknownKeys(findings, source, { path: '', known: ['comparison', 'not', 'filter'] })
   const group = readFilterTree(source, { findings, ...context })
-  for (const path of findings.ignored) findings.fault(path, 'This key is not known.')
+  for (const path of findings.ignored) findings.fault(path, 'This operator takes no value.')
   refuseUnmatchable(findings, '', source)
   findings.throwIfAny()
   return group

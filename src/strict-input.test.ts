@@ -28,10 +28,11 @@ test('a parameter that is not known is refused, with the one that was meant, and
 })
 
 test('a key of a body that is not known is refused, with the one that was meant', () => {
-  expect(faultsOf((findings) => readStrictBody(findings, { dryrun: true, forced: true, x: 1 }, ['dryRun', 'force']))).toEqual([
+  expect(faultsOf((findings) => readStrictBody(findings, { dryrun: true, forced: true, x: 1, nwo: 1 }, ['dryRun', 'force', 'now']))).toEqual([
     { path: 'dryrun', message: 'This key is not known. Did you mean "dryRun"?' },
     { path: 'forced', message: 'This key is not known. Did you mean "force"?' },
-    { path: 'x', message: 'This key is not known.' }
+    { path: 'x', message: 'This key is not known.' },
+    { path: 'nwo', message: 'This key is not known. Did you mean "now"?' }
   ])
 })
 

@@ -2,7 +2,8 @@ import { distance } from 'fastest-levenshtein'
 import type { CursorSeal } from './cursor.ts'
 import { openSealed } from './cursor.ts'
 import { limits } from './limits.ts'
-import { type Findings, isObject, join, readBodyObject } from './untrusted.ts'
+import { isOneSwap } from './unknown-keys.ts'
+import { Findings, isObject, join, readBodyObject } from './untrusted.ts'
 
 /** What our own routes read: nothing in them is ignored, and values have their JSON types. Routes of the contract read by other rules. */
 
@@ -23,7 +24,7 @@ export function readQuery<const Name extends string>(findings: Findings, query: 
 export function readStrictBody<const Name extends string>(
   findings: Findings, body: unknown, names: readonly Name[], { mayBeEmpty = false }: { mayBeEmpty?: boolean } = {}
 ): { readonly [name in Name]?: unknown } {
-  const object = body === undefined && mayBeEmpty ? {} : readBodyObject(body)
+  const object = body === undefined && mayBeEmpty ? {} : readBodyObject(body, findings)
   refuseUnknownKeys(findings, object, { path: '', known: names })
   return object as { readonly [name in Name]?: unknown }
 }
@@ -33,10 +34,18 @@ export function refuseUnknownKeys(
   findings: Findings, value: Record<string, unknown>,
   { path, known, what = 'key' }: { path: string; known: readonly string[]; what?: 'key' | 'parameter' }
 ): void {
-  for (const key of Object.keys(value)) {
-    if (known.includes(key)) continue
-    const meant = findings.faults.length < limits.faultsMax ? nearest(key, known) : undefined
-    findings.fault(join(path, key), `This ${what} is not known.${meant === undefined ? '' : ` Did you mean "${meant}"?`}`)
+  for (const key of Object.keys(value)) if (!known.includes(key)) refuseKey(findings, key, { path, known, what })
+}
+
+function refuseKey(findings: Findings, key: string, { path, known, what }: { path: string; known: readonly string[]; what: 'key' | 'parameter' }): void {
+  const meant = findings.faults.length < limits.faultsMax ? nearest(key, known) : undefined
+  findings.fault(join(path, key), `This ${what} is not known.${meant === undefined ? '' : ` Did you mean "${meant}"?`}`)
+}
+
+/** For what the readers of the contract's bodies read for a route of ours: keys that they would ignore are faults. */
+export class StrictFindings extends Findings {
+  override ignoreKey(key: string, known: ReadonlySet<string>, path: string): void {
+    refuseKey(this, key, { path, known: [...known], what: 'key' })
   }
 }
 
@@ -45,10 +54,15 @@ function nearest(key: string, known: readonly string[]): string | undefined {
   // Nothing that long is a slip, and comparing takes the product of the lengths.
   if (key.length > limits.nameCharactersMax) return undefined
   const [closest] = known
-    .map((name) => ({ name, edits: distance(key.toLowerCase(), name.toLowerCase()) }))
+    .map((name) => ({ name, edits: edits(key.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, edits }) => edits <= Math.max(1, Math.floor(name.length / 3)))
     .sort((one, other) => one.edits - other.edits)
   return closest?.name
+}
+
+/** As many as it takes, of which swapping two neighbors is one. */
+function edits(one: string, other: string): number {
+  return one !== other && isOneSwap(one, other) ? 1 : distance(one, other)
 }
 
 /** How many to answer, from a query. */

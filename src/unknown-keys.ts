@@ -15,7 +15,7 @@ export function setAsideUnknownKeys(
     // Nobody sends as many keys by mistake, and comparing each would take long.
     const isCompared = findings.ignored.length + findings.faults.length < limits.faultsMax
     const meant = isCompared ? nearlyKnownKey(key, near) : undefined
-    if (meant === undefined) findings.ignored.push(join(path, key))
+    if (meant === undefined) findings.ignoreKey(key, near, path)
     else findings.fault(join(path, key), filled(searchFaults.nearlyKnownKey, meant))
   }
 }
@@ -32,7 +32,8 @@ function isOneEdit(one: string, other: string): boolean {
   return isOneSwap(one, other) || distance(one, other) === 1
 }
 
-function isOneSwap(one: string, other: string): boolean {
+/** Two neighbors are swapped, or nothing differs. */
+export function isOneSwap(one: string, other: string): boolean {
   let at = 0
   while (at < one.length && one[at] === other[at]) at += 1
   return one.slice(0, at) + one.slice(at + 1, at + 2) + one.slice(at, at + 1) + one.slice(at + 2) === other

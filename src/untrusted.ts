@@ -22,7 +22,12 @@ export class Findings {
 
   /** HelpCrunch: clients send keys that mean nothing, such as the `id` they read, and expect no refusal. */
   ignoreUnknown(value: Record<string, unknown>, known: ReadonlySet<string>, path: string): void {
-    for (const key of Object.keys(value)) if (!known.has(key)) this.ignored.push(join(path, key))
+    for (const key of Object.keys(value)) if (!known.has(key)) this.ignoreKey(key, known, path)
+  }
+
+  /** `known` are those that it might have been meant for. */
+  ignoreKey(key: string, _known: ReadonlySet<string>, path: string): void {
+    this.ignored.push(join(path, key))
   }
 
   /** Names them all, but for those beyond a number that only an attack has. */
@@ -46,10 +51,12 @@ export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** The body of a request as an object; throws at once, since nothing else can be said of another body. */
-export function readBodyObject(body: unknown): Record<string, unknown> {
+/** The body of a request as an object; throws at once, with what was found before, since nothing else can be said of another body. */
+export function readBodyObject(body: unknown, findings = new Findings()): Record<string, unknown> {
   if (isObject(body)) return body
-  throw invalidRequest([{ path: 'body', message: body === undefined ? blank : 'This value should be of type object.' }])
+  findings.fault('body', body === undefined ? blank : 'This value should be of type object.')
+  findings.throwIfAny()
+  throw new Error('A fault was not reported')
 }
 
 export const blank = 'This value should not be blank.'

@@ -4,10 +4,13 @@ import { ApiError } from './errors.ts'
 import { limits } from './limits.ts'
 import { parseMatch } from './match.ts'
 import { readOneOf, readStrictBody } from './strict-input.ts'
-import { blank, Findings, isObject, join, readBoolean, readText } from './untrusted.ts'
+import type { Findings } from './untrusted.ts'
+import { blank, isObject, join, readBoolean, readText } from './untrusted.ts'
 import { webhookEvents } from './webhook-event.ts'
 import { targetFault } from './webhook-target.ts'
 import type { SealedSecret, Webhook, WebhookFormat, WebhookPatch, WebhookSecrets } from './webhook.ts'
+
+/* What is parsed here throws with what `findings` has of the query as well. */
 
 /** What the parts of a webhook are read against. */
 export interface WebhookContext {
@@ -22,8 +25,7 @@ export type ParsedWebhook = Pick<Webhook, 'url' | 'format' | 'events' | 'filter'
   readonly ownSecret: string | null
 }
 
-export function parseWebhook(body: unknown, context: WebhookContext): ParsedWebhook {
-  const findings = new Findings()
+export function parseWebhook(findings: Findings, body: unknown, context: WebhookContext): ParsedWebhook {
   const source = readStrictBody(findings, body, ['url', 'format', 'events', 'filter', 'secret'])
   const url = readUrl(findings, source.url, context)
   const format = readFormat(findings, source.format)
@@ -34,10 +36,16 @@ export function parseWebhook(body: unknown, context: WebhookContext): ParsedWebh
   return { url: url ?? '', format, events, filter, ownSecret }
 }
 
-export function parseWebhookPatch(body: unknown, { format }: Pick<Webhook, 'format'>, context: WebhookContext): Pick<WebhookPatch, 'url' | 'events' | 'filter'> {
-  const findings = new Findings()
+/** Where there is no such webhook, its format is undefined: then faults are those that hold for either. */
+interface OfFormat {
+  readonly format: WebhookFormat | undefined
+}
+
+export function parseWebhookPatch(
+  findings: Findings, body: unknown, { format, ...context }: WebhookContext & OfFormat
+): Pick<WebhookPatch, 'url' | 'events' | 'filter'> {
   const { url, events, filter, ...others } = readStrictBody(findings, body, ['url', 'events', 'filter', 'format', 'secret'])
-  if (others.format !== undefined && others.format !== format) findings.fault('format', 'The format of a webhook cannot be changed. Make another webhook.')
+  if (others.format !== undefined && format !== undefined && others.format !== format) findings.fault('format', 'The format of a webhook cannot be changed. Make another webhook.')
   if (others.secret !== undefined) findings.fault('secret', 'A secret is changed with POST …/rotate-secret, which sees to it that no delivery fails meanwhile.')
   const patch = {
     ...(url === undefined ? {} : { url: readUrl(findings, url, context) ?? '' }),
@@ -54,8 +62,7 @@ export interface Rotation {
   readonly ownSecret: string | null
 }
 
-export function parseRotation(body: unknown, { format }: Pick<Webhook, 'format'>): Rotation {
-  const findings = new Findings()
+export function parseRotation(findings: Findings, body: unknown, { format }: OfFormat): Rotation {
   const source = readStrictBody(findings, body, ['now', 'secret'], { mayBeEmpty: true })
   const atOnce = source.now === undefined ? false : readBoolean(findings, 'now', source.now) ?? false
   const ownSecret = readOwnSecret(findings, source.secret, format)
@@ -63,19 +70,18 @@ export function parseRotation(body: unknown, { format }: Pick<Webhook, 'format'>
   return { atOnce, ownSecret }
 }
 
-/** The secrets after a rotation to `secret`. */
-export function rotateSecrets(
-  old: WebhookSecrets, secret: SealedSecret, { format, atOnce, now }: { format: WebhookFormat; atOnce: boolean; now: UnixSeconds }
-): WebhookSecrets {
+/** The secrets after a rotation to `secret`. `conflict` where it would end one before its time. */
+export function rotateSecrets(old: WebhookSecrets, secret: SealedSecret, { atOnce, now }: { atOnce: boolean; now: UnixSeconds }): WebhookSecrets {
   if (atOnce) return { secret, previousSecret: null, previousUntil: null }
-  // One signature, still by the secret before the last rotation: nothing was signed yet with the one that is replaced.
-  if (format === 'helpcrunch' && old.previousUntil !== null && now < old.previousUntil) return { ...old, secret }
+  if (old.previousUntil !== null && now < old.previousUntil) {
+    throw new ApiError('conflict', `The secret before the last rotation holds until ${old.previousUntil}, as previousSecretUntil says. ` +
+      'Rotate again then, or with {"now": true}, which ends the secrets of now at once.')
+  }
   return { secret, previousSecret: old.secret, previousUntil: now + limits.previousSecretSeconds }
 }
 
 /** From when on failed deliveries are tried again. */
-export function parseReplay(body: unknown): UnixSeconds {
-  const findings = new Findings()
+export function parseReplay(findings: Findings, body: unknown): UnixSeconds {
   const { since } = readStrictBody(findings, body, ['since'])
   const isSeconds = typeof since === 'number' && Number.isInteger(since) && since >= 0 && since <= limits.dateSecondsMax
   if (!isSeconds) findings.fault('since', since === undefined ? blank : `This value should be UNIX seconds, a whole number from 0 to ${limits.dateSecondsMax}.`)
@@ -96,8 +102,8 @@ function readFormat(findings: Findings, value: unknown): WebhookFormat {
   return readOneOf(findings, 'format', value, ['standard', 'helpcrunch']) ?? 'standard'
 }
 
-function readEvents(findings: Findings, value: unknown, format: WebhookFormat): readonly string[] {
-  const known: readonly string[] = webhookEvents[format]
+function readEvents(findings: Findings, value: unknown, format: WebhookFormat | undefined): readonly string[] {
+  const known: readonly string[] = format === undefined ? [...new Set(Object.values(webhookEvents).flat())] : webhookEvents[format]
   if (!Array.isArray(value)) return findings.fault('events', 'This value should be of type array.') ?? []
   if (value.length === 0) return findings.fault('events', 'This collection should contain 1 element or more. Leave it out for all events.') ?? []
   // Whatever is more was sent twice, or is wrong.
@@ -124,10 +130,10 @@ function readFilter(findings: Findings, value: unknown, context: WebhookContext)
 
 const standardPrefix = 'whsec_'
 
-function readOwnSecret(findings: Findings, value: unknown, format: WebhookFormat): string | null {
+function readOwnSecret(findings: Findings, value: unknown, format: WebhookFormat | undefined): string | null {
   if (value === undefined || value === null) return null
   const secret = readText(findings, 'secret', value, limits.helpcrunchSecretCharactersMax) ?? null
-  if (secret === null) return null
+  if (secret === null || format === undefined) return secret
   const fault = format === 'standard' ? standardFault(secret) : helpcrunchFault(secret)
   return fault === undefined ? secret : findings.fault('secret', fault) ?? null
 }

@@ -32,8 +32,7 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
       body: ref('WebhookDraft'), response: responses(201, 'WebhookWithSecret', [...bodyFailures, 409])
     }
   }, async (request, reply) => {
-    refuseQuery(request)
-    const { ownSecret, ...draft } = parseWebhook(jsonBody(request), await context(request))
+    const { ownSecret, ...draft } = parseWebhook(readNoQuery(request), jsonBody(request), await context(request))
     const secret = await room.newSecret(draft.format, ownSecret)
     const webhook = await store.createWebhook(callerOf(request), { ...draft, secret, previousSecret: null, previousUntil: null })
     room.changed()
@@ -59,18 +58,20 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
       operationId: 'updateWebhook', summary: 'Change a webhook', tags, params, body: ref('WebhookPatch'), response: responses(200, 'Webhook', [...bodyFailures, 404])
     }
   }, async (request, reply) => {
-    refuseQuery(request)
     if (isDone(request)) return await update(request, reply, {})
-    return await update(request, reply, parseWebhookPatch(jsonBody(request), await find(request), await context(request)))
+    const webhook = await findIfAny(request)
+    const patch = parseWebhookPatch(readNoQuery(request), jsonBody(request), { ...await context(request), format: webhook?.format })
+    if (webhook === undefined) throw webhookNotFound()
+    return await update(request, reply, patch)
   })
 
   server.delete('/webhooks/:id', {
     schema: {
       operationId: 'deleteWebhook', summary: 'Delete a webhook', tags, params,
-      response: responses(200, Type.Literal('Ok', { description: 'It is gone, and its deliveries with it.' }), [400, 404, 413])
+      response: responses(200, Type.Literal('Ok', { description: 'It is gone, and its deliveries with it.' }), [...bodyFailures, 404])
     }
   }, async (request, reply) => {
-    refuseQuery(request)
+    refuseInput(request)
     if (!await store.deleteWebhook(callerOf(request), idInPath(request) ?? noWebhook)) throw webhookNotFound()
     room.changed()
     return send(reply, 'Ok')
@@ -80,16 +81,16 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     schema: {
       operationId: 'rotateWebhookSecret', summary: 'Give a webhook a new secret', tags, params,
       description: 'For another 24 h a webhook of the format `standard` sends the signatures of both secrets, and one of the format `helpcrunch`, ' +
-        'which sends one signature, that of the secret before, unless the body says `{"now": true}`.',
-      body: ref('RotationDraft'), response: responses(200, 'WebhookWithSecret', [...bodyFailures, 404])
+        'which sends one signature, that of the secret before, unless the body says `{"now": true}`. While it does, another rotation is 409 without that.',
+      body: ref('RotationDraft'), response: responses(200, 'WebhookWithSecret', [...bodyFailures, 404, 409])
     }
   }, async (request, reply) => {
-    refuseQuery(request)
     if (isDone(request)) return await sendWithSecret(reply, await change(request, {}))
-    const { format, secrets } = await find(request)
-    const { atOnce, ownSecret } = parseRotation(jsonBody(request), { format })
-    const secret = await room.newSecret(format, ownSecret)
-    return await sendWithSecret(reply, await change(request, rotateSecrets(secrets, secret, { format, atOnce, now: systemClock() })))
+    const webhook = await findIfAny(request)
+    const { atOnce, ownSecret } = parseRotation(readNoQuery(request), jsonBody(request), { format: webhook?.format })
+    if (webhook === undefined) throw webhookNotFound()
+    const secret = await room.newSecret(webhook.format, ownSecret)
+    return await sendWithSecret(reply, await change(request, rotateSecrets(webhook.secrets, secret, { atOnce, now: systemClock() })))
   })
 
   for (const { action, operationId, summary, description, pauseReason } of [
@@ -121,9 +122,9 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
       operationId: 'listDeliveries', summary: 'List deliveries', tags, params, querystring: DeliveryQuery, response: responses(200, 'DeliveryPage', [400, 404])
     }
   }, async (request, reply) => {
+    const { page, seal } = await readPage(request)
     const { id } = await find(request)
     const { organizationId } = callerOf(request)
-    const { page, seal } = await readPage(request, id)
     // One more tells whether there is a next page.
     const found = await store.deliveries(organizationId, id, { ...page, limit: page.limit + 1 })
     const data = found.slice(0, page.limit)
@@ -163,15 +164,19 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
       body: ref('ReplayDraft'), response: responses(200, 'Replayed', [...bodyFailures, 404])
     }
   }, async (request, reply) => {
-    refuseQuery(request)
+    const since = parseReplay(readNoQuery(request), jsonBody(request))
     if (!isDone(request)) await find(request)
-    const replayed = await store.replayDeliveries(callerOf(request), idInPath(request) ?? noWebhook, { since: parseReplay(jsonBody(request)) })
+    const replayed = await store.replayDeliveries(callerOf(request), idInPath(request) ?? noWebhook, { since })
     room.changed()
     return send(reply, { replayed })
   })
 
+  async function findIfAny(request: FastifyRequest): Promise<StoredWebhook | undefined> {
+    return await store.findWebhook(callerOf(request).organizationId, idInPath(request) ?? noWebhook)
+  }
+
   async function find(request: FastifyRequest): Promise<StoredWebhook> {
-    const webhook = await store.findWebhook(callerOf(request).organizationId, idInPath(request) ?? noWebhook)
+    const webhook = await findIfAny(request)
     if (webhook === undefined) throw webhookNotFound()
     return webhook
   }
@@ -205,11 +210,11 @@ export function webhookRoutes(server: FastifyInstance, { store, room }: { store:
     return { attributes: await store.attributes(callerOf(request).organizationId), allowsPrivate, now: systemClock() }
   }
 
-  async function readPage(request: FastifyRequest, id: number): Promise<{ page: DeliveryPage; seal: CursorSeal }> {
+  async function readPage(request: FastifyRequest): Promise<{ page: DeliveryPage; seal: CursorSeal }> {
     const findings = new Findings()
     const query = readQuery(findings, request.query, ['status', 'cursor', 'limit'])
     const status = query.status === undefined ? null : readOneOf(findings, 'status', query.status, deliveryStatuses) ?? null
-    const seal = { secret: await store.cursorSecret(), question: JSON.stringify(['deliveries', callerOf(request).organizationId, id, status]) }
+    const seal = { secret: await store.cursorSecret(), question: JSON.stringify(['deliveries', callerOf(request).organizationId, idInPath(request), status]) }
     const position = readSealedCursor(findings, query.cursor, seal)
     const limit = readLimit(findings, query.limit)
     findings.throwIfAny()
@@ -226,16 +231,20 @@ function webhookNotFound(): ApiError {
   return new ApiError('not_found', 'Webhook not found')
 }
 
-function refuseQuery(request: FastifyRequest): void {
+/** What is wrong with the query where there is to be none, for what is found in the body to be added. */
+function readNoQuery(request: FastifyRequest): Findings {
   const findings = new Findings()
   readQuery(findings, request.query, [])
-  findings.throwIfAny()
+  return findings
+}
+
+function refuseQuery(request: FastifyRequest): void {
+  readNoQuery(request).throwIfAny()
 }
 
 /** For what takes no parameters and no body, or an empty one. */
 function refuseInput(request: FastifyRequest): void {
-  const findings = new Findings()
-  readQuery(findings, request.query, [])
+  const findings = readNoQuery(request)
   readStrictBody(findings, jsonBody(request), [], { mayBeEmpty: true })
   findings.throwIfAny()
 }

@@ -38,6 +38,11 @@ export function signWith(format: WebhookFormat, { secret, previousSecret, previo
   return (signed) => sign(signed, key, previousUntil !== null && signed.now < previousUntil ? previousKey : null)
 }
 
+/** Those of the headers of a message that are the same at each attempt. */
+export function idHeaders(format: WebhookFormat, id: string): Record<string, string> {
+  return format === 'standard' ? { 'webhook-id': id } : {}
+}
+
 function helpcrunchKey(secret: string): KeyObject {
   return createSecretKey(secret, 'utf8')
 }
@@ -55,5 +60,5 @@ function helpcrunchHeaders({ body }: Signed, key: KeyObject, previousKey: KeyObj
 function standardHeaders({ id, body, now }: Signed, key: KeyObject, previousKey: KeyObject | null): Record<string, string> {
   const signatures = (previousKey === null ? [key] : [key, previousKey])
     .map((one) => `v1,${createHmac('sha256', one).update(`${id}.${now}.${body}`).digest('base64')}`)
-  return { 'webhook-id': id, 'webhook-timestamp': String(now), 'webhook-signature': signatures.join(' ') }
+  return { ...idHeaders('standard', id), 'webhook-timestamp': String(now), 'webhook-signature': signatures.join(' ') }
 }

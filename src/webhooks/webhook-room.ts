@@ -6,7 +6,7 @@ import { OperatorError, unavailable } from '../errors.ts'
 import type { WebhookRoom } from '../webhook.ts'
 import { messagesOf, pingBody } from './payload.ts'
 import type { SecretBox } from './secret-box.ts'
-import { generateSigningSecret, signWith } from './signing.ts'
+import { generateSigningSecret, idHeaders, signWith } from './signing.ts'
 import type { TargetSettings } from './target.ts'
 import { requestHeaders, Target } from './target.ts'
 import { changeOf } from './told-change.ts'
@@ -46,7 +46,8 @@ export function createWebhookRoom({ store, box, target, dates, onChanged }: Room
       const item = await changeOf(store, webhook.organizationId, delivery)
       const message = item && messagesOf(webhook, item, dates).find((one) => one.part === part)
       if (message === undefined) return null
-      return { url: webhook.url, headers: requestHeaders(target.userAgent), body: message.body({ attempts: Math.max(0, attempts - 1), now: lastAttemptAt }) }
+      const headers = { ...requestHeaders(target.userAgent), ...idHeaders(webhook.format, message.id) }
+      return { url: webhook.url, headers, body: message.body({ attempts: Math.max(0, attempts - 1), now: lastAttemptAt }) }
     },
     changed: onChanged
   }

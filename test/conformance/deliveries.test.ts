@@ -319,7 +319,7 @@ test('routes are given secrets, what a ping is answered, and the request of a de
   if (delivery === undefined) throw new Error('Nothing was delivered')
   const request = await room.requestOf(scene.webhook, delivery)
   expect({ ...request, body: JSON.parse(request?.body ?? '') as unknown }).toMatchObject({
-    url: scene.webhook.url, headers: { 'Content-Type': 'application/json' }, body: { type: 'customer.created', data: { customerId: id, customer: { name: 'one' } } }
+    url: scene.webhook.url, headers: { 'Content-Type': 'application/json', 'webhook-id': delivery.id }, body: { type: 'customer.created', data: { customerId: id, customer: { name: 'one' } } }
   })
   expect(await room.requestOf(scene.webhook, { ...delivery, changeId: delivery.changeId + 1_000 })).toBeNull()
   room.changed()

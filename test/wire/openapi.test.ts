@@ -141,6 +141,7 @@ const documented: Documented[] = [
   answer(200, 'GET', '/v1/webhooks/{id}'),
   answer(200, 'PATCH', '/v1/webhooks/{id}', { url: 'https://example.com/b', filter: null }),
   answer(200, 'POST', '/v1/webhooks/{id}/rotate-secret', { now: false }),
+  answer(409, 'POST', '/v1/webhooks/{id}/rotate-secret', { now: false }),
   answer(200, 'POST', '/v1/webhooks/{id}/pause'),
   answer(200, 'POST', '/v1/webhooks/{id}/resume'),
   answer(200, 'POST', '/v1/webhooks/{id}/test'),
@@ -151,8 +152,7 @@ const documented: Documented[] = [
   answer(409, 'POST', `${deliveryPath}/replay`),
   answer(200, 'POST', '/v1/webhooks/{id}/replay', { since: 0 }),
   answer(200, 'DELETE', '/v1/webhooks/{id}', undefined, { id: '2' }),
-  answer(413, 'DELETE', '/v1/webhooks/{id}', bodied.oversize),
-  ...(['GET /v1/webhooks', 'GET /v1/webhooks/{id}', 'DELETE /v1/webhooks/{id}', 'GET /v1/webhooks/{id}/deliveries', `GET ${deliveryPath}`] as const).flatMap((operation) => {
+  ...(['GET /v1/webhooks', 'GET /v1/webhooks/{id}', 'GET /v1/webhooks/{id}/deliveries', `GET ${deliveryPath}`] as const).flatMap((operation) => {
     const [method, path] = operation.split(' ') as [Request[0], string]
     return [
       answer(400, method, `${path}?x=1`), answer(401, method, path, undefined, { headers: bodied.stranger }),
@@ -160,14 +160,14 @@ const documented: Documented[] = [
     ]
   }),
   ...([
-    'POST /v1/webhooks', 'PATCH /v1/webhooks/{id}', 'POST /v1/webhooks/{id}/rotate-secret', 'POST /v1/webhooks/{id}/pause', 'POST /v1/webhooks/{id}/resume',
+    'POST /v1/webhooks', 'PATCH /v1/webhooks/{id}', 'DELETE /v1/webhooks/{id}', 'POST /v1/webhooks/{id}/rotate-secret', 'POST /v1/webhooks/{id}/pause', 'POST /v1/webhooks/{id}/resume',
     'POST /v1/webhooks/{id}/test', 'POST /v1/webhooks/{id}/replay', `POST ${deliveryPath}/replay`
   ] as const).flatMap((operation) => {
     const [method, path] = operation.split(' ') as [Request[0], string]
     return [
       answer(400, method, path, 'no JSON'), answer(401, method, path, {}, { headers: bodied.stranger }),
       answer(413, method, path, bodied.oversize), answer(415, method, path, '{}', { headers: bodied.gzip }),
-      ...(path === '/v1/webhooks' ? [] : [answer(404, method, path, undefined, { id: '99' })])
+      ...(path === '/v1/webhooks' ? [] : [answer(404, method, path, path === '/v1/webhooks/{id}/replay' ? { since: 0 } : {}, { id: '99' })])
     ]
   }),
   ...(['/v1/changes/{id}/undo', '/v1/requests/{requestId}/undo'] as const).flatMap((path) => [

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { limits } from '../../src/limits.ts'
 import type { Delivery } from '../../src/webhook.ts'
@@ -8,6 +8,9 @@ import { invalid, ok, startWire } from './expected.ts'
 
 const url = 'https://example.com/hook'
 const someSecond = expect.any(Number) as number
+const helpcrunchEvents = [
+  'customer.new', 'customer.email_updated', 'customer.tags_changed', 'customer.unsubscribed', 'customer.subscribed', 'customer.blocked', 'customer.unblocked', 'customer.deleted'
+]
 const standardEvents = ['customer.created', 'customer.updated', 'customer.deleted', 'customer.restored', 'event.recorded', 'event.deleted', 'tag.updated']
 
 function webhook(id: number, fields: object = {}): object {
@@ -97,6 +100,13 @@ describe('POST /v1/webhooks', () => {
       ['filter.filter[1].field', 'Events cannot be asked for here: only fields of the customer, its tags and its custom data.']
     ]],
     ['a filter with a key that means nothing', { url, filter: { filter: [{ field: 'email', operator: '=', value: 'a', comment: 'x' }] } }, [['filter.filter[0].comment', 'This key is not known.']]],
+    ['keys inside the tags of a filter', { url, filter: { filter: [{ field: 'tags', operator: 'any', value: [{ name: 'a', nmae: 'b', x: 1 }] }] } }, [
+      ['filter.filter[0].value[0].nmae', 'This key is not known. Did you mean "name"?'], ['filter.filter[0].value[0].x', 'This key is not known.']
+    ]],
+    ['a key of a filter two letters away', { url, filter: { filter: [{ field: 'email', operator: 'empty', oprtor: '=' }] } }, [
+      ['filter.filter[0].oprtor', 'This key is not known. Did you mean "operator"?']
+    ]],
+    ['a value that is not asked for', { url, filter: { filter: [{ field: 'email', operator: 'empty', value: 'a' }] } }, [['filter.filter[0].value', 'This operator takes no value.']]],
     ['a secret that is too short', { url, format: 'helpcrunch', secret: 'short' }, [['secret', 'This value is too short. It should have 8 characters or more.']]],
     ['a secret of the other format', { url, secret: 'a secret of mine' }, [['secret', 'This value should be "whsec_" and 24 to 64 bytes in base64.']]],
     ['a secret of another type', { url, secret: 12_345_678 }, [['secret', 'This value should be of type string.']]]
@@ -104,6 +114,14 @@ describe('POST /v1/webhooks', () => {
     const { ask } = await startWire()
     expect(await ask('POST', '/v1/webhooks', body)).toEqual(invalid(...faults))
     expect(await ask('GET', '/v1/webhooks')).toEqual(ok({ data: [] }))
+  })
+
+  test('400: what is wrong with the query and with the body', async () => {
+    const { ask } = await startWire()
+    const [x, blank] = [['x', 'This parameter is not known.'], ['url', 'This value should not be blank.']] as const
+    expect(await ask('POST', '/v1/webhooks?x=1', { urll: '' })).toEqual(invalid(x, ['urll', 'This key is not known. Did you mean "url"?'], blank))
+    expect(await ask('POST', '/v1/webhooks?x=1', [])).toEqual(invalid(x, ['body', 'This value should be of type object.']))
+    expect(await ask('POST', '/v1/webhooks?x=1', undefined)).toEqual(invalid(x, ['body', 'This value should not be blank.']))
   })
 
   test('409: one too many', async () => {
@@ -157,6 +175,8 @@ describe('PATCH /v1/webhooks/{id}', () => {
 
 test('DELETE /v1/webhooks/{id} 200: it is gone', async () => {
   const { ask } = await startWithDeliveries(delivery(1))
+  await ask('POST', '/v1/webhooks', { url })
+  expect(await ask('DELETE', '/v1/webhooks/2', {})).toEqual(ok('Ok'))
   expect(await ask('DELETE', '/v1/webhooks/1')).toEqual(ok('Ok'))
   expect(await ask('DELETE', '/v1/webhooks/1')).toEqual(notFound('Webhook'))
   expect(await ask('GET', '/v1/webhooks')).toEqual(ok({ data: [] }))
@@ -178,8 +198,33 @@ describe('POST /v1/webhooks/{id}/rotate-secret', () => {
     const { secrets } = await store.findWebhook(organizationId, 1) ?? {}
     expect(secrets).toEqual({ secret: `sealed:${second}`, previousSecret: `sealed:${first}`, previousUntil: someSecond })
     expect((secrets?.previousUntil ?? 0) - before).toBeGreaterThanOrEqual(86_400)
-    const third = secretOf(await ask('POST', '/v1/webhooks/1/rotate-secret', {}))
-    expect((await store.findWebhook(organizationId, 1))?.secrets).toMatchObject({ secret: `sealed:${third}`, previousSecret: `sealed:${second}` })
+  })
+
+  test.each(['standard', 'helpcrunch'])('409: while the one before the last still holds, unless that is to end: %s', async (format) => {
+    const { ask, store } = await startWire()
+    await ask('POST', '/v1/webhooks', { url, format })
+    await ask('POST', '/v1/webhooks/1/rotate-secret')
+    const { secrets } = await store.findWebhook(organizationId, 1) ?? {}
+
+    const until = secrets?.previousUntil ?? 0
+    expect(await ask('POST', '/v1/webhooks/1/rotate-secret', {})).toEqual(conflict(
+      `The secret before the last rotation holds until ${until}, as previousSecretUntil says. Rotate again then, or with {"now": true}, which ends the secrets of now at once.`))
+    expect((await store.findWebhook(organizationId, 1))?.secrets).toEqual(secrets)
+    const third = secretOf(await ask('POST', '/v1/webhooks/1/rotate-secret', { now: true }))
+    expect((await store.findWebhook(organizationId, 1))?.secrets).toEqual({ secret: `sealed:${third}`, previousSecret: null, previousUntil: null })
+    const fourth = secretOf(await ask('POST', '/v1/webhooks/1/rotate-secret', {}))
+    expect((await store.findWebhook(organizationId, 1))?.secrets).toEqual({ secret: `sealed:${fourth}`, previousSecret: `sealed:${third}`, previousUntil: someSecond })
+  })
+
+  test('200: a second one when the secret before holds no longer', async () => {
+    const { ask, store } = await startWire()
+    await ask('POST', '/v1/webhooks', { url })
+    onTestFinished(() => { vi.useRealTimers() })
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - limits.previousSecretSeconds * 1000 })
+    const second = secretOf(await ask('POST', '/v1/webhooks/1/rotate-secret'))
+    vi.useRealTimers()
+    const third = secretOf(await ask('POST', '/v1/webhooks/1/rotate-secret'))
+    expect((await store.findWebhook(organizationId, 1))?.secrets).toEqual({ secret: `sealed:${third}`, previousSecret: `sealed:${second}`, previousUntil: someSecond })
   })
 
   test('200: at once, and to one of your own', async () => {
@@ -189,14 +234,6 @@ describe('POST /v1/webhooks/{id}/rotate-secret', () => {
     expect(await ask('POST', '/v1/webhooks/1/rotate-secret', { now: true, secret: 'our secret' }))
       .toMatchObject(ok({ format: 'helpcrunch', secret: 'our secret', previousSecretUntil: null }))
     expect((await store.findWebhook(organizationId, 1))?.secrets).toEqual({ secret: 'sealed:our secret', previousSecret: null, previousUntil: null })
-  })
-
-  test('200: in the format of HelpCrunch a second rotation keeps the secret that is signed with', async () => {
-    const { ask, store } = await startWire()
-    await ask('POST', '/v1/webhooks', { url, format: 'helpcrunch', secret: 'secret one' })
-    await ask('POST', '/v1/webhooks/1/rotate-secret', { secret: 'secret two' })
-    await ask('POST', '/v1/webhooks/1/rotate-secret', { secret: 'secret three' })
-    expect((await store.findWebhook(organizationId, 1))?.secrets).toEqual({ secret: 'sealed:secret three', previousSecret: 'sealed:secret one', previousUntil: someSecond })
   })
 
   test('400: what cannot be', async () => {
@@ -326,7 +363,23 @@ test.each([['POST', '/v1/webhooks', { url }], ['GET', '/v1/webhooks', undefined]
     expect(await ask('GET', '/v1/webhooks')).toEqual(ok({ data: [webhook(1, { failedDeliveries: 1 })] }))
   })
 
-test.each(['/pause', '/resume', '/test', `/deliveries/${delivery(1).id}/replay`])('POST /v1/webhooks/{id}%s 400: a key that is not known', async (rest) => {
+test.each(ofWebhook.filter(([method]) => method !== 'GET'))('%s /v1/webhooks/{id}%s 400: keys and parameters that are not known, also where there is no such webhook', async (method, rest, body) => {
   const { ask } = await startWithDeliveries(delivery(1, { status: 'failed' }))
-  expect(await ask('POST', `/v1/webhooks/1${rest}`, { x: 1 })).toEqual(invalid(['x', 'This key is not known.']))
+  const faults = invalid(['y', 'This parameter is not known.'], ['x', 'This key is not known.'])
+  for (const id of [1, 99]) expect(await ask(method, `/v1/webhooks/${id}${rest}?y=1`, { ...body, x: 1 })).toEqual(faults)
+  expect(await ask('GET', '/v1/webhooks')).toEqual(ok({ data: [webhook(1, { failedDeliveries: 1 })] }))
+})
+
+test('what is wrong whatever the format is named before it is said that there is no such webhook', async () => {
+  const { ask } = await startWire()
+  expect(await ask('PATCH', '/v1/webhooks/99', { url: 'x', events: ['customer.created', 'customer.new', 'x'], format: 'helpcrunch' })).toEqual(invalid(
+    ['url', 'This value should be a URL, such as "https://example.com/webhooks".'],
+    ['events[2]', `"x" is none of ${[...helpcrunchEvents, ...standardEvents].filter((event, index, all) => all.indexOf(event) === index).join(', ')}.`]
+  ))
+  expect(await ask('PATCH', '/v1/webhooks/99', { events: ['customer.created', 'customer.new'], format: 'helpcrunch' })).toEqual(notFound('Webhook'))
+  expect(await ask('POST', '/v1/webhooks/99/rotate-secret', { now: 1, secret: 2 })).toEqual(invalid(
+    ['now', 'This value should be of type bool.'], ['secret', 'This value should be of type string.']
+  ))
+  expect(await ask('POST', '/v1/webhooks/99/rotate-secret', { secret: 'short' })).toEqual(notFound('Webhook'))
+  expect(await ask('GET', '/v1/webhooks/99/deliveries?limit=0')).toEqual(invalid(['limit', 'This value should be between 1 and 1000.']))
 })
