@@ -174,6 +174,36 @@ test('after the last retry a delivery has failed, the next of its customer goes 
   expect(scene.received.map(({ name }) => name)).toEqual(['lost', 'lost', 'lost', 'found', 'lost', 'lost'])
 })
 
+const noLongerTold = { status: 'failed', nextAttemptAt: null, isReplay: false, error: 'Its change is no longer kept, or the webhook does not want it any more.' }
+
+test('a delivery that is retried has failed when its webhook does not want it any more, and the next of its customer goes on', async () => {
+  const scene = await openScene({ events: ['customer.created', 'customer.deleted'] })
+  scene.answer = no
+  const deliverer = scene.start({ schedule: Array.from({ length: 1_000 }, () => 0.02) })
+  const { id } = await scene.organization.create({ name: 'one' })
+  const [retrying] = await untilStatuses(scene, ['retrying'])
+  scene.answer = (received, response) => { (received.type === 'customer.deleted' ? yes : no)(received, response) }
+  await scene.store.updateWebhook(scene.organization.caller, scene.webhook.id, { events: ['customer.deleted'] })
+  deliverer.changed()
+  await scene.organization.delete(id)
+  const deliveries = await untilStatuses(scene, ['failed', 'delivered'])
+  expect(deliveries.find(({ status }) => status === 'failed'))
+    .toEqual({ ...retrying, ...noLongerTold, attempts: seconds, lastAttemptAt: seconds, durationMs: seconds })
+  await vi.waitUntil(async () => (await scene.store.heldCustomers(scene.webhook.id)).length === 0, { timeout: 20_000, interval: 10 })
+})
+
+test('a replay of what is no longer kept has failed, with nothing sent', async () => {
+  const scene = await openScene()
+  const deliverer = scene.start()
+  await scene.organization.create({ name: 'one' })
+  const [delivery] = await untilStatuses(scene, ['delivered'])
+  await scene.store.purgeChanges(systemClock() + 10)
+  await scene.store.replayDeliveries(scene.organization.caller, scene.webhook.id, { id: delivery?.id ?? '' })
+  deliverer.changed()
+  expect(await untilStatuses(scene, ['failed'])).toEqual([{ ...delivery, ...noLongerTold }])
+  expect(scene.received.length).toBe(1)
+})
+
 test('a receiver that is gone pauses its webhook, and one that goes on gets what happened meanwhile', async () => {
   const scene = await openScene()
   scene.answer = (_received, response) => { response.writeHead(410).end() }
