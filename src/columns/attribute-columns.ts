@@ -42,6 +42,15 @@ export class AttributeColumns {
     for (const code of this.#lists.set(row, codes)) this.#put(code, row, null)
   }
 
+  copy(from: number, to: number): void {
+    const codes = this.#lists.get(from)
+    for (const code of codes) {
+      this.#columns[code]?.texts.copy(from, to)
+      this.#columns[code]?.numbers.copy(from, to)
+    }
+    for (const code of this.#lists.set(to, codes)) this.#put(code, to, null)
+  }
+
   remap(mapping: RowMapping): void {
     this.#lists.remap(mapping)
     for (const { texts, numbers } of this.#columns) {

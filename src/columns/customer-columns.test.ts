@@ -228,6 +228,7 @@ const search: fc.Arbitrary<CustomerSearch> = fc.record({
 const id = fc.nat(1_000)
 const action = fc.oneof(
   { weight: 6, arbitrary: fc.record({ type: fc.constant('add'), shapes: fc.array(customerShape, { minLength: 1, maxLength: 60, size: 'max' }), gap: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('take in'), behind: fc.nat(80), shapes: fc.array(fc.tuple(fc.integer({ min: 1, max: 4 }), customerShape), { minLength: 1, maxLength: 40, size: 'max' }) }) },
   { weight: 6, arbitrary: fc.record({ type: fc.constant('change'), id, shape: customerShape }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('remove'), id }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('bring back'), shape: customerShape }) },
@@ -254,10 +255,13 @@ test('any search is answered as a plain filter and sort would, whatever was writ
     const asked: CustomerSearch[] = []
     const removed: number[] = []
     let last = 0
-    const put = (indexed: IndexedCustomer): void => {
-      const { id: customerId } = indexed.customer
-      columns.put(indexed)
-      plain.customers.set(customerId, { ...indexed, events: plain.customers.get(customerId)?.events ?? [] })
+    const put = (...all: IndexedCustomer[]): void => {
+      if (all.length === 1) for (const indexed of all) columns.put(indexed)
+      else columns.putAll(all)
+      for (const indexed of all) {
+        const { id: customerId } = indexed.customer
+        plain.customers.set(customerId, { ...indexed, events: plain.customers.get(customerId)?.events ?? [] })
+      }
     }
     const pick = (place: number): number | undefined => [...plain.customers.keys()][place % Math.max(1, plain.customers.size)]
     for (const step of actions) {
@@ -267,6 +271,11 @@ test('any search is answered as a plain filter and sort would, whatever was writ
           last += step.gap
           put(customerOf(last, shape))
         }
+      } else if (step.type === 'take in') {
+        // Known ones, new ones, those between them that were never there, and some who were removed.
+        let next = Math.max(0, last - step.behind)
+        put(...step.shapes.map(([gap, shape]) => customerOf(next += gap, shape)))
+        last = Math.max(last, next)
       } else if (step.type === 'change' && chosen !== undefined) put(customerOf(chosen, step.shape))
       else if (step.type === 'remove' && chosen !== undefined) {
         columns.remove(chosen)
@@ -309,6 +318,42 @@ test('a customer who comes back under the same id has none of the events from be
   columns.remove(1)
   columns.put(named(1, 'Ann'))
   expect(columns.search(only(paid), Deadline.none).ids).toEqual([2])
+})
+
+test.for([['few', 4_000], ['many', 900]] as const)('customers who come among others are found as if they had come in order, with %s behind them', ([, from]) => {
+  const [late, inOrder] = [new CustomerColumns(), new CustomerColumns()]
+  const all = Array.from({ length: 5_000 }, (_, index) => named(index + 1, `Ann ${(index * 7) % 1_000}`))
+  const isLate = ({ customer: { id: customerId } }: IndexedCustomer): boolean => customerId >= from && customerId % 3 === 0
+  const pay = (columns: CustomerColumns, customers: readonly IndexedCustomer[]): void => {
+    for (const { customer: { id: customerId } } of customers) if (customerId % 4 === 0) columns.addEvent({ customerId, name: 'paid', createdAt: 5 })
+  }
+  const byName = { by: 'text', field: { name: 'name' } } as const
+  const asked: CustomerSearch[] = [{ ...plainly, limit: 5_000 }, { ...plainly, sort: byName, limit: 5_000 }, { ...only(paid), limit: 5_000 }]
+  const answers = (columns: CustomerColumns): unknown => asked.map((search) => {
+    const { ids, total } = columns.search(search, Deadline.none)
+    return { ids, total }
+  })
+  inOrder.putAll(all)
+  pay(inOrder, all)
+  const early = all.filter((customer) => !isLate(customer))
+  late.putAll(early)
+  pay(late, early)
+  late.prepare(byName)
+  answers(late)
+  late.putAll(all.filter(isLate))
+  pay(late, all.filter(isLate))
+  expect([answers(late), late.customers]).toEqual([answers(inOrder), 5_000])
+})
+
+test('a filter counted before is known when customers came among others', () => {
+  const columns = new CustomerColumns()
+  columns.putAll(Array.from({ length: 400 }, (_, index) => named((index + 1) * 2, 'Ann')))
+  const asked = only({ type: 'text', field: { name: 'name' }, test: { operator: '~', value: 'bob' }, isNegated: false })
+  columns.search(asked, Deadline.none)
+  columns.putAll([named(795, 'Bob'), named(797, 'Ann')])
+  const { total, entriesVisited } = columns.search({ ...asked, offset: 400 }, Deadline.none)
+  // Those who came, and the three behind the first of them.
+  expect({ total, entriesVisited }).toEqual({ total: 1, entriesVisited: 5 })
 })
 
 test('events of a customer who is not known, and the removal of one, do nothing', () => {

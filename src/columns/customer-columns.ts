@@ -38,9 +38,14 @@ export class CustomerColumns {
     return this.#table.customers
   }
 
-  /** A new customer or a changed one. An id that is neither known nor above all others is taken too, slowly. */
+  /** A new customer or a changed one. An id that is neither known nor above all others is taken too, the slower the more are above it. */
   put(customer: IndexedCustomer): void {
     this.#table.put(customer)
+  }
+
+  /** Many, in order of their ids: those who come among others cost little more than one of them. */
+  putAll(customers: readonly IndexedCustomer[]): void {
+    this.#table.putAll(customers)
   }
 
   /** Takes its events, too. One that is not known is nothing to do. */

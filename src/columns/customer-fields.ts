@@ -134,15 +134,23 @@ export class CustomerFields {
     this.attributes.set(row, [])
   }
 
+  /** Gives one row what another has, of so many in all. */
+  copy(from: number, to: number, rowsInAll: number): void {
+    for (const column of this.#plainColumns()) column.copy(from, to)
+    this.tags.copy(from, to, rowsInAll)
+    this.attributes.copy(from, to)
+  }
+
   remap(mapping: RowMapping): void {
     for (const column of this.#columns()) column.remap(mapping)
   }
 
   #columns(): (TextColumn | NumberColumn | TagRows | AttributeColumns)[] {
-    return [
-      this.ids, this.tags, this.attributes, this.#foldedUserIds, this.#channelCodes,
-      ...Object.values(this.#texts), ...Object.values(this.#numbers)
-    ]
+    return [this.ids, this.tags, this.attributes, ...this.#plainColumns()]
+  }
+
+  #plainColumns(): (TextColumn | NumberColumn)[] {
+    return [this.#foldedUserIds, this.#channelCodes, ...Object.values(this.#texts), ...Object.values(this.#numbers)]
   }
 }
 

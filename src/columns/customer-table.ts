@@ -8,6 +8,13 @@ import { RowOrders } from './row-orders.ts'
 /** Removed rows are dropped once they are this many and more than those left, so that dropping them costs each little. */
 const removedRowsMin = 65_536
 
+/**
+ * To make room for others, rows are moved one by one when they are no more than this, or than this part of all. One that is moved
+ * costs as much as one that is put; numbering all anew costs a part of that for each row there is, and all orders.
+ */
+const movedRowsMin = 1_024
+const movedPart = 1 / 16
+
 export interface IndexedEvent {
   readonly customerId: number
   readonly name: string
@@ -50,11 +57,17 @@ export class CustomerTable {
     return this.fields.ids.rowFrom(id)
   }
 
+  /** In order of their ids: room among others is made for all of them at once. */
+  putAll(all: readonly IndexedCustomer[]): void {
+    this.#makeRoom(all.map(({ customer: { id } }) => id).filter((id) => !this.#isKnown(id)))
+    for (const indexed of all) this.put(indexed)
+  }
+
   put(indexed: IndexedCustomer): void {
     const { id } = indexed.customer
+    if (!this.#isKnown(id)) this.#makeRoom([id])
     const row = this.rowFrom(id)
-    if (row === this.rows || this.idOf(row) !== id) this.#insert(row, id)
-    else if (!this.live.has(row)) this.#revive(row)
+    if (!this.live.has(row)) this.#revive(row)
     this.fields.set(row, indexed, this.rows)
     this.changes.add(row)
   }
@@ -62,10 +75,7 @@ export class CustomerTable {
   remove(id: number): void {
     const row = this.rowFrom(id)
     if (row === this.rows || this.idOf(row) !== id || !this.live.has(row)) return
-    this.fields.clear(row)
-    this.orders.forget(row)
-    this.live.delete(row)
-    this.customers -= 1
+    this.#empty(row)
     this.changes.add(row)
     // Its events stay until rows are dropped; nobody sees those of a removed row.
     if (this.rows - this.customers > Math.max(removedRowsMin, this.customers)) this.#dropRemoved()
@@ -92,12 +102,50 @@ export class CustomerTable {
     this.changes.add(row)
   }
 
-  #insert(row: number, id: number): void {
-    // Ids ascend, so this is rare: all later rows move.
-    if (row < this.rows) this.#remap(Int32Array.from({ length: this.rows + 1 }, (_, target) => (target === row ? -1 : target - Number(target > row))))
-    else this.rows += 1
-    this.fields.ids.set(row, id)
-    this.#enliven(row)
+  #isKnown(id: number): boolean {
+    const row = this.rowFrom(id)
+    return row < this.rows && this.idOf(row) === id
+  }
+
+  /** Rows for those who are not known, ids in order. Behind them are few as a rule: customers whose creation ended before that of others who got lower ids. */
+  #makeRoom(ids: readonly number[]): void {
+    const places = ids.map((id) => this.rowFrom(id))
+    const [first] = places
+    if (first === undefined) return
+    const rows = this.rows + ids.length
+    const targets = new Int32Array(this.rows - first)
+    for (let row = this.rows - 1, shift = ids.length; row >= first; row -= 1) {
+      while ((places[shift - 1] ?? -1) > row) shift -= 1
+      targets[row - first] = row + shift
+    }
+    if (targets.length > Math.max(movedRowsMin, this.rows * movedPart)) {
+      const sources = new Int32Array(rows).fill(-1)
+      for (let row = 0; row < this.rows; row += 1) sources[row < first ? row : targets[row - first] ?? row] = row
+      this.#remap(sources)
+    } else if (targets.length > 0) this.#moveUp(first, targets)
+    this.rows = rows
+    ids.forEach((id, index) => {
+      const row = (places[index] ?? 0) + index
+      this.fields.ids.set(row, id)
+      // Else it still has what has moved on, until it is given its own.
+      if (!this.live.has(row)) this.#enliven(row)
+    })
+  }
+
+  /** Moves the last rows. What was found before, and orders, are brought up to date as for customers that changed. */
+  #moveUp(first: number, targets: Int32Array): void {
+    this.#dropForgotten()
+    for (const events of this.#events.values()) events.moveUp(first, targets)
+    const rows = (targets.at(-1) ?? 0) + 1
+    for (let row = this.rows - 1; row >= first; row -= 1) {
+      const target = targets[row - first] ?? row
+      this.fields.ids.set(target, this.idOf(row))
+      if (this.live.has(row)) {
+        if (!this.live.has(target)) this.#enliven(target)
+        this.fields.copy(row, target, rows)
+      } else if (this.live.has(target)) this.#empty(target)
+      this.changes.add(target)
+    }
   }
 
   #revive(row: number): void {
@@ -109,6 +157,13 @@ export class CustomerTable {
     this.live.add(row)
     this.customers += 1
     this.orders.add(row)
+  }
+
+  #empty(row: number): void {
+    this.fields.clear(row)
+    this.orders.forget(row)
+    this.live.delete(row)
+    this.customers -= 1
   }
 
   #dropForgotten(): void {

@@ -77,6 +77,19 @@ export class EventTimes {
     return count
   }
 
+  /** Gives the rows from the first on other numbers, in the order in which they are. */
+  moveUp(first: number, targets: Int32Array): void {
+    let isMoved = false
+    const move = (index: number): void => {
+      const row = this.#rows[index] ?? 0
+      if (row < first) return
+      this.#rows[index] = targets[row - first] ?? row
+      isMoved = true
+    }
+    for (let index = this.#placeOf(first); index < this.#length; index += 1) move(index)
+    if (isMoved) this.#told = null
+  }
+
   remap(mapping: RowMapping): void {
     this.#renumber((row) => mapping.target(row))
   }

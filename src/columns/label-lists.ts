@@ -18,6 +18,10 @@ export class LabelLists {
     return this.#lists.get(row) !== null
   }
 
+  get(row: number): number[] {
+    return this.#lists.get(row)?.split(',').map(Number) ?? []
+  }
+
   /** Adds the rows that have a label. */
   selectAny(found: Bits, deadline: Deadline): void {
     this.#lists.select({ kind: 'present' }, found, deadline)

@@ -104,6 +104,10 @@ export class NumberColumn implements NumberSource {
     this.#orders.delete(order)
   }
 
+  copy(from: number, to: number): void {
+    this.set(to, this.get(from))
+  }
+
   /** Orders must be forgotten before. */
   remap(mapping: RowMapping): void {
     if (this.#sparse === null) {

@@ -33,7 +33,14 @@ export class TagRows {
 
   /** Of so many rows in all. */
   set(row: number, names: readonly string[], rowsInAll: number): void {
-    const codes = names.map((name) => this.#codeOf(name))
+    this.#setCodes(row, names.map((name) => this.#codeOf(name)), rowsInAll)
+  }
+
+  copy(from: number, to: number, rowsInAll: number): void {
+    this.#setCodes(to, this.#lists.get(from), rowsInAll)
+  }
+
+  #setCodes(row: number, codes: readonly number[], rowsInAll: number): void {
     for (const code of this.#lists.set(row, codes)) this.#members[code]?.delete(row)
     for (const code of codes) this.#members[code]?.add(row, rowsInAll)
   }

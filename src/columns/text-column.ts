@@ -91,6 +91,10 @@ export class TextColumn implements TextSource {
     this.#orders.delete(order)
   }
 
+  copy(from: number, to: number): void {
+    this.set(to, this.get(from))
+  }
+
   /** Orders must be forgotten before. */
   remap(mapping: RowMapping): void {
     this.#form.remap(mapping)

@@ -1,5 +1,6 @@
 import type { FoundRows } from '../columns/customer-columns.ts'
 import { CustomerColumns } from '../columns/customer-columns.ts'
+import type { IndexedCustomer as ParsedCustomer } from '../columns/customer-fields.ts'
 import { Deadline } from '../columns/deadline.ts'
 import { parseCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
@@ -108,13 +109,13 @@ export class OrganizationIndex {
     return indexed !== undefined && (indexed.isComplete || customerId <= indexed.readUpTo)
   }
 
-  put(organizationId: number, { id, rendering, createdAt, updatedAt }: IndexedCustomer): void {
-    try {
-      const customer = parseCustomer(rendering)
-      this.#columnsOf(organizationId)?.put({ customer, attributes: customer.customData, createdAt, updatedAt })
-    } catch (error) {
-      throw unreadable(id, error)
-    }
+  put(organizationId: number, customer: IndexedCustomer): void {
+    this.#columnsOf(organizationId)?.put(parsed(customer))
+  }
+
+  /** In any order. */
+  putAll(organizationId: number, customers: readonly IndexedCustomer[]): void {
+    this.#columnsOf(organizationId)?.putAll(customers.toSorted((one, other) => one.id - other.id).map(parsed))
   }
 
   remove(organizationId: number, customerId: number): void {
@@ -235,6 +236,15 @@ export class OrganizationIndex {
     this.#organizations.delete(organizationId)
     this.#building.delete(organizationId)
     this.#moved.add(organizationId)
+  }
+}
+
+function parsed({ id, rendering, createdAt, updatedAt }: IndexedCustomer): ParsedCustomer {
+  try {
+    const customer = parseCustomer(rendering)
+    return { customer, attributes: customer.customData, createdAt, updatedAt }
+  } catch (error) {
+    throw unreadable(id, error)
   }
 }
 

@@ -104,7 +104,7 @@ export class SearchIndex {
       `${selectCustomers} where organization_id = $1 and id > $2 order by id limit $3`, [organizationId, readUpTo, sliceCustomers])
     const ids = customers.map(({ id }) => id)
     const events = await readEvents(client, ids)
-    for (const customer of customers) this.#index.put(organizationId, customer)
+    this.#index.putAll(organizationId, customers)
     for (const event of events) this.#index.addEvent(organizationId, event)
     this.#index.addUnread(organizationId, ids)
     this.#index.markRead(organizationId, ids.length)
@@ -147,11 +147,9 @@ export class SearchIndex {
       where customer_id = any($1) and id = any($2)`, [some.map(({ customerId }) => customerId), some.map(({ eventId }) => eventId)])).rows)
     const rereadEvents = await readInParts([...reread.keys()], async (ids) => await readEvents(client, ids))
     return () => {
-      for (const customer of customers) {
-        if (changed.get(customer.id) !== customer.organizationId) continue
-        this.#index.put(customer.organizationId, customer)
-        changed.delete(customer.id)
-      }
+      const found = customers.filter(({ id, organizationId }) => changed.get(id) === organizationId)
+      for (const { id } of found) changed.delete(id)
+      for (const [organizationId, some] of Map.groupBy(found, (customer) => customer.organizationId)) this.#index.putAll(organizationId, some)
       for (const [id, organizationId] of changed) this.#index.remove(organizationId, id)
       for (const [id, organizationId] of reread) this.#index.forgetEvents(organizationId, id)
       for (const event of rereadEvents) this.#index.addEvent(reread.get(event.customerId) ?? 0, event)
