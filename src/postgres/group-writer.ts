@@ -141,10 +141,9 @@ export class GroupWriter {
       await inTransaction(this.#pool, {
         begin: beginWriting,
         task: async (client) => {
-          const found = await this.#load(client, jobs)
-          const { drawn } = found
-          const { set, outcomes, outcomeRows } = await this.#settleNames(client, jobs, { found, decision: this.#decide(jobs, found) })
-          decided = { drawn, set, outcomes, outcomeRows }
+          const loaded = await this.#load(client, jobs)
+          decided = await this.#settleNames(client, jobs, { ...this.#decide(jobs, loaded), found: loaded })
+          const { found: { drawn }, set, outcomeRows } = decided
           const names = await this.#storeNames(client, set)
           return [...statementsOf(set, { ...names, changeIds: drawn.changeIds }), ...insertOutcomes(outcomeRows)]
         },
@@ -177,7 +176,7 @@ export class GroupWriter {
         select pg_current_xact_id()::text as "transactionId",
           array(select nextval('customer_ids') from generate_series(1, $1::int)) as "customerIds",
           array(select nextval('event_ids') from generate_series(1, $2::int)) as "eventIds",
-          array(select nextval('feed_position_seq') from generate_series(1, $3::int)) as "changeIds"`,
+          ${drawChangeIds('$3')}`,
       [count('create'), count('recordEvent'), jobs.reduce((sum, { command }) => sum + changesMax(command), 0)]),
       client.query<NamesSeen>(`select ${selectNamesSeen}`),
       userIds.length === 0 ? { rows: [] } : client.query<{ organization_id: number; digest: Buffer; customer_id: number }>(
@@ -233,17 +232,25 @@ export class GroupWriter {
     return { set, outcomes: decided.map(({ outcome, state }) => ({ ...outcome, state })), outcomeRows: decided.flatMap(({ row }) => row ?? []) }
   }
 
-  /** From here to the commit nobody else makes names. If others came first, everything is decided again, with theirs. */
-  async #settleNames(client: pg.ClientBase, jobs: readonly CommandJob[], { found, decision }: { found: Found; decision: Decision }): Promise<Decision> {
-    if (!makesNames(decision.set)) return decision
-    const [, { rows: [seen] }] = await Promise.all([
+  /**
+   * From here to the commit nobody else makes names. If others came first, everything is decided again, with theirs. A recoloring
+   * is of no customer who is held: its change gets an id here, so that one committed later has a higher one.
+   */
+  async #settleNames(client: pg.ClientBase, jobs: readonly CommandJob[], decided: Decided): Promise<Decided> {
+    const { found, set } = decided
+    if (!makesNames(set)) return decided
+    const recolors = set.changes.some(({ change }) => change.kind === 'tag.updated')
+    const [, { rows: [seen] }, { rows: [drawn] }] = await Promise.all([
       client.query('select pg_advisory_xact_lock($1)', [namesLockKey]),
-      client.query<NamesSeen>(`select ${selectNamesSeen}`)
+      client.query<NamesSeen>(`select ${selectNamesSeen}`),
+      recolors ? client.query<Pick<DrawnIds, 'changeIds'>>(`select ${drawChangeIds('$1')}`, [found.drawn.changeIds.length]) : { rows: [] }
     ])
     if (seen === undefined) throw new Error('The newest names cannot be read')
-    if (seen.tagVersion === found.seen.tagVersion && seen.attributeId === found.seen.attributeId) return decision
-    await this.#catalog.refresh(client, seen)
-    return this.#decide(jobs, { ...found, seen })
+    const hasOthersNames = seen.tagVersion !== found.seen.tagVersion || seen.attributeId !== found.seen.attributeId
+    if (!hasOthersNames && !recolors) return decided
+    if (hasOthersNames) await this.#catalog.refresh(client, seen)
+    const settled = { ...found, seen, drawn: { ...found.drawn, ...drawn } }
+    return { ...this.#decide(jobs, settled), found: settled }
   }
 
   async #storeNames(client: pg.ClientBase, set: WorkingSet): Promise<{ tagIds: NameIds; attributeIds: NameIds }> {
@@ -270,7 +277,7 @@ export class GroupWriter {
   }
 
   /** Asks what became of a transaction until that is known. */
-  async #isCommitted({ drawn: { transactionId, changeIds }, set: { changes: [change] } }: Decided, unanswered: UnansweredCommit): Promise<boolean> {
+  async #isCommitted({ found: { drawn: { transactionId, changeIds } }, set: { changes: [change] } }: Decided, unanswered: UnansweredCommit): Promise<boolean> {
     const until = performance.now() + limits.lostCommitSeconds * 1000
     for (let attempt = 1; performance.now() < until; attempt += 1) {
       await setTimeout(firstPauseMs * attempt)
@@ -308,7 +315,13 @@ interface Decision {
 }
 
 interface Decided extends Decision {
-  readonly drawn: DrawnIds
+  /** What it was decided on. */
+  readonly found: Found
+}
+
+/** As many as the parameter says. */
+function drawChangeIds(parameter: '$1' | '$3'): string {
+  return `array(select nextval('feed_position_seq') from generate_series(1, ${parameter}::int)) as "changeIds"`
 }
 
 function makesNames({ tags, attributes }: WorkingSet): boolean {

@@ -1,5 +1,7 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { FeedPage, FeedPosition } from '../../src/change-store.ts'
+import type { Command } from '../../src/command.ts'
+import { parseCreate, parseTags, parseUpdate } from '../../src/command.ts'
 import { withClient } from '../../src/postgres/connection.ts'
 import { PostgresStore } from '../../src/postgres/store.ts'
 import type { WebhookDraft } from '../../src/webhook.ts'
@@ -136,4 +138,30 @@ test('webhooks of a database restored from a dump go on from where they were, an
   const foreign = `7412.1.16384.${ofHalf.split('.').slice(-2).join('.')}`
   expect(await store.keepProgress('worker', half.id, { ...progress, position: foreign })).toBe(false)
   expect(await store.keepProgress('worker', half.id, { ...progress, position: ofWhole })).toBe(true)
+})
+
+test('a recoloring that drew its ids first and is committed last has the higher id, as it comes last in the feed', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  const [slow, quick] = [await openStore(url), await openStore(url)]
+  await slow.createDefault({ name: 'first', secretHash: 'hash' })
+  const options = { attributes: new Map(), strictAttributes: false }
+  const write = async (store: PostgresStore, command: Command) => await store.write({ organizationId: 1, keyId: 1, requestId: 'test' }, command)
+  for (const store of [slow, quick]) await write(store, parseCreate({ tags: [{ name: 'vip', color: '#000000' }] }, options).command)
+
+  await withClient(ownerUrl, async (client) => {
+    await client.query('begin; lock table user_ids in access exclusive mode')
+    // Looks for the holder of the userId once its ids are drawn.
+    const late = write(slow, parseUpdate({ userId: 'u-1', tags: [{ name: 'vip', color: '#111111' }] }, { ...options, type: 'patch', id: 1 }).command)
+    await vi.waitUntil(async () => (await client.query("select from pg_locks where relation = 'user_ids'::regclass and not granted")).rowCount === 1, { timeout: 30_000, interval: 10 })
+    await write(quick, parseTags({ tags: [{ name: 'vip', color: '#222222' }] }, { type: 'tag', id: 2 }).command)
+    await client.query('commit')
+    await late
+  })
+
+  const told = await vi.waitUntil(async () => {
+    const { items } = await slow.readFeed(1, { after: null, limit: 10, kinds: new Set(['tag.updated'] as const), wantsCustomers: false })
+    return items.length === 2 && items.map(({ change }) => change)
+  }, { timeout: 30_000 })
+  expect(told.map(({ after }) => after)).toEqual([{ name: 'vip', color: '#222222' }, { name: 'vip', color: '#111111' }])
+  expect(told[0]?.id).toBeLessThan(told[1]?.id ?? 0)
 })
