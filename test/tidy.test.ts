@@ -183,6 +183,18 @@ function uncheckedTypes(files: Files): string[] {
   })
 }
 
+// Where the one way to open a file for writing is, which waits for the disk at each commit.
+const opensFiles = 'src/sqlite/open.ts'
+
+function strayConnections(files: Files): string[] {
+  return [...files].filter(([path]) => inSource(path) && !isTest(path) && path !== opensFiles).flatMap(([path, text]) => {
+    const code = withoutComments(text)
+    const name = /^import\s+(?!type\b)(\w+)[^'"]*['"]better-sqlite3['"]/m.exec(code)?.[1]
+    const opened = name === undefined ? [] : [...code.matchAll(new RegExp(`\\bnew ${name}\\((?!':memory:'\\))`, 'g'))]
+    return opened.length === 0 ? [] : `${path}: opens a database by itself; ask ${opensFiles} for it`
+  })
+}
+
 function readFiles(): Files {
   const root = fileURLToPath(new URL('..', import.meta.url))
   const paths = ['src', 'bin', 'test', 'bench'].flatMap((top) => {
@@ -200,7 +212,7 @@ function readFiles(): Files {
 }
 
 const rules = {
-  misplacedImports, circles, orphans, badNames, defaultExports, barrels, uncheckedTypes
+  misplacedImports, circles, orphans, badNames, defaultExports, barrels, uncheckedTypes, strayConnections
 }
 
 test.each(Object.entries(rules))('the house keeps its plan: no %s', (_name, breachesIn) => {
@@ -247,6 +259,9 @@ const breaches: Readonly<Record<keyof typeof rules, Readonly<Record<string, Brea
     'a value is any': { file: 'src/tag.ts', text: 'export const tag: any = 1' },
     'a generic holds any': { file: 'src/tag.ts', text: 'export type Tags = Map<string, any>' },
     'the compiler is silenced': { file: 'src/tag.ts', text: '// @ts-ignore\nexport {}' }
+  },
+  strayConnections: {
+    'a file is opened': { file: 'src/sqlite/a.ts', text: "import Sqlite, { SqliteError } from 'better-sqlite3'\nconst db = new Sqlite(path)" }
   }
 }
 
@@ -273,7 +288,7 @@ test('what the plan allows is left alone', () => {
     'src/cli/main.ts': "import '../sqlite/open.ts'\nimport { serve } from '../http/serve.ts'",
     'src/http/serve.ts': "import cors from '@fastify/cors'\nimport { tag } from '../tag.ts'",
     'src/sqlite/open.ts': "new Worker(new URL('./worker.ts', import.meta.url)) // or: any other",
-    'src/sqlite/worker.ts': "import { tag } from '../tag.ts'\nimport { join } from 'node:path'",
+    'src/sqlite/worker.ts': "import { tag } from '../tag.ts'\nimport Database from 'better-sqlite3'\nnew Database(':memory:')",
     'src/tag.ts': "import { hash } from 'node:crypto'\nexport const tag = 'of type: any'",
     'src/tag.test.ts': "import { test } from 'vitest'\nimport { tag } from './tag.ts'"
   }))

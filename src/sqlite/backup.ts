@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import SqliteDatabase from 'better-sqlite3'
 import { OperatorError } from '../errors.ts'
 import type { Backup } from '../store.ts'
+import { openWriter } from './open.ts'
 
 /** Has a database written to a file, which appears under its name only when it has been checked and is on disk. */
 export async function writeBackup(path: string, write: (draft: string) => void | Promise<void>): Promise<Backup> {
@@ -25,7 +25,7 @@ export async function writeBackup(path: string, write: (draft: string) => void |
 
 /** Opens a copy and looks at every page of it. Answers how many customers it holds. */
 function checkCopy(path: string): number {
-  const copy = new SqliteDatabase(path, { fileMustExist: true })
+  const copy = openWriter(path)
   try {
     // All of it is in the one file then.
     copy.pragma('journal_mode = delete')

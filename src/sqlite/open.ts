@@ -102,9 +102,8 @@ function createDatabase(path: string): void {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     closeSync(openSync(draft, 'wx', 0o600))
-    const db = new Database(draft)
+    const db = openWriter(draft)
     db.pragma(`application_id = ${applicationId}`)
-    db.pragma('journal_mode = WAL')
     db.close()
     chmodSync(draft, 0o600)
     linkSync(draft, path)
