@@ -13,7 +13,7 @@ import type { PostgresOptions } from '../src/postgres/store.ts'
 import { PostgresStore } from '../src/postgres/store.ts'
 import type { SqliteOptions } from '../src/sqlite/store.ts'
 import { SqliteStore } from '../src/sqlite/store.ts'
-import type { Store } from '../src/store.ts'
+import type { CommitListener, Store } from '../src/store.ts'
 import { emptyCitusDatabase } from './citus-database.ts'
 import type { EngineName } from './engine-names.ts'
 import { createPostgresDatabase } from './postgres-server.ts'
@@ -30,7 +30,7 @@ export interface TestDatabase {
   /** As `--database` names it. */
   readonly url: string
   /** A store on this database, closed when the test has finished. */
-  openStore(): Promise<Store>
+  openStore(options?: { readonly onCommit: CommitListener }): Promise<Store>
   /** A store on a backup of this database, closed likewise. */
   openBackup(path: string): Promise<Store>
   /** Runs SQL that every engine understands, on the tables themselves. */
@@ -68,7 +68,7 @@ function createSqlite(options: Omit<SqliteOptions, 'path'>): TestDatabase {
     url: `sqlite:${path}`,
     tables: [...writtenTables, 'customer_tags', 'order_buckets'],
     folder,
-    openStore: async () => openSqlite({ path, ...options }),
+    openStore: async (listener) => openSqlite({ path, ...options, ...listener }),
     async untilIndexed(store, caller) {
       if (options.indexBytesMax !== 0) await untilAnsweredFromIndex(store, caller)
     },
@@ -107,8 +107,8 @@ function testPostgres({ ownerUrl, ...options }: Pick<PostgresOptions, 'url' | 'i
     url,
     tables: [...writtenTables, 'user_ids', 'feed', 'customer_counts'],
     folder: temporaryFolder(),
-    async openStore() {
-      const store = await PostgresStore.open({ ...options, backUp: async (path) => await backUp(url, path) })
+    async openStore(listener) {
+      const store = await PostgresStore.open({ ...options, ...listener, backUp: async (path) => await backUp(url, path) })
       onTestFinished(async () => { await store.close() })
       return store
     },

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
 import pino from 'pino'
 import { onTestFinished } from 'vitest'
 import { generateSecret, hashSecret } from '../src/api-key.ts'
@@ -23,6 +24,8 @@ export interface Answer {
 
 export interface TestServer {
   readonly store: Store
+  /** What answers, for what a call cannot say or show. */
+  readonly http: FastifyInstance
   readonly key: string
   /** Lines of the log so far, parsed. */
   readonly logged: Record<string, unknown>[]
@@ -44,8 +47,8 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
 export async function startServer(
   settings: Partial<HttpSettings> = {}, database?: Pick<TestDatabase, 'openStore'>, webhooks: WebhookRoom = standInRoom
 ): Promise<TestServer> {
-  const store = await (database ?? await createDatabase()).openStore()
   const metrics = new Metrics()
+  const store = await (database ?? await createDatabase()).openStore({ onCommit: metrics.onCommit })
   metrics.watch(store)
   const logged: Record<string, unknown>[] = []
   const log = pino({ base: null }, { write: (line: string) => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
@@ -60,6 +63,7 @@ export async function startServer(
 
   return {
     store,
+    http: server,
     key,
     logged,
     async call(method, path, body, headers = {}) {

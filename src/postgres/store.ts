@@ -340,13 +340,14 @@ export class PostgresStore implements Store {
   }
 
   async status(): Promise<StoreStatus> {
+    // Of when they were asked for: the question waits for a connection behind what it counts.
+    const waiting = { writesWaiting: this.#writes.length, readsWaiting: this.#searches.length }
     const [row] = await this.#rows<{ customers: number; databaseBytes: number }>(`
       select (select coalesce(sum(customers), 0)::bigint from customer_counts) as customers, (${this.#isDistributed ? sizeEverywhere : sizeHere}) as "databaseBytes"`)
     return {
       customers: row?.customers ?? 0,
       databaseBytes: row?.databaseBytes ?? 0,
-      writesWaiting: this.#writes.length,
-      readsWaiting: this.#searches.length,
+      ...waiting,
       searchIndexBytes: this.#searches.indexBytes
     }
   }

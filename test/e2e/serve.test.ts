@@ -190,6 +190,17 @@ test('the log is a JSON line for each request on stderr, without a key and witho
   expect(lines.filter(({ requestId }) => requestId === undefined).map(({ msg }) => msg)).toEqual(['listening', 'stopping', 'stopped'])
 })
 
+test('a server tells Prometheus of its own commits and customers', async () => {
+  const server = await startCli({ database: join(temporaryFolder(), 'clientele.db') })
+  const figures = async (): Promise<number[]> => {
+    const text = String((await server.call('GET', '/metrics')).body)
+    return ['clientele_commit_commands_sum', 'clientele_customers'].map((name) => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]))
+  }
+  const [commands = NaN] = await figures()
+  for (const name of ['Ann', 'Bo']) await server.call('POST', '/v1/customers', { name })
+  expect(await figures()).toEqual([commands + 2, 2])
+})
+
 test('npm start passes flags on', async () => {
   const database = join(temporaryFolder(), 'clientele.db')
   const npm = await startProgram('npm', ['start', '--', '--port', '0', '--database', `sqlite:${database}`], { cwd: root })
