@@ -26,6 +26,8 @@ interface ServeBehavior {
   readonly json?: true
   /** Tests cannot wait for days. */
   readonly deliveries?: DelivererSettings
+  /** Nor for long. */
+  readonly shutdownSeconds?: number
 }
 
 /** Starts the service and resolves when it listens. It ends by SIGTERM or SIGINT. */
@@ -69,7 +71,7 @@ export async function serve(config: ServeConfig, options: ServeBehavior): Promis
       log.error('could not finish in time')
       destination.flushSync()
       process.exit(1)
-    }, limits.shutdownSeconds * 1000).unref()
+    }, (options.shutdownSeconds ?? limits.shutdownSeconds) * 1000).unref()
     close().then(
       () => { log.info('stopped'); exit(0) },
       (error: unknown) => { log.error({ err: error }, 'stopping failed'); exit(1) }

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import { expect, test, vi } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import { temporaryFolder } from '../engines.ts'
-import { runCli, startCli } from './start-cli.ts'
+import { root, runCli, runProgram, startCli } from './start-cli.ts'
 
 // Each command is a process of its own.
 vi.setConfig({ testTimeout: 60_000 })
@@ -86,6 +86,11 @@ test('every command says to a person what it did', async () => {
   expect(await say('version')).toBe(`${manifest.version}\n`)
   const help = await say('help')
   for (const command of ['serve', 'key', 'organization', 'migrate', 'backup', 'doctor', 'version', 'help']) expect(help).toContain(`\n  ${command} `)
+})
+
+test('npx clientele runs in the checkout', async () => {
+  const { status, stdout } = await runProgram('npx', ['clientele', 'version'], { cwd: root })
+  expect({ status, stdout }).toEqual({ status: 0, stdout: `${manifest.version}\n` })
 })
 
 test('a failure is told on stderr, with exit code 1', async () => {

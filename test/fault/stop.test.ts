@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { expect, test, vi } from 'vitest'
 import { limits } from '../../src/limits.ts'
 import { startCli } from '../e2e/start-cli.ts'
@@ -45,18 +46,35 @@ test('connections that are owed no answer do not hold up the end', async () => {
   expect([silent.text, halfAsked.text]).toEqual(['', ''])
 })
 
+test('a process that cannot finish in time is ended, with status 1 and a line that says why', async () => {
+  const { url: database } = await createDatabase()
+  const program = fileURLToPath(new URL('impatient-server.ts', import.meta.url))
+  const server = await startCli({ database, program, args: ['--shutdown-seconds', '0.2'] })
+  const held = await startRequest(server.url, { key: server.key ?? '', body: JSON.stringify(draftOf('never-sent')) })
+  const { status, stderr } = await server.end('SIGTERM')
+  const said = stderr.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect({ status, said: said.map(({ level, msg }) => ({ level, msg })) }).toEqual({
+    status: 1, said: [{ level: 30, msg: 'listening' }, { level: 30, msg: 'stopping' }, { level: 50, msg: 'could not finish in time' }]
+  })
+  expect(await held.cut()).toBe('')
+})
+
 /** A request whose headers are with the server, and whose body can be sent when wanted. */
-async function startRequest(url: string, { key, body }: { key: string; body: string }): Promise<{ finish(): Promise<string> }> {
+async function startRequest(url: string, { key, body }: { key: string; body: string }): Promise<{ finish(): Promise<string>; cut(): Promise<string> }> {
   const connection = await open(url)
   connection.socket.write(
     `POST /v1/customers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${key}\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nExpect: 100-continue\r\n\r\n`)
   await vi.waitUntil(() => connection.text.startsWith('HTTP/1.1 100 Continue\r\n\r\n'), { interval: 5 })
+  const cut = async (): Promise<string> => {
+    await connection.ended
+    return connection.text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')
+  }
   return {
+    cut,
     async finish() {
       connection.socket.write(body)
-      await connection.ended
-      return connection.text.replace('HTTP/1.1 100 Continue\r\n\r\n', '')
+      return await cut()
     }
   }
 }
