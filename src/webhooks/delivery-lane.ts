@@ -136,6 +136,7 @@ export class DeliveryLane {
   renew(claimed: Pick<ClaimedWebhook, 'webhook' | 'secrets'>, leaseUntilMs: number): void {
     this.#webhook = claimed.webhook
     this.#sender.renew(claimed, leaseUntilMs)
+    this.#judge.look()
     this.#pump()
   }
 
@@ -259,6 +260,7 @@ export class DeliveryLane {
     this.#isDraining = true
     this.#keeper.pause(reason)
     this.#context.listener.onPaused({ id: this.id, organizationId: this.#webhook.organizationId, reason })
+    this.#endIfIdle()
   }
 
   #endIfIdle(): void {

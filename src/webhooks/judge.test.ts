@@ -104,6 +104,18 @@ test('what arrives in between begins that time anew, and what was before this pr
   expect(other.told.at(-1)).toBe('failing')
 })
 
+test('a webhook is paused between two attempts as well', () => {
+  const { judge, told, clock } = openJudge()
+  judge.look()
+  judge.verdict(message, { ...fresh, outcome: no })
+  clock.ms += 999_000
+  judge.look()
+  expect(told.splice(0)).toEqual([{ status: 'retrying', seconds: 0.04 }])
+  clock.ms += 1_000
+  judge.look()
+  expect(told).toEqual(['failing'])
+})
+
 test('a delivery that there is nothing to send for any more has failed, with what was last answered', () => {
   const { delivery } = openJudge().judge.verdict(message, { ...fresh, outcome: no })
   expect(givenUp({ ...delivery, isReplay: true })).toEqual({

@@ -10,7 +10,7 @@ interface JudgeOptions {
   readonly now: () => number
   readonly random: () => number
   readonly onAttempt: (attempt: { readonly status: DeliveryStatus; readonly seconds: number }) => void
-  /** Called at each attempt that says so, and there may be some under way. */
+  /** Called at each attempt and each look that say so, and attempts may be under way. */
   readonly onPause: (reason: Exclude<PauseReason, 'asked'>) => void
 }
 
@@ -72,6 +72,11 @@ export class Judge {
     }
   }
 
+  /** To be called now and then, since between two attempts there may be a day. */
+  look(): void {
+    this.#pauseIfFailing(Math.floor(this.#options.now() / 1000))
+  }
+
   #noteHealth({ hasArrived, now, answer }: { hasArrived: boolean; now: UnixSeconds; answer: number | null }): void {
     this.#hasFailedLast = !hasArrived
     if (hasArrived) {
@@ -81,7 +86,11 @@ export class Judge {
     }
     this.#failingSince ??= now
     if (answer === 410) this.#options.onPause('gone')
-    else if (now - this.#failingSince >= this.#options.failingSeconds) this.#options.onPause('failing')
+    else this.#pauseIfFailing(now)
+  }
+
+  #pauseIfFailing(now: UnixSeconds): void {
+    if (this.#failingSince !== null && now - this.#failingSince >= this.#options.failingSeconds) this.#options.onPause('failing')
   }
 }
 

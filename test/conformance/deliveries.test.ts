@@ -221,10 +221,13 @@ test('a receiver that is gone pauses its webhook, and one that goes on gets what
   expect(scene.received.map(({ name }) => name)).toEqual(['one', 'one', 'two'])
 })
 
-test('a webhook at which nothing arrives for too long is paused', async () => {
+test.each([
+  { when: 'by the attempt that fails', given: { failingSeconds: 0 } },
+  { when: 'also long before the next attempt', given: { failingSeconds: 1, schedule: [3_600] } }
+])('a webhook at which nothing arrives for too long is paused, $when', async ({ given }) => {
   const scene = await openScene()
   scene.answer = no
-  scene.start({ failingSeconds: 0 })
+  scene.start(given)
   await scene.organization.create({ name: 'one' })
   await vi.waitUntil(async () => (await scene.store.findWebhook(scene.webhook.organizationId, scene.webhook.id))?.pauseReason === 'failing', { timeout: 20_000, interval: 10 })
 })
