@@ -136,6 +136,8 @@ export const limits = {
   purgeGroupMax: 1_000,
   /** A delivery, from the first byte to the last. */
   webhookTimeoutSeconds: 15,
+  /** For an answer of a name server, the first time it is asked; the second time it gets twice as long. */
+  webhookNameServerMs: 2_000,
   /** Of an answer to a delivery; the rest is not read. */
   webhookAnswerBytesMax: 4_096,
   /** Deliveries under way at once, of one webhook; and how many of them may be retries and replays. */

@@ -33,7 +33,7 @@ export async function openapiText(): Promise<string> {
 function idleRoom(): WebhookRoom {
   return createWebhookRoom({
     store: { changesBetween: async () => [] }, box: createSecretBox(missingKey()), dates: 'string', onChanged: () => undefined,
-    target: { allowsPrivate: false, timeoutMs: 0, connectionsMax: 0, userAgent: '' }
+    target: { allowsPrivate: false, timeoutMs: 0, connectionsMax: 0, userAgent: '', lookup: async () => [] }
   })
 }
 

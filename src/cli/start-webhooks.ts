@@ -7,6 +7,7 @@ import type { WebhookRoom } from '../webhook.ts'
 import type { DelivererSettings } from '../webhooks/deliverer.ts'
 import { Deliverer } from '../webhooks/deliverer.ts'
 import type { DeliveryListener } from '../webhooks/delivery-lane.ts'
+import { hostLookup } from '../webhooks/host-lookup.ts'
 import { createSecretBox } from '../webhooks/secret-box.ts'
 import type { SecretKey } from '../webhooks/secret-key.ts'
 import { givenKey, keyFile, missingKey } from '../webhooks/secret-key.ts'
@@ -34,7 +35,8 @@ interface WebhooksOptions {
 export function createWebhooks({ store, config, settings, log, metrics, version }: WebhooksOptions): Webhooks {
   const box = createSecretBox(secretKeyOf(config))
   const target = {
-    allowsPrivate: config.allowsPrivateWebhooks, timeoutMs: settings.timeoutMs, connectionsMax: settings.sendsMax, userAgent: `Clientele/${version}`
+    allowsPrivate: config.allowsPrivateWebhooks, timeoutMs: settings.timeoutMs, connectionsMax: settings.sendsMax, userAgent: `Clientele/${version}`,
+    lookup: hostLookup({ allowsPrivate: config.allowsPrivateWebhooks })
   }
   const dates = config.http.timestamps
   let deliverer: Deliverer | undefined

@@ -1,14 +1,15 @@
-import type { LookupAddress } from 'node:dns'
-import { lookup } from 'node:dns'
 import type { LookupFunction, Socket } from 'node:net'
 import { connect, isIP } from 'node:net'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import { connect as connectTls } from 'node:tls'
 import type { buildConnector } from 'undici'
 import { isPublicAddress } from '../webhook-target.ts'
+import type { HostLookup } from './host-lookup.ts'
 
 interface ConnectionSettings {
   readonly allowsPrivate: boolean
+  /** Of names; a literal address is not looked up. */
+  readonly lookup: HostLookup
   readonly timeoutMs: number
   /** Asked when a connection is open: a process that was stopped meanwhile may have no right to write on it any more. */
   readonly mayWrite: () => boolean
@@ -34,8 +35,7 @@ export function guardedConnector(settings: ConnectionSettings): buildConnector.c
     const host = hostname.replace(/^\[(.*)\]$/, '$1')
     const plain = connect({
       host, port: port === '' ? (isSecure ? 443 : 80) : Number(port),
-      noDelay: true, keepAlive: true,
-      ...(settings.allowsPrivate ? {} : { lookup: lookupPublic })
+      noDelay: true, keepAlive: true, lookup: lookupFor(settings)
     })
     let open: Socket | TLSSocket = plain
     const timer = setTimeout(() => { open.destroy(new Error(`No connection within ${settings.timeoutMs / 1000} s`)) }, settings.timeoutMs)
@@ -73,17 +73,15 @@ export function guardedConnector(settings: ConnectionSettings): buildConnector.c
   }
 }
 
-/** As `lookup` of Node, but for addresses that are not public. */
-const lookupPublic: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) {
-      callback(error, [])
-      return
-    }
-    const open = addresses.filter(({ address }) => isPublicAddress(address))
-    const [first] = open
-    if (first === undefined) callback(new PrivateAddress(), [])
-    else if (options.all === true) callback(null, open)
-    else callback(null, first.address, first.family)
-  })
+/** For `connect`: what is found of a host, but for addresses that are not public where those are refused. */
+function lookupFor({ lookup, allowsPrivate }: Pick<ConnectionSettings, 'lookup' | 'allowsPrivate'>): LookupFunction {
+  return (hostname, options, callback) => {
+    lookup(hostname).then((addresses) => {
+      const open = allowsPrivate ? [...addresses] : addresses.filter(({ address }) => isPublicAddress(address))
+      const [first] = open
+      if (first === undefined) callback(new PrivateAddress(), [])
+      else if (options.all === true) callback(null, open)
+      else callback(null, first.address, first.family)
+    }, (error: unknown) => { callback(error instanceof Error ? error : new Error('The host could not be looked up', { cause: error }), []) })
+  }
 }

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { limits } from '../limits.ts'
 import { guardedConnector } from './guarded-connection.ts'
+import { hostLookup } from './host-lookup.ts'
 import type { TargetSettings } from './target.ts'
 import { Target } from './target.ts'
 
@@ -29,7 +30,8 @@ SAAwRQIhAJ/goFiIWJE2J96cUbvFcEjc0CRGhHb/iUrRiVMGyClOAiBroAbD3qRm
 UXU/ZihWcVXZXQpmXC+9qHcMo+f1QwUK5A==
 -----END CERTIFICATE-----`
 
-const settings: TargetSettings = { allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test' }
+const lookup = hostLookup({ allowsPrivate: true })
+const settings: TargetSettings = { allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test', lookup }
 const message = { headers: { 'webhook-id': 'm-1' }, body: '{"name":"Zoë"}' }
 const never = new AbortController().signal
 
@@ -111,6 +113,17 @@ test('why there was no answer is said in a sentence', async () => {
   expect(await error('http://nowhere.invalid/')).toMatch(/^The name of the host could not be resolved/)
 })
 
+test('a host that is looked up without end delays no other, and an address waits for no lookup', async () => {
+  const url = await receive((_request, response) => { response.end('here') })
+  const { port } = new URL(url)
+  const given = { timeoutMs: 500, lookup: async (hostname: string) => hostname === 'silent.test' ? await new Promise<never>(() => undefined) : [{ address: '127.0.0.1', family: 4 }] }
+  const arrived = { status: 200, text: 'here', error: null, durationMs }
+  const waiting = targetAt(`http://silent.test:${port}/`, given).send(message, never)
+  expect(await targetAt(`http://good.test:${port}/`, given).send(message, never)).toEqual(arrived)
+  expect(await targetAt(url, { lookup: async () => await new Promise<never>(() => undefined) }).send(message, never)).toEqual(arrived)
+  expect(await waiting).toEqual({ status: null, text: null, error: 'No complete answer came within 0.5 s.', durationMs })
+})
+
 test('what is stopped says nothing about the receiver', async () => {
   const stopping = new AbortController()
   const url = await receive(() => { stopping.abort() })
@@ -137,7 +150,7 @@ test.each(['localhost', '127.0.0.1', '[::ffff:127.0.0.1]', '0x7f.1'])('no byte i
   let bytes = 0
   const server = createTcpServer((socket) => { socket.on('data', (data) => { bytes += data.length }).on('error', () => undefined) })
   const port = await listen(server)
-  const connect = guardedConnector({ mayWrite: () => true, allowsPrivate: false, timeoutMs: 1_000 })
+  const connect = guardedConnector({ mayWrite: () => true, allowsPrivate: false, lookup, timeoutMs: 1_000 })
   const error = await new Promise((resolve) => {
     connect({ hostname, host: hostname, protocol: 'https:', port: String(port) }, (...[failure]) => { resolve(failure?.message) })
   })
@@ -148,7 +161,7 @@ test.each(['localhost', '127.0.0.1', '[::ffff:127.0.0.1]', '0x7f.1'])('no byte i
 test('a connection that cannot be made in time is given up', async () => {
   // Accepts, and never speaks TLS.
   const port = await listen(createTcpServer())
-  const connect = guardedConnector({ mayWrite: () => true, allowsPrivate: true, timeoutMs: 50 })
+  const connect = guardedConnector({ mayWrite: () => true, allowsPrivate: true, lookup, timeoutMs: 50 })
   const error = await new Promise((resolve) => {
     connect({ hostname: '127.0.0.1', host: '127.0.0.1', protocol: 'https:', port: String(port) }, (...[failure]) => { resolve(failure?.message) })
   })

@@ -4,6 +4,7 @@ import { limits } from '../limits.ts'
 import type { SendOutcome } from '../webhook.ts'
 import { targetFault } from '../webhook-target.ts'
 import { guardedConnector, PrivateAddress } from './guarded-connection.ts'
+import type { HostLookup } from './host-lookup.ts'
 
 export interface TargetSettings {
   readonly allowsPrivate: boolean
@@ -11,6 +12,7 @@ export interface TargetSettings {
   readonly timeoutMs: number
   readonly connectionsMax: number
   readonly userAgent: string
+  readonly lookup: HostLookup
   /** PEM, besides the certificates that Node knows. */
   readonly ca?: string
 }
@@ -31,10 +33,10 @@ export class Target {
     const { origin, pathname, search } = new URL(url)
     this.#path = pathname + search
     this.#settings = settings
-    const { allowsPrivate, timeoutMs, ca } = settings
+    const { allowsPrivate, timeoutMs, lookup, ca } = settings
     this.#pool = new Pool(origin, {
       connections: settings.connectionsMax,
-      connect: guardedConnector({ allowsPrivate, timeoutMs, mayWrite, ...(ca === undefined ? {} : { tls: { ca } }) }),
+      connect: guardedConnector({ allowsPrivate, lookup, timeoutMs, mayWrite, ...(ca === undefined ? {} : { tls: { ca } }) }),
       headersTimeout: 0, bodyTimeout: 0,
       maxHeaderSize: limits.headerBytesMax
     })

@@ -11,6 +11,7 @@ import type { Store } from '../../src/store.ts'
 import type { Delivery, ShownWebhook, WebhookDraft } from '../../src/webhook.ts'
 import type { DelivererSettings } from '../../src/webhooks/deliverer.ts'
 import { defaultDelivererSettings, Deliverer } from '../../src/webhooks/deliverer.ts'
+import { hostLookup } from '../../src/webhooks/host-lookup.ts'
 import { createSecretBox } from '../../src/webhooks/secret-box.ts'
 import { givenKey } from '../../src/webhooks/secret-key.ts'
 import { generateSigningSecret } from '../../src/webhooks/signing.ts'
@@ -30,7 +31,7 @@ type Answer = (received: Received, response: ServerResponse) => void
 
 const box = createSecretBox(givenKey(Buffer.alloc(32, 1)))
 const secret = generateSigningSecret('standard')
-const target = { allowsPrivate: true, timeoutMs: 2_000, connectionsMax: 16, userAgent: 'Clientele/test' }
+const target = { allowsPrivate: true, timeoutMs: 2_000, connectionsMax: 16, userAgent: 'Clientele/test', lookup: hostLookup({ allowsPrivate: true }) }
 /** Retries at once, and then fails. */
 const impatient: DelivererSettings = { ...defaultDelivererSettings, schedule: [0.02, 0.02], claimSeconds: 5, claimIntervalMs: 50, timeoutMs: 2_000 }
 
