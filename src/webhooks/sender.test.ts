@@ -7,6 +7,7 @@ import { Webhook as StandardWebhook } from 'standardwebhooks'
 import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../clock.ts'
 import { OperatorError } from '../errors.ts'
+import { hostLookup } from './host-lookup.ts'
 import { createSecretBox } from './secret-box.ts'
 import { givenKey } from './secret-key.ts'
 import { Sender } from './sender.ts'
@@ -15,7 +16,7 @@ import { generateSigningSecret } from './signing.ts'
 const box = createSecretBox(givenKey(Buffer.alloc(32, 1)))
 const [secret, nextSecret] = [generateSigningSecret('standard'), generateSigningSecret('standard')]
 const unreadable = createSecretBox(givenKey(Buffer.alloc(32, 2))).seal(secret)
-const target = { allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test' }
+const target = { allowsPrivate: true, timeoutMs: 5_000, connectionsMax: 2, userAgent: 'Clientele/test', lookup: hostLookup({ allowsPrivate: true }) }
 const message = { id: 'm-1', body: ({ attempts }: { attempts: number }) => JSON.stringify({ attempts }) }
 const durationMs = expect.any(Number) as number
 const delivered = { status: 204, text: '', error: null, durationMs }
