@@ -21,7 +21,7 @@ const root = fileURLToPath(new URL('../', import.meta.url))
 const decisions = readdirSync(join(root, 'docs/decisions')).map((name) => `docs/decisions/${name}`)
 const documents = [
   'README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md',
-  'docs/compatibility.md', 'docs/errors.md', 'docs/limits.md', 'docs/operations.md', 'docs/search.md', ...decisions
+  ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`), ...decisions
 ]
 
 function read(document: string): string {
@@ -174,6 +174,7 @@ describe('docs/search.md', () => {
 
 /** Where the operations of each tag of openapi.json are listed. */
 const operationTables = {
+  'docs/changes.md': { heading: 'Operations', tags: ['changes'] },
   'docs/compatibility.md': { heading: 'What matches', tags: ['customers', 'events'] },
   'docs/webhooks.md': { heading: 'Managing', tags: ['webhooks'] }
 }

@@ -45,14 +45,14 @@ type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'HEAD' | 'OPTIONS'
 
 /** The server that production starts, on a database of its own unless it is given one; requests are injected. */
 export async function startServer(
-  settings: Partial<HttpSettings> = {}, database?: Pick<TestDatabase, 'openStore'>, webhooks: WebhookRoom = standInRoom
+  settings: Partial<HttpSettings> = {}, database?: Pick<TestDatabase, 'openStore'>, { webhooks = standInRoom, ...others }: { webhooks?: WebhookRoom; repeatWaitMs?: number } = {}
 ): Promise<TestServer> {
   const metrics = new Metrics()
   const store = await (database ?? await createDatabase()).openStore({ onCommit: metrics.onCommit })
   metrics.watch(store)
   const logged: Record<string, unknown>[] = []
   const log = pino({ base: null }, { write: (line: string) => { logged.push(JSON.parse(line) as Record<string, unknown>) } })
-  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test', webhooks })
+  const server = await createServer({ store, settings: { ...defaultHttpSettings, ...settings }, log, metrics, version: 'test', webhooks, ...others })
   // Runs before the store is closed: callbacks are called last in, first out.
   onTestFinished(async () => {
     await server.close()

@@ -22,7 +22,7 @@ const keptStatuses: ReadonlySet<number> = new Set([404, 409, 412])
  * Carries out a request with an Idempotency-Key once. The store keeps what came of it in the transaction of the work; what changes
  * nothing by itself, such as a search, has its answer kept behind it. A repeat waits for the first.
  */
-export function repeatRequests(server: FastifyInstance, { store }: { store: Store }): void {
+export function repeatRequests(server: FastifyInstance, { store, waitMs }: { store: Store; waitMs: number }): void {
   /** When the last that came with a key will have been answered. */
   const underWay = new Map<string, Promise<void>>()
   const leave = new WeakMap<FastifyRequest, () => void>()
@@ -73,7 +73,7 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
       if (underWay.get(name) === promise) underWay.delete(name)
       resolve()
     }
-    if (before !== undefined && !await isOverInTime(before)) {
+    if (before !== undefined && !await isOverInTime(before, waitMs)) {
       // Those behind it wait on.
       void before.then(end)
       throw stillUnderWay()
@@ -82,9 +82,9 @@ export function repeatRequests(server: FastifyInstance, { store }: { store: Stor
   }
 }
 
-async function isOverInTime(before: Promise<void>): Promise<boolean> {
+async function isOverInTime(before: Promise<void>, waitMs: number): Promise<boolean> {
   const timer = new AbortController()
-  const timeout = setTimeout(limits.idempotencyWaitSeconds * 1000, false, { ref: false, signal: timer.signal }).catch(() => false)
+  const timeout = setTimeout(waitMs, false, { ref: false, signal: timer.signal }).catch(() => false)
   const isOver = await Promise.race([before.then(() => true), timeout])
   timer.abort()
   return isOver

@@ -34,10 +34,14 @@ export interface ServerOptions {
   readonly metrics: Metrics
   readonly version: string
   readonly webhooks: WebhookRoom
+  /** How long a repeated request waits for the first. */
+  readonly repeatWaitMs?: number
 }
 
 /** The whole service but for its listening. Closing it leaves the store open. */
-export async function createServer({ store, settings, log, metrics, version, webhooks }: ServerOptions): Promise<FastifyInstance> {
+export async function createServer(
+  { store, settings, log, metrics, version, webhooks, repeatWaitMs = limits.idempotencyWaitSeconds * 1000 }: ServerOptions
+): Promise<FastifyInstance> {
   const server = fastify({
     // Requests are logged by logRequests, a line each.
     logger: false,
@@ -106,7 +110,7 @@ export async function createServer({ store, settings, log, metrics, version, web
   await server.register(async (v1) => {
     requireKey(v1, { store, settings })
     v1.setNotFoundHandler(refuse)
-    repeatRequests(v1, { store })
+    repeatRequests(v1, { store, waitMs: repeatWaitMs })
     customerRoutes(v1, { store, settings })
     customerEventRoutes(v1, { store, settings })
     changeRoutes(v1, { store, settings, log, metrics })

@@ -51,6 +51,8 @@ export interface PostgresOptions extends Partial<DispatchOptions> {
   /** Connections that this process holds at most. */
   readonly poolSize?: number
   readonly onCommit?: CommitListener
+  /** How long a repeated request waits while another process is at work on the first. */
+  readonly repeatWaitMs?: number
   /** Whether large organizations are indexed at once, and not when they are first searched. */
   readonly preparesIndex?: boolean
   /** How to write a backup, which is a file of another engine, of which this one knows nothing. */
@@ -74,6 +76,7 @@ export class PostgresStore implements Store {
   readonly #searchesBySql: SearchQueue
   readonly #searches: SearchDispatch
   readonly #searchSecondsMax: number
+  readonly #repeatWaitMs: number
   readonly #isDistributed: boolean
   readonly #backUp: PostgresOptions['backUp']
   #cursorSecret: Uint8Array | undefined
@@ -81,12 +84,13 @@ export class PostgresStore implements Store {
   private constructor(
     {
       url, backUp, poolSize = limits.poolSizeDefault, onCommit = () => undefined, searchSecondsMax = limits.searchSecondsMax,
-      indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false, ...searches
+      indexBytesMax = limits.searchMemoryMebibytesDefault * mebibyte, preparesIndex = false, repeatWaitMs = limits.idempotencyWaitSeconds * 1000, ...searches
     }: PostgresOptions,
     { isDistributed }: { isDistributed: boolean }
   ) {
     this.#pool = openPool({ url, poolSize })
     this.#searchSecondsMax = searchSecondsMax
+    this.#repeatWaitMs = repeatWaitMs
     this.#isDistributed = isDistributed
     this.#backUp = backUp
     this.#points = new PointReader(this.#pool, { catalog: this.#catalog, isDistributed })
@@ -120,7 +124,7 @@ export class PostgresStore implements Store {
   }
 
   async write(caller: Caller, command: Command): Promise<Written> {
-    return await untilDone(caller, () => this.#writes.push({ caller, command }))
+    return await this.#untilDone(caller, () => this.#writes.push({ caller, command }))
   }
 
   async find(organizationId: number, id: number): Promise<RevisedCustomer | undefined> {
@@ -394,7 +398,7 @@ export class PostgresStore implements Store {
 
   /** The same for what a request may ask again. What it refuses, it refuses before its first write. */
   async #changeOnce<Answer>(caller: Caller, change: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
-    return await untilDone(caller, async () => {
+    return await this.#untilDone(caller, async () => {
       const { outcome, state } = await this.#change(async (client) => {
         const known = await KnownOutcomes.load(client, [caller])
         const done = await known.runAlone(caller, async () => await change(client))
@@ -405,6 +409,24 @@ export class PostgresStore implements Store {
       if ('error' in outcome) throw outcome.error
       return outcome.value
     })
+  }
+
+  /** Waits while another process is at work on the first request with the same key. */
+  async #untilDone<Answer>({ repeatable }: Caller, write: () => Promise<Answer>): Promise<Answer> {
+    const until = performance.now() + this.#repeatWaitMs
+    for (;;) {
+      try {
+        return await write()
+      } catch (error) {
+        if (!(error instanceof RequestUnderWay)) throw error
+        if (performance.now() > until) {
+          // Nothing of this one is to be kept: that is for the first.
+          if (repeatable !== undefined) repeatable.state = 'kept'
+          throw stillUnderWay()
+        }
+        await setTimeout(lookAgainMs)
+      }
+    }
   }
 
   async #transact<Answer>(task: (client: pg.PoolClient) => Promise<Answer>): Promise<Answer> {
@@ -418,24 +440,6 @@ export class PostgresStore implements Store {
 
 /** How often it is looked whether another process is done with the first request of a key. */
 const lookAgainMs = 50
-
-/** Waits while another process is at work on the first request with the same key. */
-async function untilDone<Answer>({ repeatable }: Caller, write: () => Promise<Answer>): Promise<Answer> {
-  const until = performance.now() + limits.idempotencyWaitSeconds * 1000
-  for (;;) {
-    try {
-      return await write()
-    } catch (error) {
-      if (!(error instanceof RequestUnderWay)) throw error
-      if (performance.now() > until) {
-        // Nothing of this one is to be kept: that is for the first.
-        if (repeatable !== undefined) repeatable.state = 'kept'
-        throw stillUnderWay()
-      }
-      await setTimeout(lookAgainMs)
-    }
-  }
-}
 
 async function insertOrganization(client: pg.ClientBase, name: string): Promise<Organization> {
   const createdAt = systemClock()

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { limits } from '../../src/limits.ts'
-import type { SendOutcome } from '../../src/webhook.ts'
+import type { SendOutcome, WebhookRoom } from '../../src/webhook.ts'
 import { createDatabase } from '../engines.ts'
 import type { Answer, TestServer } from '../start-server.ts'
 import { startServer } from '../start-server.ts'
@@ -183,7 +183,7 @@ test('a repeat is answered as the first time also when what it was about is gone
 
 test('a repeat is answered as the first time also when its body would not be taken by now', async () => {
   const database = await createDatabase()
-  const one = await startServer({}, database, { ...standInRoom, allowsPrivate: true })
+  const one = await startServer({}, database, { webhooks: { ...standInRoom, allowsPrivate: true } })
   const headers = { authorization: `Bearer ${one.key}` }
   await one.call('POST', '/v1/customers', seen)
   const requests = [
@@ -222,15 +222,39 @@ test('a repeat is answered as the first time also when the secret before the las
   expect(until(await call('GET', '/v1/webhooks/1'))).toBeNull()
 })
 
-test('a client that goes while it waits for the first leaves nobody waiting', async () => {
+/** A room whose ping ends when it is told to. */
+function holdPing(): { room: WebhookRoom; isAsked: Promise<void>; end: () => void } {
   const isAsked = Promise.withResolvers<void>()
   const ping = Promise.withResolvers<SendOutcome>()
-  const room = { ...standInRoom, ping: async () => { isAsked.resolve(); return await ping.promise } }
-  const { call, key, listen } = await startServer({}, undefined, room)
+  return {
+    room: { ...standInRoom, ping: async () => { isAsked.resolve(); return await ping.promise } },
+    isAsked: isAsked.promise,
+    end: () => { ping.resolve({ status: 200, text: 'late', error: null, durationMs: 1 }) }
+  }
+}
+
+test('a repeat that has waited long enough for the first is 409, and can be sent again', async () => {
+  const { room, isAsked, end } = holdPing()
+  const { call } = await startServer({}, undefined, { webhooks: room, repeatWaitMs: 50 })
   await call('POST', '/v1/webhooks', { url: 'https://example.com/hook' })
   const ask = async (): Promise<Answer> => await call('POST', '/v1/webhooks/1/test', undefined, keyed('k'))
   const first = ask()
-  await isAsked.promise
+  await isAsked
+  const early = await Promise.all([ask(), ask()])
+  const underWay = conflict('The first request with this Idempotency-Key is still under way. Try again later, with the same key.')
+  expect(early.map(({ status, body }) => ({ status, body }))).toEqual([underWay, underWay])
+  end()
+  const answer = await first
+  expect(shown(await ask())).toEqual({ ...shown(answer), replayed: 'true' })
+})
+
+test('a client that goes while it waits for the first leaves nobody waiting', async () => {
+  const { room, isAsked, end } = holdPing()
+  const { call, key, listen } = await startServer({}, undefined, { webhooks: room })
+  await call('POST', '/v1/webhooks', { url: 'https://example.com/hook' })
+  const ask = async (): Promise<Answer> => await call('POST', '/v1/webhooks/1/test', undefined, keyed('k'))
+  const first = ask()
+  await isAsked
   const address = await listen()
   const impatient = request(`${address}/v1/webhooks/1/test`, { method: 'POST', headers: keyed('k', { authorization: `Bearer ${key}` }) })
   const hangUp = Promise.withResolvers<unknown>()
@@ -240,7 +264,7 @@ test('a client that goes while it waits for the first leaves nobody waiting', as
   impatient.destroy()
   await hangUp.promise
   await fetch(`${address}/health/live`)
-  ping.resolve({ status: 200, text: 'late', error: null, durationMs: 1 })
+  end()
   const answer = await first
   expect(answer.status).toBe(200)
   expect(shown(await ask())).toEqual({ ...shown(answer), replayed: 'true' })
