@@ -15,7 +15,5 @@ const server = createServer((request, response) => {
   text(request).then((body) => {
     const { type, data } = webhook.verify(body, request.headers as Record<string, string>) as { type: string; data: { id: number; customerId: number } }
     console.log(`${type}: customer ${data.customerId}, change ${data.id}`)
-    response.writeHead(204).end()
-  }).catch(() => { response.writeHead(400).end() })
-})
-server.listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () => { console.log('listening', server.address()) })
+  }).then(() => { response.writeHead(204).end() }, () => { response.writeHead(400).end() })
+}).listen(Number(process.env.PORT ?? 8080), '127.0.0.1', () => { console.log('listening', server.address()) })

@@ -80,5 +80,6 @@ test('examples/webhook-receiver.ts believes what a server sends, and nobody else
   expect(said).not.toContain('customer.deleted')
 
   const [, program = ''] = readFileSync(webhookReceiver, 'utf8').split('*/\n\n')
-  expect(readFileSync(webhooksPage, 'utf8')).toContain(`\`\`\`ts\n${program}\`\`\``)
+  expect(readFileSync(webhooksPage, 'utf8')).toContain(`These ten lines receive them, examples/webhook-receiver.ts:\n\n\`\`\`ts\n${program}\`\`\``)
+  expect(program.split('\n').filter((line) => line !== '')).toHaveLength(10)
 })
