@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import type { EngineName } from './test/engine-names.ts'
 import { selectedEngines } from './test/engine-names.ts'
@@ -30,8 +31,13 @@ const globalSetup: Partial<Record<EngineName, string>> = {
   'citus': 'test/citus-database.ts'
 }
 
+// Also for the processes that tests start.
+process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/node-compile-cache', import.meta.url))
+
 export default defineConfig({
   test: {
+    // Threads inherit it.
+    execArgv: ['--import', new URL('test/compile-cache.ts', import.meta.url).href],
     // A process per file: a test may then be killed, leak, or crash inside the native SQLite
     // add-on without taking the others with it.
     pool: 'forks',

@@ -183,6 +183,22 @@ function uncheckedTypes(files: Files): string[] {
   })
 }
 
+// Shapes are of the wire. Loading their package takes longer than all else that a thread loads.
+const typeImport = /^import\s+type\b[^'"]*['"][^'"]+['"]/gm
+
+function heavyThreads(files: Files): string[] {
+  return [...files.keys()].filter((path) => inSource(path) && path.endsWith('-thread.ts')).flatMap((thread) => {
+    const seen = new Set([thread])
+    for (const path of seen) {
+      for (const specifier of importsOf((files.get(path) ?? '').replaceAll(typeImport, ''))) {
+        if (specifier === 'typebox') return `${thread}: loads typebox, by ${path}`
+        if (specifier.startsWith('.')) seen.add(resolveFrom(path, specifier))
+      }
+    }
+    return []
+  })
+}
+
 // Where the one way to open a file for writing is, which waits for the disk at each commit.
 const opensFiles = 'src/sqlite/open.ts'
 
@@ -212,7 +228,7 @@ function readFiles(): Files {
 }
 
 const rules = {
-  misplacedImports, circles, orphans, badNames, defaultExports, barrels, uncheckedTypes, strayConnections
+  misplacedImports, circles, orphans, badNames, defaultExports, barrels, uncheckedTypes, heavyThreads, strayConnections
 }
 
 test.each(Object.entries(rules))('the house keeps its plan: no %s', (_name, breachesIn) => {
@@ -259,6 +275,9 @@ const breaches: Readonly<Record<keyof typeof rules, Readonly<Record<string, Brea
     'a value is any': { file: 'src/tag.ts', text: 'export const tag: any = 1' },
     'a generic holds any': { file: 'src/tag.ts', text: 'export type Tags = Map<string, any>' },
     'the compiler is silenced': { file: 'src/tag.ts', text: '// @ts-ignore\nexport {}' }
+  },
+  heavyThreads: {
+    'a thread loads shapes': { file: 'src/sqlite/a-thread.ts', text: "import type { A } from './a.ts'\nimport { Type } from 'typebox'" }
   },
   strayConnections: {
     'a file is opened': { file: 'src/sqlite/a.ts', text: "import Sqlite, { SqliteError } from 'better-sqlite3'\nconst db = new Sqlite(path)" }

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { limits } from '../limits.ts'
-import { changeKinds } from './change.ts'
+import { changeKinds } from './change-kinds.ts'
 import { NullableString } from './nullable.ts'
 
 const limit = Type.Integer({ minimum: 1, maximum: limits.listItemsMax })

@@ -1,11 +1,7 @@
 import { Type } from 'typebox'
 import { limits } from '../limits.ts'
+import { changeKinds } from './change-kinds.ts'
 import { NullableInteger } from './nullable.ts'
-
-/** In the order in which they are documented. */
-export const changeKinds = [
-  'customer.created', 'customer.updated', 'customer.deleted', 'customer.restored', 'event.recorded', 'event.deleted', 'tag.updated'
-] as const
 
 const fields = (description: string) => Type.Unsafe<Record<string, unknown> | null>({ type: ['object', 'null'], additionalProperties: true, description })
 
