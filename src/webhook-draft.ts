@@ -71,13 +71,14 @@ export function parseRotation(findings: Findings, body: unknown, { format }: OfF
 }
 
 /** The secrets after a rotation to `secret`. `conflict` where it would end one before its time. */
-export function rotateSecrets(old: WebhookSecrets, secret: SealedSecret, { atOnce, now }: { atOnce: boolean; now: UnixSeconds }): WebhookSecrets {
-  if (atOnce) return { secret, previousSecret: null, previousUntil: null }
+export function rotateSecrets(old: WebhookSecrets, secret: SealedSecret, { atOnce, now }: { atOnce: boolean; now: UnixSeconds }): WebhookPatch {
+  const replaced = { secret, replacesSecret: old.secret }
+  if (atOnce) return { ...replaced, previousSecret: null, previousUntil: null }
   if (old.previousUntil !== null && now < old.previousUntil) {
     throw new ApiError('conflict', `The secret before the last rotation holds until ${old.previousUntil}, as previousSecretUntil says. ` +
       'Rotate again then, or with {"now": true}, which ends the secrets of now at once.')
   }
-  return { secret, previousSecret: old.secret, previousUntil: now + limits.previousSecretSeconds }
+  return { ...replaced, previousSecret: old.secret, previousUntil: now + limits.previousSecretSeconds }
 }
 
 /** From when on failed deliveries are tried again. */

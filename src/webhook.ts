@@ -52,7 +52,10 @@ export type StoredWebhook = ShownWebhook & { readonly secrets: WebhookSecrets }
 
 export type WebhookDraft = Pick<Webhook, 'url' | 'format' | 'events' | 'filter'> & WebhookSecrets
 
-export type WebhookPatch = Partial<Pick<Webhook, 'url' | 'events' | 'filter' | 'pauseReason'> & WebhookSecrets>
+export type WebhookPatch = Partial<Pick<Webhook, 'url' | 'events' | 'filter' | 'pauseReason'> & WebhookSecrets & {
+  /** The secret that was there to be rotated. */
+  readonly replacesSecret: SealedSecret
+}>
 
 /** One thing to be told: a change may say several in the format of HelpCrunch. */
 export interface MessageKey {
@@ -163,6 +166,11 @@ export function tooManyWebhooks(): ApiError {
   return new ApiError('conflict', `There are ${limits.webhooksMax} webhooks already, which is the limit. Delete one first.`)
 }
 
+/** Of two rotations at once, one would end a secret that its caller was just told. */
+export function refuseLateRotation({ secret }: Pick<WebhookSecrets, 'secret'>, { replacesSecret = secret }: WebhookPatch): void {
+  if (replacesSecret !== secret) throw new ApiError('conflict', 'The secret was rotated meanwhile. Get the webhook, and see whether it is to be rotated again.')
+}
+
 /** What an engine keeps for webhooks. What names an organization sees nothing of another one. */
 export interface WebhookStore {
   /** Starts at the end of the feed. `conflict` beyond limits.webhooksMax. */
@@ -171,7 +179,7 @@ export interface WebhookStore {
   findWebhook(organizationId: number, id: number): Promise<StoredWebhook | undefined>
   /**
    * Undefined when there is none. One that is paused already keeps its reason; one that goes on does so from its position, and what
-   * failed before does not count against it.
+   * failed before does not count against it. `conflict` when its secret is no longer the one that is to be replaced.
    */
   updateWebhook(caller: Caller, id: number, patch: WebhookPatch): Promise<StoredWebhook | undefined>
   /** What was kept for it may be purged later. */

@@ -4,7 +4,7 @@ import { limits } from '../limits.ts'
 import type { ClaimRow, WebhookRow } from '../sql/webhook-row.ts'
 import { deliveryOutcomes, heldColumns, readClaim, readWebhook, selectClaims, selectWebhooks, writeDelivery, writeHeld } from '../sql/webhook-row.ts'
 import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, StoredWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
-import { tooManyWebhooks } from '../webhook.ts'
+import { refuseLateRotation, tooManyWebhooks } from '../webhook.ts'
 import { keptPlace, selectEpoch } from './feed.ts'
 import { insertRows } from './insert-rows.ts'
 
@@ -34,6 +34,7 @@ export async function updateWebhook(client: pg.ClientBase, { organizationId, id,
   await client.query('select from webhook_positions where webhook_id = $1 for update', [id])
   const { rows: [old] } = await client.query<WebhookRow>(`${selectWebhooks} where webhooks.id = $1 and organization_id = $2`, [id, organizationId])
   if (old === undefined) return undefined
+  refuseLateRotation(old, patch)
   const { events, pauseReason = old.pauseReason, ...fields } = patch
   if (pauseReason === null && old.pauseReason !== null) {
     await client.query('update webhook_positions set failing_since = null where webhook_id = $1', [id])

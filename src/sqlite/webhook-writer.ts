@@ -7,7 +7,7 @@ import {
   deliveryColumns, deliveryOutcomes, heldColumns, readClaim, readWebhook, selectClaims, selectWebhooks, writeDelivery, writeHeld
 } from '../sql/webhook-row.ts'
 import type { ClaimedWebhook, DeliveryProgress, ReplayChoice, StoredWebhook, WebhookDraft, WebhookPatch } from '../webhook.ts'
-import { tooManyWebhooks } from '../webhook.ts'
+import { refuseLateRotation, tooManyWebhooks } from '../webhook.ts'
 
 /** What the writing connection is asked to do for webhooks. */
 export type WebhookJob =
@@ -66,6 +66,7 @@ export class WebhookWriter {
   #update({ caller: { organizationId }, id, patch }: Job<'updateWebhook'>, now: UnixSeconds): StoredWebhook | undefined {
     const old = this.#sql.find.get(id, organizationId)
     if (old === undefined) return undefined
+    refuseLateRotation(old, patch)
     const { events, pauseReason = old.pauseReason, ...fields } = patch
     if (pauseReason === null && old.pauseReason !== null) this.#sql.forgetFailing.run(id)
     const paused = pauseReason === null

@@ -110,6 +110,16 @@ describe('a webhook', () => {
     expect(await store.updateWebhook(caller, id, { filter: null, events: ['tag.updated'] })).toEqual({ ...patched, filter: null, events: ['tag.updated'], updatedAt: expect.any(Number) as number })
   })
 
+  test('keeps a secret that was rotated meanwhile', async () => {
+    const { store, caller } = await open()
+    const { id } = await store.createWebhook(caller, draft({}))
+    const rotate = (secret: string) => store.updateWebhook(caller, id, { secret, previousSecret: 'sealed', previousUntil: null, replacesSecret: 'sealed' })
+
+    expect((await rotate('first'))?.secrets.secret).toBe('first')
+    await expect(rotate('second')).rejects.toMatchObject({ code: 'conflict' })
+    expect((await store.findWebhook(caller.organizationId, id))?.secrets.secret).toBe('first')
+  })
+
   test('that is paused keeps its first reason, and forgets what failed when it goes on', async () => {
     const { store, caller, webhook: { id } } = await openClaimed()
     await store.keepProgress('one', id, progress({ failingSince: 1_500, pauseReason: 'failing' }))
