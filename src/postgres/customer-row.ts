@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { foldCase } from '../case-folding.ts'
 import type { AttributeValue } from '../contract/customer.ts'
 import type { Customer } from '../customer.ts'
@@ -47,5 +47,5 @@ export function attributeRow(customerId: number, attributeId: number, value: Att
 
 /** By which the holder of a userId is found. */
 export function digestOf(userId: string): Buffer {
-  return createHash('sha256').update(userId).digest()
+  return hash('sha256', userId, 'buffer')
 }

@@ -164,7 +164,7 @@ export class GroupWriter {
   async #load(client: pg.ClientBase, jobs: readonly CommandJob[]): Promise<Found> {
     const named = [...new Set(jobs.flatMap(({ command }) => commandCustomerIds(command)))].toSorted((one, other) => one - other)
     const organizationIds = [...new Set(jobs.map(({ caller }) => caller.organizationId))]
-    const userIds = jobs.flatMap(({ caller, command }) => commandUserIds(command).map((userId) => ({ organizationId: caller.organizationId, userId })))
+    const userIds = jobs.flatMap(({ caller: { organizationId }, command }) => commandUserIds(command).map((userId) => ({ organizationId, userId, digest: digestOf(userId) })))
     const count = (type: Command['type']): number => jobs.filter(({ command }) => command.type === type).length
     // What came of one that is done is kept; what it took back may be known no more.
     const [undoJob] = jobs.filter(isUndo).filter(({ caller }) => caller.repeatable?.state !== 'done')
@@ -181,7 +181,7 @@ export class GroupWriter {
       client.query<NamesSeen>(`select ${selectNamesSeen}`),
       userIds.length === 0 ? { rows: [] } : client.query<{ organization_id: number; digest: Buffer; customer_id: number }>(
         'select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
-        [organizationIds, userIds.map(({ userId }) => digestOf(userId))]),
+        [organizationIds, userIds.map(({ digest }) => digest)]),
       KnownOutcomes.load(client, jobs.map(({ caller }) => caller)),
       // Behind the locks, so that it sees what they were waited for.
       undoJob === undefined ? null : readUndoContext(client, undoJob)
@@ -189,8 +189,8 @@ export class GroupWriter {
     if (drawn === undefined || seen === undefined) throw new Error('No ids were drawn')
     await this.#catalog.refresh(client, seen)
     const holdersByDigest = new Map(taken.rows.map((row) => [`${row.organization_id} ${row.digest.toString('hex')}`, row.customer_id]))
-    const holders = new Map(userIds.flatMap(({ organizationId, userId }) => {
-      const holder = holdersByDigest.get(`${organizationId} ${digestOf(userId).toString('hex')}`)
+    const holders = new Map(userIds.flatMap(({ organizationId, userId, digest }) => {
+      const holder = holdersByDigest.get(`${organizationId} ${digest.toString('hex')}`)
       return holder === undefined ? [] : [[holderKey(organizationId, userId), holder] as const]
     }))
     return { customers: customers.rows, holders, drawn, seen, known, undo }

@@ -21,13 +21,24 @@ export function insertRows(table: string, rows: readonly Record<string, ColumnVa
   const statements: Statement[] = []
   for (let from = 0; from < rows.length; from += rowsMax) {
     const some = rows.slice(from, from + rowsMax)
-    const lists = some.map((_, row) => `(${columns.map((_column, column) => `$${row * columns.length + column + 1}`).join()})`)
     statements.push({
-      text: `insert into ${table} (${columns.join()}) ${override} values ${lists.join()} ${suffix}`,
+      text: `insert into ${table} (${columns.join()}) ${override} values ${placeholders(columns.length, some.length)} ${suffix}`,
       values: some.flatMap((row) => columns.map((column) => row[column] ?? null))
     })
   }
   return statements
+}
+
+/** Lists of VALUES by their length, each made once: making them took as long as all else of a statement. */
+const knownLists = new Map<number, string[]>()
+
+function placeholders(columns: number, rows: number): string {
+  const lists = knownLists.get(columns) ?? []
+  knownLists.set(columns, lists)
+  for (let row = lists.length; row < rows; row += 1) {
+    lists.push(`(${Array.from({ length: columns }, (_, column) => `$${row * columns + column + 1}`).join()})`)
+  }
+  return lists.slice(0, rows).join()
 }
 
 /** For `on conflict (key) do update`: every other column as inserted. */
