@@ -75,12 +75,12 @@ export class SearchIndex {
     const found = this.#index.search(organizationId, search)
     if (found === undefined) return undefined
     const { ids, plan, steps, entriesVisited, ...rest } = found
-    const customers = await this.#render(client, { organizationId, ids, seen })
+    const customers = Buffer.from(await this.#render(client, { organizationId, ids, seen }))
     return {
       ...rest,
       count: ids.length,
       // Small buffers share their memory with others, which must stay here.
-      customers: new Uint8Array(Buffer.from(customers)),
+      customers: customers.byteLength === customers.buffer.byteLength ? customers : new Uint8Array(customers),
       pageMs: performance.now() - startedMs - found.totalMs,
       explanation: search.wantsExplanation ? { plan: `columns, ${plan}`, steps, entriesVisited } : null
     }
