@@ -24,7 +24,7 @@ export function startLoad(server: RunningCli, { connections, prefix }: { connect
   const write = async (connection: number): Promise<void> => {
     for (let count = 0; !isStopped; count += 1) {
       const userId = `${prefix}-${connection}-${count}`
-      const answer = await server.call('POST', '/v1/customers', draftOf(userId)).catch(() => undefined)
+      const answer = await server.call('POST', '/v1/customers', { ...draftOf(userId), firstSeen }).catch(() => undefined)
       if (answer === undefined) return
       if (answer.status === 201) acknowledged.push({ id: (answer.body as { id: number }).id, userId })
       else refused.push(answer.status)
@@ -33,6 +33,9 @@ export function startLoad(server: RunningCli, { connections, prefix }: { connect
   const ended = Promise.all(Array.from({ length: connections }, (_, connection) => write(connection)))
   return { acknowledged, refused, ended, stop() { isStopped = true } }
 }
+
+/** The same of all, so that they are listed by id: transactions that share a second may take their ids and the time in another order. */
+const firstSeen = 1_700_000_000
 
 export function draftOf(userId: string): object {
   return { userId, name: `Name of ${userId}`, tags: ['loaded'], customData: { origin: userId } }
