@@ -11,7 +11,7 @@ type FeedListener = (organizationIds: ReadonlySet<number>) => void
 /** How often commits of other processes are looked for. */
 const lookEveryMs = 200
 /** Until what is on its way is looked for again, and between two looks at all: a look costs as much for one commit as for many. */
-const lookAgainMs = 10
+const lookAgainMs = 25
 
 /** Tells listeners which organizations have new changes: after each commit of this process, and now and then. While nobody listens it asks nothing. */
 export class FeedWatch {

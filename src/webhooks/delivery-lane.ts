@@ -59,7 +59,7 @@ export interface LaneContext {
 /** After something has failed that is not the receiver's. */
 const retryMs = 1_000
 /** How long sends are begun in a row before others are served. */
-const beginMs = 5
+const beginMs = 1
 
 /**
  * One webhook, as long as this process has it. What there is to tell comes of three: the main walk through the feed, the customers
