@@ -37,6 +37,8 @@ export class ChangeFeed implements ChangeStore {
 
   async readFeed(organizationId: number, { after, limit, kinds, wantsCustomers }: FeedQuestion): Promise<FeedPage> {
     const from = after === null ? undefined : readPosition(after)
+    // What is read in this turn may be of a moment before another process made the change that the cursor is of.
+    if (from !== undefined) await setImmediate()
     if (from !== undefined) this.#read((reader) => { requireKept(reader, organizationId, from) })
     const { found, last, isAtEnd } = await this.#scan(organizationId, { afterId: from?.id ?? 0, limit, kinds })
     const rows = await this.#rows(found.map(({ id }) => id))

@@ -50,14 +50,20 @@ test('readers of list and stream miss no change and get none twice, each custome
   const { key = '' } = first
   const servers = [first, ...await Promise.all([1, 2].map(() => startCli({ database: database.url, key })))]
   for (let count = 0; count < customers; count += 1) await first.call('POST', '/v1/customers', { name: 'begin' })
-  const { body: { meta: { cursor: begin } } } = await first.call('GET', '/v1/changes?limit=1') as { body: { meta: { cursor: string } } }
+  // Transactions of other tests on the same server hold the feed up.
+  const begin = await vi.waitUntil(async () => {
+    const { body: { data, meta } } = await first.call('GET', '/v1/changes?limit=1') as { body: { data: ChangeJson[]; meta: { cursor: string } } }
+    return data.length === 1 && meta.cursor
+  }, { timeout: 30_000, interval: 5 })
   const streams = await Promise.all(servers.map(({ url }) => openStream(url, { key, path: `/v1/changes/stream?cursor=${begin}` })))
 
   const read: ChangeJson[] = []
   let cursor = begin
   let pages = 0
   const readOn = async (): Promise<number> => {
-    const { body: { data, meta } } = await inTurn(servers, pages).call('GET', `/v1/changes?limit=50&cursor=${cursor}`) as { body: { data: ChangeJson[]; meta: { cursor: string } } }
+    const { status, body } = await inTurn(servers, pages).call('GET', `/v1/changes?limit=50&cursor=${cursor}`)
+    if (status !== 200) throw new Error(`Reading on was answered ${status}: ${JSON.stringify(body)}`)
+    const { data, meta } = body as { data: ChangeJson[]; meta: { cursor: string } }
     read.push(...data)
     cursor = meta.cursor
     pages += data.length > 0 ? 1 : 0
