@@ -24,7 +24,7 @@ export function startLoad(server: RunningCli, { connections, prefix }: { connect
   const write = async (connection: number): Promise<void> => {
     for (let count = 0; !isStopped; count += 1) {
       const userId = `${prefix}-${connection}-${count}`
-      const answer = await server.call('POST', '/v1/customers', { ...draftOf(userId), firstSeen }).catch(() => undefined)
+      const answer = await server.call('POST', '/v1/customers', { ...draftOf(userId), firstSeen }).catch(noAnswer)
       if (answer === undefined) return
       if (answer.status === 201) acknowledged.push({ id: (answer.body as { id: number }).id, userId })
       else refused.push(answer.status)
@@ -32,6 +32,11 @@ export function startLoad(server: RunningCli, { connections, prefix }: { connect
   }
   const ended = Promise.all(Array.from({ length: connections }, (_, connection) => write(connection)))
   return { acknowledged, refused, ended, stop() { isStopped = true } }
+}
+
+/** What `fetch` throws when the server is gone; anything else is a fault. */
+function noAnswer(error: unknown): undefined {
+  if (!(error instanceof TypeError && ['fetch failed', 'terminated'].includes(error.message))) throw error
 }
 
 /** The same of all, so that they are listed by id: transactions that share a second may take their ids and the time in another order. */

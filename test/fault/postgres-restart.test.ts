@@ -7,7 +7,7 @@ import type { PostgresServer } from '../postgres-server.ts'
 import { startPostgres } from '../postgres-server.ts'
 import { expectNothingLostOrDoubled, startNamedLoad } from './postgres-load.ts'
 import { startProxy } from './postgres-proxy.ts'
-import { create, createDatabase, rows, startServer, startServers } from './postgres-servers.ts'
+import { create, createDatabase, rows, startServer, startServers, withDatabase } from './postgres-servers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -60,27 +60,38 @@ test.each([
     await client.query('checkpoint')
   })
 
-  proxy.plan('hold the commit')
-  const answer = server.call('POST', '/v1/events', { name: 'once', customer })
-  await vi.waitUntil(() => proxy.metCommits === 1, { interval: 5 })
+  // A flush for whatever else was written meanwhile takes the number to the disk as well: then this shows nothing, and it is tried again.
+  let tries = 0
+  for (let isLost = false; !isLost;) {
+    tries += 1
+    expect(tries).toBeLessThan(20)
+    proxy.plan('hold the commit')
+    const answer = server.call('POST', '/v1/events', { name: `once ${tries}`, customer })
+    await vi.waitUntil(() => proxy.metCommits === tries, { interval: 5 })
+    const held = await openTransaction(withDatabase(postgres.url, new URL(url).pathname.slice(1)))
+    await postgres.order('crash')
+    await postgres.order('start')
+    isLost = await withClient(postgres.url, async (client) => {
+      const next = async (text: string): Promise<number> => Number((await client.query<{ number: string }>(`select ${text}::text as number`)).rows[0]?.number)
+      if (await next('pg_snapshot_xmax(pg_current_snapshot())') > held) return false
+      for (let number = 0; isNumberTaken && number < held;) number = await next('pg_current_xact_id()')
+      return true
+    })
+    proxy.letGo()
+    expect(await answer).toMatchObject({ status: 200, body: { name: `once ${tries}`, customer } })
+  }
+  expect(await rows(ownerUrl, 'select name from events order by id')).toEqual(Array.from({ length: tries }, (_try, index) => ({ name: `once ${index + 1}` })))
+})
+
+/** The number of the transaction that waits for its commit. */
+async function openTransaction(url: string): Promise<number> {
   const [held] = await vi.waitUntil(async () => {
-    const open = await rows<{ number: string }>(postgres.url, 'select backend_xid::text as number from pg_stat_activity where backend_xid is not null')
+    const open = await rows<{ number: string }>(url, `
+      select backend_xid::text as number from pg_stat_activity where backend_xid is not null and state = 'idle in transaction' and datname = current_database()`)
     return open.length > 0 && open
   }, { interval: 5 })
-  await postgres.order('crash')
-  await postgres.order('start')
-  if (isNumberTaken) {
-    await withClient(postgres.url, async (client) => {
-      let number = 0
-      while (number < Number(held?.number)) number = (await client.query<{ number: number }>('select pg_current_xact_id()::text::bigint as number')).rows[0]?.number ?? 0
-      // Otherwise the database had written the number, and this shows nothing.
-      expect(number).toBe(Number(held?.number))
-    })
-  }
-  proxy.letGo()
-  expect(await answer).toMatchObject({ status: 200, body: { name: 'once', customer } })
-  expect(await rows(ownerUrl, 'select name from events')).toEqual([{ name: 'once' }])
-})
+  return Number(held?.number)
+}
 
 test('a search after a crash finds what was written since, also by transactions whose numbers had been given before', async () => {
   const { url } = await createDatabase(postgres.url)
@@ -117,7 +128,8 @@ test('a server does not start while the database is down, says so, and one that 
   })
   for (const [method, path, body, message] of [
     ['GET', `/v1/customers/${customer}`, undefined, 'The database cannot be reached. Try again.'],
-    ['POST', '/v1/customers', {}, 'The database cannot be reached. Try again.']
+    // As long as the key is still known, it is the write that fails; then it is the look at the key.
+    ['POST', '/v1/customers', {}, expect.stringMatching(/^The database cannot be reached\. (?:Nothing was changed; try again|Try again)\.$/)]
   ] as const) {
     const answer = await server.call(method, path, body)
     expect({ status: answer.status, body: answer.body, retryAfter: answer.headers.get('retry-after') })
