@@ -32,8 +32,8 @@ export interface DecisionContext {
 
 /** What an undo must know of what happened since. */
 export interface UndoContext {
-  /** Changes of the same customers and tags behind the first that is taken back, those included, oldest first. */
-  readonly later: readonly ChangeRecord[]
+  /** Changes of the same customers and tags behind the first that is taken back, those included, oldest first; null: too many to look through. */
+  readonly later: readonly ChangeRecord[] | null
   /** Of the events that it names, those that are there. */
   readonly events: ReadonlyMap<number, CustomerEvent>
   /** When customers were made whose deletion does not say so, as far as that is still known. */

@@ -36,7 +36,8 @@ const event = { id: 9, name: 'bought', data: { price: 2 }, createdAt: '77', cust
 
 interface Given {
   readonly is?: Customer
-  readonly later?: readonly ChangeRecord[]
+  /** Null: too many to look through. */
+  readonly later?: readonly ChangeRecord[] | null
   readonly colors?: Record<string, string>
   readonly holders?: Record<string, number>
   readonly events?: boolean
@@ -51,7 +52,7 @@ function undone(changes: readonly ChangeRecord[], given: Given = {}): ReturnType
     now, newId: 0, tagsVersion: 0, attributeTypes: new Map(),
     userIdHolders: new Map(Object.entries(holders)), tagColors: new Map(Object.entries(colors)),
     stored: new Map(is === undefined ? [] : [[1, { version: 1, createdAt: 3 }]]),
-    undo: { later: [...changes, ...later], events: new Map(events ? [[9, event]] : []), creations, finalBefore }
+    undo: { later: later && [...changes, ...later], events: new Map(events ? [[9, event]] : []), creations, finalBefore }
   }
   return decide({ type: 'undo', changes, force, dryRun: false }, new Map(is === undefined ? [] : [[1, is]]), context)
 }
@@ -154,15 +155,19 @@ describe('later changes of the same', () => {
       .toEqual([{ kind: 'customer.updated', before: { name: 'Cleo' }, after: { name: 'Ann' } }])
   })
 
+  test('too many to look through are a conflict, and with force the change touches its own parts alone', () => {
+    const change = updated(5, { name: 'Ann', customData: data({ plan: 'a' }), tags: ['a'] }, { name: 'Bob', customData: data({ plan: 'b' }), tags: ['b'] })
+    const is = customer({ name: 'Cleo', customData: data({ seats: 2, plan: 'c' }), tags: [{ name: 'b', color: defaultColor }, { name: 'c', color: defaultColor }] })
+    expect(refusal([change], { is, later: null })).toEqual({ code: 'conflict', conflicts: [] })
+    expect(putBack([change], { is, later: null, force: true }))
+      .toMatchObject([{ after: { name: 'Ann', customData: data({ seats: 2, plan: 'a' }), tags: ['c', 'a'] } }])
+  })
+
   test('of the same request are taken back first and are no conflict', () => {
     expect(putBack([renamed, again], { is: customer({ name: 'Cleo', notes: 'x' }) })).toEqual([
       { kind: 'customer.updated', before: { name: 'Cleo', notes: 'x' }, after: { name: 'Bob', notes: null } },
       { kind: 'customer.updated', before: { name: 'Bob' }, after: { name: 'Ann' } }
     ])
-  })
-
-  test('a recoloring whose change has a lower id is noticed by the color', () => {
-    expect(refusal([recolored(5, 'red', 'blue')], { colors: { Lead: 'green' } })).toEqual({ code: 'conflict', conflicts: [] })
   })
 })
 
@@ -219,6 +224,7 @@ describe('an event', () => {
   test.each([recorded(5, 9), eventDeleted])('of a customer who is deleted waits until that is taken back', (change) => {
     const given = { later: [deleted(6, {})], events: change.kind === 'event.recorded', force: true }
     expect(refusal([change], given)).toEqual({ code: 'conflict', conflicts: [[6, undefined]] })
+    expect(refusal([change], { ...given, later: null })).toEqual({ code: 'conflict', conflicts: [] })
     for (const final of [{ later: [] }, { finalBefore: 1_007 }]) expect(refusal([change], { ...given, ...final })).toEqual({ code: 'gone', conflicts: [] })
   })
 })

@@ -30,8 +30,8 @@ interface UndoState {
   readonly events: Map<number, CustomerEvent>
   readonly creations: ReadonlyMap<number, UnixSeconds>
   readonly finalBefore: UnixSeconds
-  /** Later changes that are not themselves taken back, oldest first. */
-  readonly later: readonly ChangeRecord[]
+  /** Later changes that are not themselves taken back, oldest first; null: too many to look through. */
+  readonly later: readonly ChangeRecord[] | null
 }
 
 /** What taking back changes does, newest first; each result can be taken back in turn. What is so already gives none. */
@@ -51,7 +51,7 @@ export function undo(command: UndoCommand, before: ReadonlyMap<number, Customer>
     events: new Map(events),
     creations,
     finalBefore,
-    later: later.filter(({ id }) => !undone.has(id))
+    later: later?.filter(({ id }) => !undone.has(id)) ?? null
   }
   if (!force) refuseConflicts(changes, state)
   return changes.toReversed().flatMap((change) => takeBack(change, state) ?? [])
@@ -130,6 +130,7 @@ function recolorBack({ before: { name, color } }: RecordOf<'tag.updated'>, { col
 function existing({ id, customerId }: { id: number; customerId: number }, { customers, later, finalBefore }: UndoState): Customer {
   const customer = customers.get(customerId)
   if (customer !== undefined) return customer
+  if (later === null) throw new ApiError('conflict', `Customer ${customerId} is deleted. Take that back first; its history says which change that was.`)
   const deletion = later.findLast((other) => other.customerId === customerId && other.kind === 'customer.deleted')
   if (deletion === undefined || deletion.at < finalBefore) throw new ApiError('gone', `Change ${id} cannot be taken back: customer ${customerId} is deleted for good.`)
   const message = `Customer ${customerId} is deleted. Take that back first, which is change ${deletion.id}.`
@@ -157,7 +158,7 @@ function colored(names: readonly string[], { colors }: UndoState): Customer['tag
 
 /** Whole values go back as they were, order included, unless the field was touched since: then only what the change touched. */
 function fieldsPutBack(change: RecordOf<'customer.updated'>, { was, state }: { was: Customer; state: UndoState }): Partial<Customer> {
-  const laterPaths = state.later.flatMap((other) => (other.id > change.id && other.customerId === change.customerId ? touchedBy(other) ?? everyField : []))
+  const laterPaths = state.later?.flatMap((other) => (other.id > change.id && other.customerId === change.customerId ? touchedBy(other) ?? everyField : [])) ?? everyField
   const touchedSince = new Set(laterPaths.map(({ field }) => field))
   const parts = (field: string): string[] => touchedBy(change)?.flatMap((path) => (path.field === field ? path.part ?? [] : [])) ?? []
   const { location, tags, customData, ...plain } = change.before
@@ -231,7 +232,10 @@ function changedKeys(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<st
   return [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key))
 }
 
-function refuseConflicts(changes: readonly ChangeRecord[], { later, colors }: UndoState): void {
+function refuseConflicts(changes: readonly ChangeRecord[], { later }: UndoState): void {
+  if (later === null) {
+    throw new ApiError('conflict', `More than ${limits.undoLaterChangesMax} changes came since, too many to tell what they touched. Nothing was taken back; send "force": true to take it back all the same.`)
+  }
   /** By id of the later change; null: everything. */
   const found = new Map<number, Set<string> | null>()
   const kinds = new Map(later.map(({ id, kind }) => [id, kind]))
@@ -248,16 +252,6 @@ function refuseConflicts(changes: readonly ChangeRecord[], { later, colors }: Un
       return { changeId, message, ...(fields === null ? {} : { fields: [...fields] }) }
     })
     throw new ApiError('conflict', 'Something touched the same since. Nothing was taken back; send "force": true to take it back all the same.', { conflicts })
-  }
-  refuseUnlistedRecoloring(changes, colors)
-}
-
-/** Recolorings at the same moment may have got their ids in another order than that in which they happened. */
-function refuseUnlistedRecoloring(changes: readonly ChangeRecord[], colors: ReadonlyMap<string, string>): void {
-  const last = new Map(changes.flatMap((change) => (change.kind === 'tag.updated' ? [[change.after.name, change.after.color] as const] : [])))
-  for (const [name, color] of last) {
-    if (colors.get(name) === color) continue
-    throw new ApiError('conflict', `The tag "${name}" was given another color since. Nothing was taken back; send "force": true to take it back regardless.`)
   }
 }
 

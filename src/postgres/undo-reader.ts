@@ -4,8 +4,7 @@ import type { KeptChangeRow } from '../change-record.ts'
 import type { Command, UndoCommand } from '../command.ts'
 import type { CustomerEvent } from '../contract/event.ts'
 import type { UndoContext } from '../decision.ts'
-import { limits } from '../limits.ts'
-import { eventIdsOf, refuseTooMany, sortedChanges, undatedDeletions } from '../undo-context.ts'
+import { eventIdsOf, laterChanges, laterRowsMax, undatedDeletions } from '../undo-context.ts'
 import { undoLockKey } from './lock-keys.ts'
 
 interface UndoJob {
@@ -42,7 +41,7 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
     client.query<KeptChangeRow>(`
       select id, nullif(customer_id, 0) as "customerId", kind, at, key_id as "keyId", '' as "keyName", request_id as "requestId", before, after
       from changes where organization_id = $1 and customer_id = any($2) and id >= $3 order by id limit $4`,
-    [caller.organizationId, customerIds, Math.min(...changes.map(({ id }) => id)), limits.undoLaterChangesMax + 1]),
+    [caller.organizationId, customerIds, Math.min(...changes.map(({ id }) => id)), laterRowsMax]),
     eventIds.length === 0 ? { rows: [] } : client.query<EventRow>(`
       select id, customer_id as customer, name, data, created_at as "createdAt" from events where customer_id = any($1) and id = any($2)`,
     [customerIds, eventIds]),
@@ -52,9 +51,8 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
     client.query<{ finalBefore: number }>('select final_before as "finalBefore" from trash for share'),
     client.query<{ name: string }>('select name from api_keys where id = $1', [caller.keyId])
   ])
-  refuseTooMany(later.rows)
   return {
-    later: sortedChanges(later.rows),
+    later: laterChanges(later.rows),
     events: new Map(events.rows.map((row) => [row.id, { ...row, data: JSON.parse(row.data) as CustomerEvent['data'], createdAt: String(row.createdAt) }])),
     creations: new Map(creations.rows.map(({ customerId, at }) => [customerId, at])),
     finalBefore: trash?.finalBefore ?? 0,

@@ -1,5 +1,6 @@
 import type { Caller } from '../api-key.ts'
 import type { Change, KeptChange } from '../change.ts'
+import type { KeptChangeRow } from '../change-record.ts'
 import { isWhole } from '../change-record.ts'
 import type { UnixSeconds } from '../clock.ts'
 import type { Command, UndoCommand } from '../command.ts'
@@ -14,7 +15,7 @@ import type { Decision, StoredVersion, UndoContext } from '../decision.ts'
 import type { Written } from '../store.ts'
 import type { Catalog } from './catalog.ts'
 import { columnValues, indexedValue } from '../sql/customer-row.ts'
-import { eventIdsOf, laterChanges, madeChanges, undatedDeletions } from '../undo-context.ts'
+import { eventIdsOf, laterChanges, laterRowsMax, madeChanges, undatedDeletions } from '../undo-context.ts'
 import { OrderCounter } from './order-counter.ts'
 import type { WriterStatements } from './writer-statements.ts'
 
@@ -114,9 +115,11 @@ export class CustomerWriter {
     if (first === undefined) throw new Error('An undo names no change')
     const firstIds = new Map<number | null, number>()
     for (const { id, customerId } of changes) firstIds.set(customerId, Math.min(id, firstIds.get(customerId) ?? id))
-    const later = laterChanges([...firstIds], ([customerId, id], limit) => (customerId === null
-      ? this.#sql.tagChangesFrom.all(organizationId, id, limit)
-      : this.#sql.customerChangesFrom.all(customerId, id, limit)))
+    const later: KeptChangeRow[] = []
+    for (const [customerId, id] of firstIds) {
+      const rowsMax = laterRowsMax - later.length
+      later.push(...customerId === null ? this.#sql.tagChangesFrom.all(organizationId, id, rowsMax) : this.#sql.customerChangesFrom.all(customerId, id, rowsMax))
+    }
     const events = eventIdsOf(changes).flatMap((id) => {
       const row = this.#sql.findEvent.get(id)
       if (row === undefined) return []
@@ -126,7 +129,7 @@ export class CustomerWriter {
       const at = this.#sql.creationTime.get(customerId)
       return at === undefined ? [] : [[customerId, at] as const]
     })
-    return { later, events: new Map(events), creations: new Map(creations), finalBefore: this.#sql.trashFinalBefore.get() ?? 0 }
+    return { later: laterChanges(later), events: new Map(events), creations: new Map(creations), finalBefore: this.#sql.trashFinalBefore.get() ?? 0 }
   }
 
   /** Stores a customer if it changed, and answers how it reads now. */
