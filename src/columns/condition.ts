@@ -11,6 +11,7 @@ import type { RankedLying } from './phone-digits.ts'
 import { PhoneDigits, rankedLyings } from './phone-digits.ts'
 import type { Stretch } from './row-order.ts'
 import type { FieldSort } from './row-orders.ts'
+import type { SearchTally } from './search-tally.ts'
 import type { TextSource } from './text-column.ts'
 import { accepts, needleProbe, textProbe, type TextProbe } from './text-probe.ts'
 
@@ -21,16 +22,25 @@ interface Testable {
   readonly label: string
   /** What it takes to select by it, in passes over a column of numbers. */
   readonly cost: number
+  /** Within these is everyone who passes. */
+  readonly ranges: readonly FieldRange[]
   /** Whether a row that is not removed passes. */
   test(row: number): boolean
+}
+
+/** A stretch of the order of a field; null: those without a value, who come behind all others. */
+interface FieldRange {
+  readonly sort: FieldSort
+  readonly stretch: Stretch | null
 }
 
 /** A filter that reads its columns by itself. */
 export interface Leaf extends Testable {
   readonly kind: 'leaf'
+  /** Of a pass. */
   readonly entriesVisited: number
   /** A new set of all rows that pass. */
-  select(): Bits
+  select(tally: SearchTally): Bits
 }
 
 /** All or any of the parts must be passed; those that cost little come first. */
@@ -43,10 +53,18 @@ interface Branch extends Testable {
 /** A filter tied to the columns that it asks about, as they are now: it is no good after a write. */
 export type Condition = Leaf | Branch
 
+/**
+ * Asks an index of the database for the ids of all who pass a filter, whether it is negated or not. Undefined when it has none for it, or
+ * when that may take longer than a pass over so many rows.
+ */
+export type LookUp = (filter: NumberFilter | TextFilter, passedRows: number) => readonly number[] | undefined
+
 /** What a filter asks, and until when. */
 export interface SearchScope {
   readonly table: CustomerTable
   readonly deadline: Deadline
+  /** Where the database is at hand. */
+  readonly lookUp: LookUp | undefined
 }
 
 export function isEveryone(condition: Condition): boolean {
@@ -82,6 +100,7 @@ function bindGroup(scope: SearchScope, group: Group): Condition {
     get key() { return JSON.stringify(group) },
     label: `${isNegated ? 'not ' : ''}(${parts.map(({ label }) => label).join(isAll ? ' and ' : ' or ')})`,
     cost: parts.reduce((sum, part) => sum + part.cost, 0),
+    ranges: isAll && !isNegated ? parts.flatMap((part) => part.ranges) : [],
     test: (row) => {
       for (const part of parts) if (part.test(row) !== isAll) return isAll === isNegated
       return isAll !== isNegated
@@ -94,27 +113,37 @@ interface Positive {
   readonly label: string
   readonly cost: number
   readonly entriesVisited: number
+  readonly range?: FieldRange
   readonly test: (row: number) => boolean
   readonly select: (found: Bits) => void
+  /** What the database has of those who pass, where they are few, in place of a pass. */
+  readonly lookUp?: () => readonly number[] | undefined
 }
 
 function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; keyed: object }, positive: Positive): Leaf {
   const { table, deadline } = scope
-  const { label, test } = positive
+  const { test, range } = positive
+  const label = isNegated ? `not ${positive.label}` : positive.label
   return {
     kind: 'leaf',
     get key() { return JSON.stringify(keyed) },
-    label: isNegated ? `not ${label}` : label,
+    label,
     cost: positive.cost,
     entriesVisited: positive.entriesVisited,
+    ranges: range === undefined ? [] : isNegated ? rangesOutside(range) : [range],
     test: (row) => {
       deadline.count(1)
       return test(row) !== isNegated
     },
-    select: () => {
+    select: (tally) => {
       deadline.look()
       const found = new Bits(table.rows)
-      positive.select(found)
+      const ids = positive.lookUp?.()
+      if (ids === undefined) positive.select(found)
+      else for (const id of ids) found.add(table.rowFrom(id))
+      const visited = ids?.length ?? positive.entriesVisited
+      tally.visit(visited)
+      tally.note(`${label}: read ${visited} entries${ids === undefined ? '' : ' of an index of the database'}`)
       if (!isNegated) {
         // Ids and events of removed customers are still there.
         found.and(table.live)
@@ -136,17 +165,29 @@ function nameOf({ name, attribute }: ScalarField): string {
   return name ?? `customData.${attribute}`
 }
 
+/** Whoever has any value lies outside those without one. */
+function rangesOutside({ sort, stretch }: FieldRange): FieldRange[] {
+  return stretch?.from === -Infinity && stretch.to === Infinity ? [{ sort, stretch: null }] : []
+}
+
+/** The database is asked first for those who pass: it may find few at once. */
+function byLookUp({ lookUp }: SearchScope, filter: NumberFilter | TextFilter, passed: Positive): Positive {
+  return lookUp === undefined ? passed : { ...passed, lookUp: () => lookUp(filter, passed.entriesVisited) }
+}
+
 /** To add a row that an order has takes about as long as to pass over so many of a column of numbers. */
 const rowsPerOrdered = 4
 
 /** As a pass over a column, or by its order if it has one, unless the stretch has many. */
-function byOrder({ table, deadline }: SearchScope, { sort, stretch }: { sort: FieldSort; stretch: Stretch }, passed: Positive): Positive {
+function byOrder({ table, deadline }: SearchScope, { sort, stretch }: { sort: FieldSort; stretch: Stretch }, { lookUp, ...passed }: Positive): Positive {
   const ordered = table.orders.between(sort, stretch)
+  const ranged = { ...passed, range: { sort, stretch } }
   if (ordered !== undefined && ordered.count * rowsPerOrdered < passed.entriesVisited) {
-    return { ...passed, cost: cost.number * passes(table, ordered.count), entriesVisited: ordered.count, select: ordered.addTo }
+    return { ...ranged, cost: cost.number * passes(table, ordered.count), entriesVisited: ordered.count, select: ordered.addTo }
   }
   return {
-    ...passed,
+    ...ranged,
+    ...(lookUp && { lookUp }),
     select: (found) => {
       passed.select(found)
       table.orders.notePass(sort, table.live, deadline)
@@ -163,7 +204,7 @@ function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
   // A number is missing where the test of any number fails.
   const isNegated = filter.isNegated !== (test.operator === 'empty')
   if (source === undefined) return leaf(scope, { isNegated, keyed: filter }, nobody(label))
-  const passed: Positive = {
+  const passed = byLookUp(scope, filter, {
     label,
     cost: cost.number * passes(table, source.entriesVisited),
     entriesVisited: source.entriesVisited,
@@ -172,7 +213,7 @@ function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
       return value !== null && acceptsNumber(probe, value)
     },
     select: (found) => { source.select(probe, found) }
-  }
+  })
   return leaf(scope, { isNegated, keyed: filter }, probe.kind === 'range' ? byOrder(scope, { sort: { by: 'number', field }, stretch: probe }, passed) : passed)
 }
 
@@ -183,7 +224,7 @@ function bindText(scope: SearchScope, filter: TextFilter): Leaf {
   const label = `${nameOf(field)} ${test.operator}`
   if (source === undefined) return leaf(scope, { isNegated, keyed: filter }, nobody(label))
   const probe = textProbe(test)
-  const passed = textPositive(scope, label, [{ source, probe }])
+  const passed = byLookUp(scope, filter, textPositive(scope, label, [{ source, probe }]))
   if (probe.kind !== 'start') return leaf(scope, { isNegated, keyed: filter }, passed)
   return leaf(scope, { isNegated, keyed: filter }, byOrder(scope, { sort: { by: 'text', field }, stretch: beginningWith(probe.needle) }, passed))
 }

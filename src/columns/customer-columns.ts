@@ -1,4 +1,5 @@
 import type { CustomerSearch, Position, Sort } from '../search.ts'
+import type { LookUp } from './condition.ts'
 import { bindFilter } from './condition.ts'
 import type { IndexedCustomer } from './customer-fields.ts'
 import type { IndexedEvent } from './customer-table.ts'
@@ -74,11 +75,11 @@ export class CustomerColumns {
     this.#results.letGo()
   }
 
-  /** A search that is stopped by the deadline leaves nothing behind. */
-  search(search: CustomerSearch, deadline: Deadline): FoundRows {
+  /** A search that is stopped by the deadline leaves nothing behind. `lookUp` must be of the same moment. */
+  search(search: CustomerSearch, deadline: Deadline, lookUp?: LookUp): FoundRows {
     const started = performance.now()
     const tally = new SearchTally()
-    const scope = { table: this.#table, results: this.#results, search, tally, deadline }
+    const scope = { table: this.#table, results: this.#results, search, tally, deadline, lookUp }
     const condition = bindFilter(scope, search.filter)
     const { sort } = search
     const page = sort.by === 'rank' ? new RankedPage({ ...scope, sort }) : new SortedPage({ ...scope, sort })

@@ -101,12 +101,7 @@ export class FilterResults {
   }
 
   #select(condition: Condition, tally: SearchTally): Bits {
-    if (condition.kind === 'leaf') {
-      tally.visit(condition.entriesVisited)
-      const found = condition.select()
-      tally.note(`${condition.label}: read ${condition.entriesVisited} entries`)
-      return found
-    }
+    if (condition.kind === 'leaf') return condition.select(tally)
     const found = condition.kind === 'all' ? this.#selectAll(condition.parts, tally) : this.#selectAny(condition.parts, tally)
     if (!condition.isNegated) return found
     const others = this.#table.live.clone()

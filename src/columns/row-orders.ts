@@ -21,6 +21,10 @@ export interface FieldSort {
   readonly field: ScalarField
 }
 
+export function isSameSort(one: FieldSort, other: FieldSort): boolean {
+  return one.by === other.by && one.field.name === other.field.name && one.field.attribute === other.field.attribute
+}
+
 /** So many times the first of a sort are picked from the matches; a sort that is asked for more often is worth an order. */
 const picksMax = 4
 

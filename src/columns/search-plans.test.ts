@@ -42,6 +42,12 @@ test.each<[string, object, Planned]>([
   ['everyone, in an order that is there', { sort: 'lastSeen' }, { plan: 'walk lastSeen', visitedMax: 20 }],
   ['everyone by id', { sort: 'id', order: 'desc' }, { plan: 'walk id', visitedMax: 20 }],
   ['the last by id', { filter: [filter('id', '>', customers - 50)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 100 }],
+  ['few by the same field that they are found by', { filter: [filter('firstSeen', '>', now - 50_000)] }, { plan: 'walk firstSeen', visitedMax: 20 }],
+  ['the same, backwards, among others', { filter: [filter('firstSeen', '<', now - 50_000), filter('tags', 'any', ['even'])], order: 'desc' }, { plan: 'walk firstSeen', visitedMax: 50 }],
+  ['those beyond an id, by id', { filter: [filter('id', '>', 15_000)], sort: 'id' }, { plan: 'walk id', visitedMax: 20 }],
+  ['those up to an id, by id backwards', { filter: [filter('id', '<=', 15_000)], sort: 'id', order: 'desc' }, { plan: 'walk id', visitedMax: 20 }],
+  ['those without a value of the sort', { filter: [filter('lastSeen', 'empty')], sort: 'lastSeen' }, { plan: 'walk lastSeen', visitedMax: 20 }],
+  ['the same, backwards', { filter: [filter('lastSeen', 'empty')], sort: 'lastSeen', order: 'desc' }, { plan: 'walk lastSeen', visitedMax: 20 }],
   ['everyone at half', { sort: 'lastSeen', offset: customers / 2 }, { plan: 'walk lastSeen', visitedMax: 2_000 }],
   ['a filter that many pass', { filter: [filter('tags', 'any', ['even'])] }, { plan: 'walk firstSeen', visitedMax: 100 }],
   ['text that many contain', { filter: [filter('name', '~', 'ame')] }, { plan: 'walk firstSeen', visitedMax: 100 }],
@@ -70,6 +76,17 @@ test('the same filter asked again is known, and only who changed since is looked
 
   columns.put({ customer: { ...emptyCustomer(5), notes: 'now 99' }, attributes: [], createdAt: now, updatedAt: now })
   expect(planOf(body).entriesVisited).toBeLessThan(2_000)
+})
+
+test('few whom the database finds at once are not sought in the columns', () => {
+  const { search } = parseSearch({ filter: [filter('notes', '^', 'note 1234')], limit: 10 }, { organizationId: 1, attributes, cursorSecret: Buffer.from(''), now })
+  const asked: unknown[] = []
+  const { ids, total, entriesVisited } = columns.search(search, Deadline.none, ({ field, test: { operator } }, passedRows) => {
+    asked.push([field.name, operator, passedRows])
+    return [1_234, 12_340, 12_341]
+  })
+  expect({ asked, ids: ids.toSorted((one, other) => one - other), total }).toEqual({ asked: [['notes', '^', 20_480]], ids: [1_234, 12_340, 12_341], total: 3 })
+  expect(entriesVisited).toBeLessThan(20)
 })
 
 test.each<[string, (time: number) => object]>([

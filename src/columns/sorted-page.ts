@@ -5,6 +5,7 @@ import { PageCollector } from './page-collector.ts'
 import type { Page, PageScope } from './page-scope.ts'
 import { sampledRows, testedRowsMax } from './page-scope.ts'
 import type { FieldSort } from './row-orders.ts'
+import { isSameSort } from './row-orders.ts'
 import type { WalkStart } from './row-order.ts'
 
 /** What finding everyone costs by one long text; it pays to test that many more customers before a search that costs more. */
@@ -34,7 +35,7 @@ export class SortedPage {
   find(condition: Condition, result: Result | undefined): Page {
     const { table, sort } = this.#scope
     const tested = result === undefined && table.orders.has(sort) ? this.#walkTesting(condition) : undefined
-    return tested ?? this.#walkResult(result ?? this.findAll(condition))
+    return tested ?? this.#walkResult(condition, result ?? this.findAll(condition))
   }
 
   /** Undefined when too many would have to be tested. */
@@ -47,7 +48,7 @@ export class SortedPage {
     let visited = 0
     let matched = 0
     let isGivenUp = false
-    table.orders.find(sort, table.live, { deadline }).walk(this.#start(0), order, (row) => {
+    table.orders.find(sort, table.live, { deadline }).walk(this.#start(0, condition), order, (row) => {
       isGivenUp = visited === sampledRows ? matched < dueInSample : visited >= budget
       if (isGivenUp) return false
       visited += 1
@@ -64,7 +65,7 @@ export class SortedPage {
     return this.#page(collector, 'walk')
   }
 
-  #walkResult({ bits, count }: Result): Page {
+  #walkResult(condition: Condition, { bits, count }: Result): Page {
     const { table, search, sort, tally, deadline } = this.#scope
     const { limit, offset, order } = search
     const { live, customers, orders, rows } = table
@@ -96,7 +97,7 @@ export class SortedPage {
     }
     const collector = new PageCollector(search, isEverybody ? 0 : offset)
     let visited = 0
-    orders.find(sort, live, { deadline }).walk(this.#start(isEverybody ? offset : 0), order, (row) => {
+    orders.find(sort, live, { deadline }).walk(this.#start(isEverybody ? offset : 0, condition), order, (row) => {
       visited += 1
       deadline.count(1)
       return !bits.has(row) || collector.take(row)
@@ -106,11 +107,18 @@ export class SortedPage {
     return this.#page(collector, isEverybody ? 'walk' : 'match, walk')
   }
 
-  #start(skip: number): WalkStart {
-    const { after, order } = this.#scope.search
-    if (after === null) return { skip }
+  /** Nobody who passes the condition, if one is given, comes before. */
+  #start(skip: number, condition?: Condition): WalkStart {
+    const { sort, table, search: { after, order } } = this.#scope
+    if (after === null) {
+      const range = skip === 0 ? condition?.ranges.find((one) => isSameSort(one.sort, sort)) : undefined
+      if (range === undefined) return { skip }
+      const { from, to } = range.stretch ?? { from: null, to: null }
+      if (!this.#isById) return order === 'asc' ? { value: from, row: 0 } : { value: to, row: table.rows }
+      return { value: null, row: table.rowFrom(order === 'asc' ? Number(from) : Number(to) + 1) }
+    }
     // Upward the walk begins with the first row behind the position, downward below the first that is not before it.
-    const row = this.#scope.table.rowFrom(order === 'asc' ? after.id + 1 : after.id)
+    const row = table.rowFrom(order === 'asc' ? after.id + 1 : after.id)
     if (this.#source === undefined) return { value: null, row }
     return { value: typeof after.value === 'string' ? encodeText(after.value) : after.value, row }
   }

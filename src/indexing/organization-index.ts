@@ -1,3 +1,4 @@
+import type { LookUp } from '../columns/condition.ts'
 import type { FoundRows } from '../columns/customer-columns.ts'
 import { CustomerColumns } from '../columns/customer-columns.ts'
 import type { IndexedCustomer as ParsedCustomer } from '../columns/customer-fields.ts'
@@ -81,13 +82,13 @@ export class OrganizationIndex {
   }
 
   /** Undefined when the organization is not here, or not whole. What it is asked of is that of the moment up to which it was followed. */
-  search(organizationId: number, search: CustomerSearch): FoundRows | undefined {
+  search(organizationId: number, search: CustomerSearch, lookUp?: LookUp): FoundRows | undefined {
     const indexed = this.#organizations.get(organizationId)
     if (indexed === undefined) return undefined
     indexed.lastAskedMs = this.#nowMs()
     if (!indexed.isComplete) return undefined
     this.#searched.add(organizationId)
-    return indexed.columns.search(search, new Deadline(this.#searchSecondsMax))
+    return indexed.columns.search(search, new Deadline(this.#searchSecondsMax), lookUp)
   }
 
   /** Whether an organization that is wanted is to be begun. */

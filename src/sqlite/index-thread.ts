@@ -6,6 +6,7 @@ import type { IndexThreadData } from '../indexing/search-dispatch.ts'
 import { serveIndex } from '../indexing/serve-index.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
+import { entriesWorthFinding, EntryLookup } from './entry-lookup.ts'
 import { openReader } from './open.ts'
 import type { PagePart, WholeRow } from './page-part.ts'
 import { readPart, selectRows, selectWhole } from './page-part.ts'
@@ -22,6 +23,7 @@ if (parentPort === null) throw new Error('index-thread.ts runs as a worker threa
 const { path, bytesMax, searchSecondsMax } = workerData as IndexThreadData & { readonly path: string }
 const db = openReader(path, { cacheMebibytes })
 const catalog = new Catalog(db)
+const lookup = new EntryLookup(db)
 const index = new SearchIndex(db, { bytesMax, searchSecondsMax, nowMs: () => performance.now() })
 // In the order of the ids: CROSS JOIN keeps SQLite from turning the join around.
 const selectPage = `${selectRows} from json_each(?) as wanted cross join customers on customers.id = wanted.value`
@@ -57,7 +59,9 @@ function search({ organizationId, search: wanted }: ReadJob): HandedPage | undef
   return inTransaction(() => {
     const startedMs = performance.now()
     catalog.refresh()
-    const found = index.search(organizationId, wanted)
+    const names = catalog.of(organizationId)
+    const found = index.search(organizationId, wanted, (filter, passedRows) =>
+      lookup.find(organizationId, filter, { max: entriesWorthFinding(passedRows), names }))
     if (found === undefined) return undefined
     const { ids, plan, steps, entriesVisited, ...rest } = found
     const { customers, count } = render(organizationId, ids)

@@ -41,7 +41,8 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
     hasAttribute: (attribute, test) => {
       if (attribute === walked?.attribute) return test(walked.value, { isColumn: true })
       if (attributeSource === 'row') return test(attributeValue(attribute), { isColumn: false })
-      const holders = sql`select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, test)}`
+      const passes = sql`within_bounds() and ${test(entryValue, { isColumn: true })}`
+      const holders = sql`select customer_id from ${attributeEntries(attributeIds.get(attribute) ?? 0, passes)}`
       // Behind a plus, so that SQLite keeps to what the customers are found by.
       return sql`+customers.id in (${holders})`
     },
@@ -57,11 +58,12 @@ export function sqliteDialect({ tagIds, attributeIds }: SearchNames, attributeSo
   }
 }
 
-/** The index entries of those who have an attribute with a value that passes, for a FROM clause. */
-export function attributeEntries(attributeId: number, test: (value: Sql, options: { isColumn: boolean }) => Sql): Sql {
-  const passes = test(sql`customer_attributes.value`, { isColumn: true })
-  return sql`customer_attributes where attribute_id = ${attributeId} and within_bounds() and ${passes}`
+/** The index entries of those who have an attribute, for a FROM clause. */
+export function attributeEntries(attributeId: number, passes: Sql): Sql {
+  return sql`customer_attributes where attribute_id = ${attributeId} and ${passes}`
 }
+
+export const entryValue = sql`customer_attributes.value`
 
 const derivedFields: SearchDialect['derivedFields'] = {
   unsubscribed: rendered('unsubscribed'),

@@ -2,10 +2,9 @@ import type { Sql } from 'sql-template-tag'
 import sql, { join } from 'sql-template-tag'
 import type { ScalarFieldName } from '../contract/search.ts'
 import type { Filter, NumberFilter, NumberTest, TagsFilter, TextFilter, TextTest } from '../search.ts'
-import type { SearchDialect } from '../sql/search-where.ts'
-import { filterTerm, numberTerm, textTerm } from '../sql/search-where.ts'
+import { fieldValue, filterTerm, numberTerm, textTerm } from '../sql/search-where.ts'
 import type { AttributeSource, SearchNames } from './search-dialect.ts'
-import { attributeEntries, sqliteDialect } from './search-dialect.ts'
+import { attributeEntries, entryValue, sqliteDialect } from './search-dialect.ts'
 
 /**
  * How customers are found: by walking an index in the order of the sort, or driven from the index that
@@ -97,6 +96,18 @@ export function idsAsked(filters: readonly Filter[]): IdRange {
       case 'empty': return range
     }
   }, allIds)
+}
+
+/** The ids of those who pass one filter, whether it is negated or not, when an index has them side by side. */
+export function indexedIds(filter: NumberFilter | TextFilter, options: SearchNames & { readonly organizationId: number }): Sql | undefined {
+  const { field, test } = filter
+  if (field.attribute !== undefined && [...ranges, '^'].includes(test.operator)) {
+    return sql`select customer_id from ${attributeEntries(options.attributeIds.get(field.attribute) ?? 0, attributeTerm(filter, options))}`
+  }
+  if (filter.type !== 'text' || (field.name !== 'userId' && field.name !== 'email') || ![...equalities, '^'].includes(test.operator)) return undefined
+  const dialect = sqliteDialect(options, 'row')
+  const passes = textTerm(fieldValue(field.name, dialect), filter.test, { isColumn: true, dialect })
+  return sql`select customers.id from ${indexes[field.name]} where customers.organization_id = ${options.organizationId} and ${passes}`
 }
 
 /** The condition on rows of a source for a filter. */
@@ -237,11 +248,15 @@ function attributeSources(
 ): Source[] {
   const { attribute } = filter.field
   if (attribute === undefined || !operators.includes(filter.test.operator)) return []
-  const dialect: SearchDialect = sqliteDialect(options, 'index')
-  const test = (value: Sql): Sql =>
-    (filter.type === 'number' ? numberTerm(value, filter.test, dialect) : textTerm(value, filter.test, { isColumn: true, dialect }))
-  const entries = sql`(select customer_id from ${attributeEntries(options.attributeIds.get(attribute) ?? 0, test)}) as entries`
+  const passes = sql`within_bounds() and ${attributeTerm(filter, options)}`
+  const entries = sql`(select customer_id from ${attributeEntries(options.attributeIds.get(attribute) ?? 0, passes)}) as entries`
   return [joinedSource(name, entries, filter)]
+}
+
+/** Of the value of an entry. */
+function attributeTerm(filter: NumberFilter | TextFilter, names: SearchNames): Sql {
+  const dialect = sqliteDialect(names, 'index')
+  return filter.type === 'number' ? numberTerm(entryValue, filter.test, dialect) : textTerm(entryValue, filter.test, { isColumn: true, dialect })
 }
 
 /** CROSS JOIN keeps SQLite from turning the join around. */

@@ -8,8 +8,11 @@ import { parseCreate, parseEvent, parseTags, parseUpdate } from '../../src/comma
 import type { Customer } from '../../src/contract/customer.ts'
 import { parseSearch } from '../../src/parse-search.ts'
 import type { CustomerSearch, Position } from '../../src/search.ts'
+import { Catalog } from '../../src/sqlite/catalog.ts'
+import { EntryLookup } from '../../src/sqlite/entry-lookup.ts'
 import { openReader, openWriter, prepareDatabase } from '../../src/sqlite/open.ts'
 import { Reader } from '../../src/sqlite/reader.ts'
+import { SearchIndex } from '../../src/sqlite/search-index.ts'
 import { Writer } from '../../src/sqlite/writer.ts'
 import type { Written } from '../../src/store.ts'
 import { drafts, happenings, now, search, withIds } from './generated.ts'
@@ -28,8 +31,14 @@ interface Bodies {
   readonly happenings: readonly { readonly of: number; readonly what: { readonly type: string } & Record<string, unknown> }[]
 }
 
+/** An index in memory that looks up all that the database can find by an index of its own, however long that takes. */
+interface LookingIndex {
+  search(organizationId: number, search: CustomerSearch): { readonly ids: readonly number[]; readonly total: number | null }
+  readonly lookedUp: number
+}
+
 /** A database that many runs share, each with an organization of its own. */
-function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; kept: Kept[] }; openReader: (options: object) => Reader } {
+function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; kept: Kept[] }; openReader: (options: object) => Reader; openIndex: () => LookingIndex } {
   const folder = mkdtempSync(join(tmpdir(), 'clientele-test-'))
   const path = join(folder, 'clientele.db')
   prepareDatabase(path)
@@ -47,6 +56,30 @@ function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; ke
       const reading = openReader(path)
       open.push(reading)
       return new Reader(reading, bounds)
+    },
+    openIndex() {
+      const reading = openReader(path)
+      open.push(reading)
+      const index = new SearchIndex(reading, { bytesMax: Infinity, searchSecondsMax: 60, nowMs: () => performance.now() })
+      const catalog = new Catalog(reading)
+      const lookup = new EntryLookup(reading)
+      let lookedUp = 0
+      return {
+        get lookedUp() { return lookedUp },
+        search: (organizationId, asked) => reading.transaction(() => {
+          catalog.refresh()
+          index.want(organizationId)
+          while (index.isBuilding) index.buildSlice()
+          const names = catalog.of(organizationId)
+          const found = index.search(organizationId, asked, (filter) => {
+            const ids = lookup.find(organizationId, filter, { max: 1_000_000, names })
+            if (ids !== undefined) lookedUp += 1
+            return ids
+          })
+          if (found === undefined) throw new Error('The index was built and does not answer')
+          return { ids: found.ids, total: found.total }
+        })()
+      }
     },
     add(bodies) {
       organizations += 1
@@ -119,4 +152,19 @@ test.each(Object.entries(plans))('a search planned %s finds what the definition 
       expect(walked).toEqual(Array.from({ length: Math.max(1, Math.ceil(all.length / 7)) }, (_, index) => all.slice(index * 7, index * 7 + 7)))
     }
   }), { numRuns: 25 })
+}, 120_000)
+
+test('a search of the index in memory finds the same when it looks up all it can in the indexes of the database', () => {
+  const database = openDatabase()
+  const index = database.openIndex()
+  const cursorSecret = Buffer.from('')
+  fc.assert(fc.property(drafts, happenings, fc.array(search, { minLength: 60, maxLength: 60 }), (bodies, changes, searches) => {
+    const { organizationId, kept } = database.add({ drafts: bodies, happenings: changes })
+    for (const body of searches.map((one) => withIds(one, kept.map(({ customer }) => customer.id)))) {
+      const { search: asked } = parseSearch(body, { organizationId, attributes, cursorSecret, now })
+      const { data, total } = searchInMemory(kept, body, now)
+      expect(index.search(organizationId, { ...asked, wantsTotal: true })).toEqual({ ids: data.map(({ id }) => id), total })
+    }
+  }), { numRuns: 40 })
+  expect(index.lookedUp).toBeGreaterThan(100)
 }, 120_000)
