@@ -25,7 +25,7 @@ export interface Scrape {
 export async function startServer(
   { database, logPath, flags = [] }: { /** Its URL. */ database: string; logPath: string; flags?: readonly string[] }
 ): Promise<Server> {
-  const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url))
+  const main = fileURLToPath(new URL('../bin/clientele.js', import.meta.url))
   const log = openSync(logPath, 'w')
   const server = spawn(process.execPath, [main, 'serve', '--database', database, '--port', '0', '--json', ...flags], {
     stdio: ['ignore', 'pipe', log],

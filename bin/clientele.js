@@ -10,7 +10,13 @@ const built = new URL('../dist/cli/main.js', import.meta.url)
 // The npm package `node`, a development dependency: `npm ci` in a checkout brings it.
 const pinnedNode = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url))
 
+// What glibc reads when a process starts; docs/decisions/0019-memory-allocator.md says what a server saves by it.
+const environment = { ...(process.platform === 'linux' && process.argv[2] === 'serve' ? { MALLOC_MMAP_THRESHOLD_: '131072' } : {}), ...process.env }
+const isComplete = Object.keys(environment).every((name) => name in process.env)
+
 if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
+  // Under `node --watch` the channel to the watcher would be lost.
+  if (!isComplete && process.send === undefined) startAnew()
   // A published package has no sources: Node strips no types below node_modules.
   await import(existsSync(sources) || !existsSync(built) ? sources.href : built.href)
 } else if (existsSync(pinnedNode)) {
@@ -23,11 +29,18 @@ if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
   process.exitCode = 1
 }
 
+function sameArguments() {
+  return [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+}
+
+/** In place of this program, so that its process id, streams and signals stay what they are. */
+function startAnew() {
+  process.execve?.(process.execPath, [process.execPath, ...sameArguments()], environment)
+}
+
 /** @param {string} node */
 function runWith(node) {
-  const script = fileURLToPath(import.meta.url)
-  const args = [...process.execArgv, script, ...process.argv.slice(2)]
-  const child = spawn(node, args, { stdio: 'inherit' })
+  const child = spawn(node, sameArguments(), { stdio: 'inherit', env: environment })
 
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   process.on('SIGINT', () => {

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -25,6 +25,16 @@ test('the first start makes folder, file and key, and a second start prints no k
   const second = await startCli({ cwd: folder, ...(key === undefined ? {} : { key }) })
   expect(JSON.parse(second.stdout())).toEqual({ url: second.url, database: 'sqlite:./data/clientele.db' })
   expect((await second.call('GET', '/v1/customers/1')).body).toEqual(created.body)
+})
+
+test.for<[string, Record<string, string>, string]>([
+  ['gives large arrays back to the system', {}, '131072'],
+  ['keeps what its environment says of that', { MALLOC_MMAP_THRESHOLD_: '65536' }, '65536']
+])('on Linux a server %s', async ([, env, expected], { skip }) => {
+  if (process.platform !== 'linux') skip('only glibc, on Linux, is told when to give memory back')
+  const { child } = await startCli({ cwd: temporaryFolder(), env })
+  const environment = readFileSync(`/proc/${child.pid}/environ`, 'latin1').split('\0')
+  expect(environment.filter((one) => one.startsWith('MALLOC_'))).toEqual([`MALLOC_MMAP_THRESHOLD_=${expected}`])
 })
 
 test('a person reads address, key and a curl line that can be pasted on stdout', async (context) => {
