@@ -1,16 +1,23 @@
+import { performance } from 'node:perf_hooks'
 import { unavailable } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { CommitListener, Written } from '../store.ts'
 import type { CommandJob, GroupWriter } from './group-writer.ts'
 
+/** Transactions at a time as a rule: fewer and larger ones take a quarter less of the database's time for each job than four do. */
+const usualWriters = 2
+/** When a job has waited so long, those before it may be waiting for a lock, and it goes with one more. */
+const patienceMs = 50
+
 interface Pending {
   readonly job: CommandJob
+  readonly sinceMs: number
   readonly resolve: (written: Written) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
- * Group commit: jobs that arrive while all writers are busy share the next transaction. A job that
+ * Group commit: jobs that arrive while the writers are busy share the next transaction. A job that
  * arrives alone is on its way at once.
  */
 export class WriteQueue {
@@ -21,10 +28,12 @@ export class WriteQueue {
   #underWay = 0
   #writers = 0
   #isScheduled = false
+  /** Whether it is to be seen in a while who has waited too long. */
+  #isImpatient = false
   #isClosing = false
   #onIdle: (() => void) | undefined
 
-  /** `writersMax`: transactions at a time. */
+  /** `writersMax`: transactions at a time, however long jobs wait. */
   constructor(writer: GroupWriter, { writersMax, onCommit }: { writersMax: number; onCommit: CommitListener }) {
     this.#writer = writer
     this.#writersMax = writersMax
@@ -41,7 +50,7 @@ export class WriteQueue {
       return Promise.reject(unavailable('Too many writes are waiting. Nothing was changed; try again.'))
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ job, resolve, reject })
+      this.#waiting.push({ job, sinceMs: performance.now(), resolve, reject })
       this.#schedule()
     })
   }
@@ -54,16 +63,30 @@ export class WriteQueue {
 
   /** Jobs read off their sockets in the same turn of the event loop go together, without a wait. */
   #schedule(): void {
-    if (this.#isScheduled || this.#writers >= this.#writersMax) return
-    this.#isScheduled = true
-    setImmediate(() => {
-      this.#isScheduled = false
-      this.#start()
-    })
+    if (this.#writers >= this.#writersMax) return
+    if (this.#writers >= usualWriters) {
+      if (this.#isImpatient) return
+      this.#isImpatient = true
+      setTimeout(() => {
+        this.#isImpatient = false
+        this.#start()
+      }, patienceMs)
+    } else if (!this.#isScheduled) {
+      this.#isScheduled = true
+      setImmediate(() => {
+        this.#isScheduled = false
+        this.#start()
+      })
+    }
   }
 
   #start(): void {
-    if (this.#writers >= this.#writersMax || this.#waiting.length === 0) return
+    const [oldest] = this.#waiting
+    if (oldest === undefined || this.#writers >= this.#writersMax) return
+    if (this.#writers >= usualWriters && performance.now() - oldest.sinceMs < patienceMs) {
+      this.#schedule()
+      return
+    }
     const group = this.#waiting.splice(0, groupLength(this.#waiting))
     this.#writers += 1
     this.#underWay += group.length

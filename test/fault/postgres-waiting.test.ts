@@ -54,6 +54,24 @@ test('while a customer is locked its writes wait, then get 503; with --pool-size
   expect((await server.call('GET', `/v1/customers/${id}`)).body).toMatchObject({ name: 'after' })
 })
 
+test('while two customers are locked and their writes wait, those of others go on', async () => {
+  const { url } = await createDatabase()
+  const server = await startServer(url)
+  const locked = [await create(server, {}), await create(server, {})]
+  const holder = await openSession(url)
+  await holder.query('begin')
+  await holder.query('select from customers where id = any($1) for update', [locked])
+
+  const patched = []
+  for (const [index, id] of locked.entries()) {
+    patched.push(outcome(server.call('PATCH', `/v1/customers/${id}`, { name: 'during' })))
+    await untilWaiting(url, index + 1)
+  }
+  const created = await outcome(server.call('POST', '/v1/customers', {}))
+  await holder.query('rollback')
+  expect([created, ...await Promise.all(patched)]).toEqual([{ status: 201 }, { status: 200 }, { status: 200 }])
+})
+
 test('with --pool-size 1 everything waits for a connection, is answered or gets 503, and goes on when there is one', async () => {
   const { url, ownerUrl } = await createDatabase()
   const server = await startServer(url, { args: ['--pool-size', '1'] })
@@ -148,14 +166,14 @@ test('a serialization failure is tried again a bounded number of times, and then
   expect(await rows(ownerUrl, 'select name from events order by id')).toEqual([{ name: 'refused 1 times' }, { name: `refused ${attemptsMax - 1} times` }])
 })
 
-/** Resolves when a statement of a server waits for a lock. */
-async function untilWaiting(url: string): Promise<void> {
+/** Resolves when so many statements of servers wait for locks. */
+async function untilWaiting(url: string, count = 1): Promise<void> {
   // Not in the session that holds the lock, which sees others as they were when its transaction first looked.
   await withClient(inject('postgresUrl'), async (client) => {
     await vi.waitUntil(async () => {
       const { rows: waiting } = await client.query(
         "select from pg_stat_activity where datname = $1 and application_name = 'clientele' and wait_event_type = 'Lock'", [new URL(url).pathname.slice(1)])
-      return waiting.length > 0
+      return waiting.length >= count
     }, { timeout: 20_000, interval: 10 })
   })
 }
