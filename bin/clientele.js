@@ -13,10 +13,13 @@ const pinnedNode = fileURLToPath(new URL('../node_modules/node/bin/node', import
 // What glibc reads when a process starts; docs/decisions/0019-memory-allocator.md says what a server saves by it.
 const environment = { ...(process.platform === 'linux' && process.argv[2] === 'serve' ? { MALLOC_MMAP_THRESHOLD_: '131072' } : {}), ...process.env }
 const isComplete = Object.keys(environment).every((name) => name in process.env)
+// What a program started anew is called: a loader may take from an environment what it does not trust.
+const startedAnew = 'clientele'
 
 if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
-  // Under `node --watch` the channel to the watcher would be lost.
-  if (!isComplete && process.send === undefined) startAnew()
+  // The channel to `node --watch` would be lost, and so would a debugger.
+  const isWatched = process.send !== undefined || process.execArgv.some((flag) => flag.startsWith('--inspect'))
+  if (!isComplete && !isWatched && process.argv0 !== startedAnew) startAnew()
   // A published package has no sources: Node strips no types below node_modules.
   await import(existsSync(sources) || !existsSync(built) ? sources.href : built.href)
 } else if (existsSync(pinnedNode)) {
@@ -35,7 +38,11 @@ function sameArguments() {
 
 /** In place of this program, so that its process id, streams and signals stay what they are. */
 function startAnew() {
-  process.execve?.(process.execPath, [process.execPath, ...sameArguments()], environment)
+  try {
+    process.execve?.(process.execPath, [startedAnew, ...sameArguments()], environment)
+  } catch {
+    // Where programs may start no others, this one goes on as it is.
+  }
 }
 
 /** @param {string} node */

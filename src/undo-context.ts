@@ -19,12 +19,14 @@ export function undatedDeletions(changes: readonly ChangeRecord[]): number[] {
   return changes.flatMap((change) => (change.kind === 'customer.deleted' && change.before.createdAt === undefined ? change.customerId : []))
 }
 
-/** One more than are looked through, so that it shows when there are more. */
-export const laterRowsMax = limits.undoLaterChangesMax + 1
+/** Of rows behind the first change that is taken back, those included: one more than are looked through, so that it shows when there are more. */
+export function laterRowsMax(changes: readonly ChangeRecord[]): number {
+  return changes.length + limits.undoLaterChangesMax + 1
+}
 
-/** Rows as `decide` wants them, of which no more than `laterRowsMax` need to be read. */
-export function laterChanges(rows: readonly KeptChangeRow[]): ChangeRecord[] | null {
-  return rows.length < laterRowsMax ? rows.toSorted((one, other) => one.id - other.id).map((row) => readChange(row, null)) : null
+/** Rows as `decide` wants them, of which no more than `rowsMax` were read. */
+export function laterChanges(rows: readonly KeptChangeRow[], rowsMax: number): ChangeRecord[] | null {
+  return rows.length < rowsMax ? rows.toSorted((one, other) => one.id - other.id).map((row) => readChange(row, null)) : null
 }
 
 /** What an undo did: a change for each decision, with those ids, or as it would be, without. */

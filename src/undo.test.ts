@@ -169,6 +169,10 @@ describe('later changes of the same', () => {
       { kind: 'customer.updated', before: { name: 'Bob' }, after: { name: 'Ann' } }
     ])
   })
+
+  test('a recoloring that is not among them is noticed by the color', () => {
+    expect(refusal([recolored(5, 'red', 'blue')], { colors: { Lead: 'green' } })).toEqual({ code: 'conflict', conflicts: [] })
+  })
 })
 
 describe('a creation and a restoration', () => {

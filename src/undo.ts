@@ -130,7 +130,7 @@ function recolorBack({ before: { name, color } }: RecordOf<'tag.updated'>, { col
 function existing({ id, customerId }: { id: number; customerId: number }, { customers, later, finalBefore }: UndoState): Customer {
   const customer = customers.get(customerId)
   if (customer !== undefined) return customer
-  if (later === null) throw new ApiError('conflict', `Customer ${customerId} is deleted. Take that back first; its history says which change that was.`)
+  if (later === null) throw new ApiError('conflict', `Customer ${customerId} is deleted. Take that back first, if it is not for good: its history says which change that was.`)
   const deletion = later.findLast((other) => other.customerId === customerId && other.kind === 'customer.deleted')
   if (deletion === undefined || deletion.at < finalBefore) throw new ApiError('gone', `Change ${id} cannot be taken back: customer ${customerId} is deleted for good.`)
   const message = `Customer ${customerId} is deleted. Take that back first, which is change ${deletion.id}.`
@@ -232,7 +232,7 @@ function changedKeys(before: ReadonlyMap<string, unknown>, after: ReadonlyMap<st
   return [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key))
 }
 
-function refuseConflicts(changes: readonly ChangeRecord[], { later }: UndoState): void {
+function refuseConflicts(changes: readonly ChangeRecord[], { later, colors }: UndoState): void {
   if (later === null) {
     throw new ApiError('conflict', `More than ${limits.undoLaterChangesMax} changes came since, too many to tell what they touched. Nothing was taken back; send "force": true to take it back all the same.`)
   }
@@ -252,6 +252,16 @@ function refuseConflicts(changes: readonly ChangeRecord[], { later }: UndoState)
       return { changeId, message, ...(fields === null ? {} : { fields: [...fields] }) }
     })
     throw new ApiError('conflict', 'Something touched the same since. Nothing was taken back; send "force": true to take it back all the same.', { conflicts })
+  }
+  refuseUnlistedRecoloring(changes, colors)
+}
+
+/** An engine may have read what came since before it had the last word on colors, so a recoloring in between is seen by the color alone. */
+function refuseUnlistedRecoloring(changes: readonly ChangeRecord[], colors: ReadonlyMap<string, string>): void {
+  const last = new Map(changes.flatMap((change) => (change.kind === 'tag.updated' ? [[change.after.name, change.after.color] as const] : [])))
+  for (const [name, color] of last) {
+    if (colors.get(name) === color) continue
+    throw new ApiError('conflict', `The tag "${name}" was given another color since. Nothing was taken back; send "force": true to take it back regardless.`)
   }
 }
 

@@ -104,7 +104,7 @@ export function describePostgresTargets({ measured, besideWriters }: { measured:
   const deep = answered.filter(({ isDeep }) => isDeep)
   return [
     verdict(`questions not answered, of ${measured.length}, none`, measured.length - answered.length, 0, whole),
-    verdict(`first page, p95, at most 50 ms (median ${fine(median(pages))} ms)${worst(answered, ({ pageMs }) => pageMs)}`, percentile(pages, 0.95), 50, ms),
+    verdict(`first page, p95, at most 50 ms${worst(answered, ({ pageMs }) => pageMs)}`, percentile(pages, 0.95), 50, ms),
     verdict(`total under 20,000 hits, at most 150 ms${worst(few, ({ totalMs }) => totalMs)}`, Math.max(...few.map(({ totalMs }) => totalMs)), 150, ms),
     verdict(`total of more, at most 1,200 ms${worst(many, ({ totalMs }) => totalMs)}`, Math.max(...many.map(({ totalMs }) => totalMs)), 1_200, ms),
     verdict(`total counted before, at most 5 ms${worst(answered, ({ totalAgainMs }) => totalAgainMs)}`, Math.max(...answered.map(({ totalAgainMs }) => totalAgainMs)), 5, ms),
@@ -128,9 +128,10 @@ function skipped(claim: string, why: string): string {
   return `?       ${claim}: ${why}`
 }
 
+/** A verdict goes by the worst, of which one pause of the machine can make anything, so it is told beside the median. */
 function worst<Item extends { readonly name: string }>(items: readonly Item[], value: (item: Item) => number): string {
   const [first] = items.toSorted((one, other) => value(other) - value(one))
-  return first === undefined ? '' : ` (worst: ${first.name})`
+  return first === undefined ? '' : ` (median ${fine(median(items.map(value)))} ms, worst: ${first.name})`
 }
 
 function percentile(values: readonly number[], share: number): number {

@@ -140,7 +140,7 @@ function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; ke
       const found = new Bits(table.rows)
       const ids = positive.lookUp?.()
       if (ids === undefined) positive.select(found)
-      else for (const id of ids) found.add(table.rowFrom(id))
+      else table.addKnown(ids, found)
       const visited = ids?.length ?? positive.entriesVisited
       tally.visit(visited)
       tally.note(`${label}: read ${visited} entries${ids === undefined ? '' : ' of an index of the database'}`)
@@ -187,7 +187,8 @@ function byOrder({ table, deadline }: SearchScope, { sort, stretch }: { sort: Fi
   }
   return {
     ...ranged,
-    ...(lookUp && { lookUp }),
+    // Where there is an order, it has told that they are many.
+    ...(ordered === undefined && lookUp && { lookUp }),
     select: (found) => {
       passed.select(found)
       table.orders.notePass(sort, table.live, deadline)

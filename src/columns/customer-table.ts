@@ -57,6 +57,14 @@ export class CustomerTable {
     return this.fields.ids.rowFrom(id)
   }
 
+  /** Adds the rows of those ids that are known. */
+  addKnown(ids: readonly number[], rows: Bits): void {
+    for (const id of ids) {
+      const row = this.rowFrom(id)
+      if (row < this.rows && this.idOf(row) === id) rows.add(row)
+    }
+  }
+
   /** In order of their ids: room among others is made for all of them at once. */
   putAll(all: readonly IndexedCustomer[]): void {
     this.#makeRoom(all.map(({ customer: { id } }) => id).filter((id) => !this.#isKnown(id)))

@@ -44,6 +44,7 @@ test.each<[string, object, Planned]>([
   ['the last by id', { filter: [filter('id', '>', customers - 50)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 100 }],
   ['few by the same field that they are found by', { filter: [filter('firstSeen', '>', now - 50_000)] }, { plan: 'walk firstSeen', visitedMax: 20 }],
   ['the same, backwards, among others', { filter: [filter('firstSeen', '<', now - 50_000), filter('tags', 'any', ['even'])], order: 'desc' }, { plan: 'walk firstSeen', visitedMax: 50 }],
+  ['a stretch amid the order that two filters bound, in either order', { filter: [filter('firstSeen', '<', now - 20_000), filter('firstSeen', '>', now - 50_000)], comparison: 'AND' }, { plan: 'walk firstSeen', visitedMax: 20 }],
   ['those beyond an id, by id', { filter: [filter('id', '>', 15_000)], sort: 'id' }, { plan: 'walk id', visitedMax: 20 }],
   ['those up to an id, by id backwards', { filter: [filter('id', '<=', 15_000)], sort: 'id', order: 'desc' }, { plan: 'walk id', visitedMax: 20 }],
   ['those without a value of the sort', { filter: [filter('lastSeen', 'empty')], sort: 'lastSeen' }, { plan: 'walk lastSeen', visitedMax: 20 }],
@@ -78,15 +79,17 @@ test('the same filter asked again is known, and only who changed since is looked
   expect(planOf(body).entriesVisited).toBeLessThan(2_000)
 })
 
-test('few whom the database finds at once are not sought in the columns', () => {
-  const { search } = parseSearch({ filter: [filter('notes', '^', 'note 1234')], limit: 10 }, { organizationId: 1, attributes, cursorSecret: Buffer.from(''), now })
+test('few whom the database finds at once are not sought in the columns, and none whom they do not know', () => {
+  const { search } = parseSearch({ filter: [filter('notes', '^', 'note 1234')], limit: 20 }, { organizationId: 1, attributes, cursorSecret: Buffer.from(''), now })
   const asked: unknown[] = []
+  const theirs = [1_234, ...Array.from({ length: 10 }, (_, last) => 12_340 + last)]
   const { ids, total, entriesVisited } = columns.search(search, Deadline.none, ({ field, test: { operator } }, passedRows) => {
-    asked.push([field.name, operator, passedRows])
-    return [1_234, 12_340, 12_341]
+    asked.push([field.name, operator])
+    expect(passedRows).toBeGreaterThanOrEqual(customers)
+    return [0, ...theirs, customers + 1]
   })
-  expect({ asked, ids: ids.toSorted((one, other) => one - other), total }).toEqual({ asked: [['notes', '^', 20_480]], ids: [1_234, 12_340, 12_341], total: 3 })
-  expect(entriesVisited).toBeLessThan(20)
+  expect({ asked, ids: ids.toSorted((one, other) => one - other), total }).toEqual({ asked: [['notes', '^']], ids: theirs, total: theirs.length })
+  expect(entriesVisited).toBeLessThan(40)
 })
 
 test.each<[string, (time: number) => object]>([

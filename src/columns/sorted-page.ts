@@ -1,3 +1,4 @@
+import type { Order } from '../search.ts'
 import type { Condition } from './condition.ts'
 import { decodeText, encodeText } from './encoded-text.ts'
 import type { Result } from './filter-results.ts'
@@ -6,7 +7,7 @@ import type { Page, PageScope } from './page-scope.ts'
 import { sampledRows, testedRowsMax } from './page-scope.ts'
 import type { FieldSort } from './row-orders.ts'
 import { isSameSort } from './row-orders.ts'
-import type { WalkStart } from './row-order.ts'
+import type { SortValue, Stretch, WalkStart } from './row-order.ts'
 
 /** What finding everyone costs by one long text; it pays to test that many more customers before a search that costs more. */
 const walkedCost = 12
@@ -111,11 +112,13 @@ export class SortedPage {
   #start(skip: number, condition?: Condition): WalkStart {
     const { sort, table, search: { after, order } } = this.#scope
     if (after === null) {
-      const range = skip === 0 ? condition?.ranges.find((one) => isSameSort(one.sort, sort)) : undefined
-      if (range === undefined) return { skip }
-      const { from, to } = range.stretch ?? { from: null, to: null }
-      if (!this.#isById) return order === 'asc' ? { value: from, row: 0 } : { value: to, row: table.rows }
-      return { value: null, row: table.rowFrom(order === 'asc' ? Number(from) : Number(to) + 1) }
+      const starts = skip > 0 ? [] : (condition?.ranges ?? []).flatMap(({ sort: its, stretch }) => (isSameSort(its, sort) ? [startOf(stretch, order)] : []))
+      const [first] = starts
+      if (first === undefined) return { skip }
+      // Of several the one that lies furthest on.
+      const value = starts.reduce((one, other) => (isBehind(other, one, order) ? other : one), first)
+      if (!this.#isById) return { value, row: order === 'asc' ? 0 : table.rows }
+      return { value: null, row: table.rowFrom(order === 'asc' ? Number(value) : Number(value) + 1) }
     }
     // Upward the walk begins with the first row behind the position, downward below the first that is not before it.
     const row = table.rowFrom(order === 'asc' ? after.id + 1 : after.id)
@@ -150,4 +153,14 @@ export class SortedPage {
     if (this.#isById) return undefined
     return this.#scope.sort.by === 'number' ? this.#scope.table.fields.number(this.#scope.sort.field) : this.#scope.table.fields.text(this.#scope.sort.field)
   }
+}
+
+/** The value at which a walk through a stretch begins; null where those without a value do. */
+function startOf(stretch: Stretch | null, order: Order): SortValue | null {
+  return stretch === null ? null : order === 'asc' ? stretch.from : stretch.to
+}
+
+function isBehind(one: SortValue | null, other: SortValue | null, order: Order): boolean {
+  if (one === null || other === null) return one === null
+  return order === 'asc' ? one > other : one < other
 }

@@ -37,11 +37,12 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
   const customerIds = [...new Set(changes.map(({ customerId }) => customerId ?? 0))]
   const eventIds = eventIdsOf(changes)
   const undated = undatedDeletions(changes)
+  const rowsMax = laterRowsMax(changes)
   const [later, events, creations, { rows: [trash] }, { rows: [key] }] = await Promise.all([
     client.query<KeptChangeRow>(`
       select id, nullif(customer_id, 0) as "customerId", kind, at, key_id as "keyId", '' as "keyName", request_id as "requestId", before, after
       from changes where organization_id = $1 and customer_id = any($2) and id >= $3 order by id limit $4`,
-    [caller.organizationId, customerIds, Math.min(...changes.map(({ id }) => id)), laterRowsMax]),
+    [caller.organizationId, customerIds, Math.min(...changes.map(({ id }) => id)), rowsMax]),
     eventIds.length === 0 ? { rows: [] } : client.query<EventRow>(`
       select id, customer_id as customer, name, data, created_at as "createdAt" from events where customer_id = any($1) and id = any($2)`,
     [customerIds, eventIds]),
@@ -52,7 +53,7 @@ export async function readUndoContext(client: pg.ClientBase, { caller, command: 
     client.query<{ name: string }>('select name from api_keys where id = $1', [caller.keyId])
   ])
   return {
-    later: laterChanges(later.rows),
+    later: laterChanges(later.rows, rowsMax),
     events: new Map(events.rows.map((row) => [row.id, { ...row, data: JSON.parse(row.data) as CustomerEvent['data'], createdAt: String(row.createdAt) }])),
     creations: new Map(creations.rows.map(({ customerId, at }) => [customerId, at])),
     finalBefore: trash?.finalBefore ?? 0,

@@ -115,10 +115,11 @@ export class CustomerWriter {
     if (first === undefined) throw new Error('An undo names no change')
     const firstIds = new Map<number | null, number>()
     for (const { id, customerId } of changes) firstIds.set(customerId, Math.min(id, firstIds.get(customerId) ?? id))
+    const rowsMax = laterRowsMax(changes)
     const later: KeptChangeRow[] = []
     for (const [customerId, id] of firstIds) {
-      const rowsMax = laterRowsMax - later.length
-      later.push(...customerId === null ? this.#sql.tagChangesFrom.all(organizationId, id, rowsMax) : this.#sql.customerChangesFrom.all(customerId, id, rowsMax))
+      const left = rowsMax - later.length
+      later.push(...customerId === null ? this.#sql.tagChangesFrom.all(organizationId, id, left) : this.#sql.customerChangesFrom.all(customerId, id, left))
     }
     const events = eventIdsOf(changes).flatMap((id) => {
       const row = this.#sql.findEvent.get(id)
@@ -129,7 +130,7 @@ export class CustomerWriter {
       const at = this.#sql.creationTime.get(customerId)
       return at === undefined ? [] : [[customerId, at] as const]
     })
-    return { later: laterChanges(later), events: new Map(events), creations: new Map(creations), finalBefore: this.#sql.trashFinalBefore.get() ?? 0 }
+    return { later: laterChanges(later, rowsMax), events: new Map(events), creations: new Map(creations), finalBefore: this.#sql.trashFinalBefore.get() ?? 0 }
   }
 
   /** Stores a customer if it changed, and answers how it reads now. */

@@ -29,7 +29,10 @@ export class EntryLookup {
 
   /** The ids of all who pass, whether the filter is negated or not; undefined when no index has them side by side, or more than `max` of them. */
   find(organizationId: number, filter: NumberFilter | TextFilter, { max, names }: { max: number; names: SearchNames }): readonly number[] | undefined {
-    const ids = max === 0 ? undefined : indexedIds(filter, { ...names, organizationId })
+    const { test } = filter
+    // Each value is sought, whether anybody has it or not.
+    const isWorthIt = max > 0 && (test.operator !== 'in' || test.values.length <= max)
+    const ids = isWorthIt ? indexedIds(filter, { ...names, organizationId }) : undefined
     if (ids === undefined) return undefined
     // Counted first: to hand over an id takes several times as long.
     const [count = 0] = this.#all(sql`select count(*) from (${ids} limit ${max + 1})`)

@@ -1,8 +1,10 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
+import type { ChangeRecord } from '../../src/change-record.ts'
 import type { FeedPage, FeedPosition } from '../../src/change-store.ts'
 import type { Command } from '../../src/command.ts'
 import { parseCreate, parseTags, parseUpdate } from '../../src/command.ts'
 import { withClient } from '../../src/postgres/connection.ts'
+import { namesLockKey } from '../../src/postgres/lock-keys.ts'
 import { PostgresStore } from '../../src/postgres/store.ts'
 import type { WebhookDraft } from '../../src/webhook.ts'
 import { createDatabase, rows } from './postgres-servers.ts'
@@ -164,4 +166,42 @@ test('a recoloring that drew its ids first and is committed last has the higher 
   }, { timeout: 30_000 })
   expect(told.map(({ after }) => after)).toEqual([{ name: 'vip', color: '#222222' }, { name: 'vip', color: '#111111' }])
   expect(told[0]?.id).toBeLessThan(told[1]?.id ?? 0)
+})
+
+test('a recoloring is not taken back when another one came in between, which the undo had not seen when it began', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  const [undoing, recoloring] = [await openStore(url), await openStore(url)]
+  await undoing.createDefault({ name: 'first', secretHash: 'hash' })
+  const options = { attributes: new Map(), strictAttributes: false }
+  const write = async (store: PostgresStore, command: Command) => await store.write({ organizationId: 1, keyId: 1, requestId: 'test' }, command)
+  const recolor = (color: string): Command => parseTags({ tags: [{ name: 'vip', color }] }, { type: 'tag', id: 1 }).command
+  await write(undoing, parseCreate({ tags: [{ name: 'vip', color: '#000000' }] }, options).command)
+  await write(undoing, recolor('#111111'))
+  const told = async (): Promise<ChangeRecord[]> => {
+    const { items } = await undoing.readFeed(1, { after: null, limit: 10, kinds: new Set(['tag.updated'] as const), wantsCustomers: false })
+    return items.map(({ change }) => change)
+  }
+  const changes = await vi.waitUntil(async () => {
+    const found = await told()
+    return found.length === 1 && found
+  }, { timeout: 30_000 })
+
+  const undone = await withClient(ownerUrl, async (client) => {
+    await client.query('begin')
+    await client.query('select pg_advisory_xact_lock($1)', [namesLockKey])
+    const untilWaiting = async (count: number): Promise<void> => {
+      await vi.waitUntil(async () => (await client.query("select from pg_locks where locktype = 'advisory' and objid = $1 and not granted", [namesLockKey])).rowCount === count,
+        { timeout: 30_000, interval: 10 })
+    }
+    const recolored = write(recoloring, recolor('#222222'))
+    await untilWaiting(1)
+    const answer = write(undoing, { type: 'undo', changes, force: false, dryRun: false }).then(() => 'done', (error: unknown) => error)
+    await untilWaiting(2)
+    await client.query('commit')
+    await recolored
+    return await answer
+  })
+  expect(undone).toMatchObject({ code: 'conflict' })
+  await vi.waitUntil(async () => (await told()).length === 2, { timeout: 30_000 })
+  expect((await told()).map(({ after }) => after)).toEqual([{ name: 'vip', color: '#111111' }, { name: 'vip', color: '#222222' }])
 })

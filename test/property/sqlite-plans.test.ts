@@ -26,6 +26,8 @@ const plans = {
   'walking, but giving up': { sortedHitsMax: -1, walkEntriesMax: 4 }
 }
 
+type KeptEvent = { readonly id: number } & Kept['events'][number]
+
 interface Bodies {
   readonly drafts: readonly object[]
   readonly happenings: readonly { readonly of: number; readonly what: { readonly type: string } & Record<string, unknown> }[]
@@ -37,8 +39,15 @@ interface LookingIndex {
   readonly lookedUp: number
 }
 
+interface Added {
+  readonly organizationId: number
+  readonly kept: Kept[]
+  /** More that happens to them; answers who is there then. */
+  goOn(happenings: Bodies['happenings']): Kept[]
+}
+
 /** A database that many runs share, each with an organization of its own. */
-function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; kept: Kept[] }; openReader: (options: object) => Reader; openIndex: () => LookingIndex } {
+function openDatabase(): { add: (bodies: Bodies) => Added; openReader: (options: object) => Reader; openIndex: () => LookingIndex } {
   const folder = mkdtempSync(join(tmpdir(), 'clientele-test-'))
   const path = join(folder, 'clientele.db')
   prepareDatabase(path)
@@ -94,7 +103,7 @@ function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; ke
         return customers.map(({ json }) => (JSON.parse(json) as Customer).id)
       }
       const ids = bodies.drafts.flatMap((body) => run(parseCreate(body, options).command))
-      const events = bodies.happenings.flatMap(({ of, what: { type, body, tags, name, createdAt } }) => {
+      const happen = (happenings: Bodies['happenings']): KeptEvent[] => happenings.flatMap(({ of, what: { type, body, tags, name, createdAt } }) => {
         const id = ids[of % ids.length]
         if (id === undefined) return []
         switch (type) {
@@ -107,10 +116,18 @@ function openDatabase(): { add: (bodies: Bodies) => { organizationId: number; ke
           }
         }
       })
-      const kept = db.prepare<[number], { rendering: string }>('select rendering from customers where organization_id = ?').all(organizationId)
+      const events = happen(bodies.happenings)
+      const keptNow = (): Kept[] => db.prepare<[number], { rendering: string }>('select rendering from customers where organization_id = ?').all(organizationId)
         .map(({ rendering }) => JSON.parse(rendering) as Customer)
         .map((customer) => ({ customer, createdAt: now, updatedAt: now, events: events.filter(({ id }) => id === customer.id) }))
-      return { organizationId, kept }
+      return {
+        organizationId,
+        kept: keptNow(),
+        goOn(happenings) {
+          events.push(...happen(happenings))
+          return keptNow()
+        }
+      }
     }
   }
 }
@@ -158,13 +175,19 @@ test('a search of the index in memory finds the same when it looks up all it can
   const database = openDatabase()
   const index = database.openIndex()
   const cursorSecret = Buffer.from('')
-  fc.assert(fc.property(drafts, happenings, fc.array(search, { minLength: 60, maxLength: 60 }), (bodies, changes, searches) => {
-    const { organizationId, kept } = database.add({ drafts: bodies, happenings: changes })
-    for (const body of searches.map((one) => withIds(one, kept.map(({ customer }) => customer.id)))) {
-      const { search: asked } = parseSearch(body, { organizationId, attributes, cursorSecret, now })
-      const { data, total } = searchInMemory(kept, body, now)
-      expect(index.search(organizationId, { ...asked, wantsTotal: true })).toEqual({ ids: data.map(({ id }) => id), total })
+  fc.assert(fc.property(drafts, happenings, happenings, fc.array(search, { minLength: 40, maxLength: 40 }), fc.boolean(), (bodies, before, after, searches, wantsTotal) => {
+    const { organizationId, kept, goOn } = database.add({ drafts: bodies, happenings: before })
+    const asked = searches.map((one) => withIds(one, kept.map(({ customer }) => customer.id)))
+    const expectFound = (all: readonly Kept[]): void => {
+      for (const body of asked) {
+        const { search: parsed } = parseSearch(body, { organizationId, attributes, cursorSecret, now })
+        const { data, total } = searchInMemory(all, body, now)
+        expect(index.search(organizationId, { ...parsed, wantsTotal })).toEqual({ ids: data.map(({ id }) => id), total: wantsTotal ? total : null })
+      }
     }
+    expectFound(kept)
+    // What was found is brought up to date, and what was not is looked up then.
+    expectFound(goOn(after))
   }), { numRuns: 40 })
   expect(index.lookedUp).toBeGreaterThan(100)
 }, 120_000)

@@ -306,7 +306,7 @@ test('POST /v1/changes/{id}/undo 409: more changes since than can be looked thro
   const [change = 0] = await changesOf(await request('PATCH', `/v1/customers/${id}`, { name: 'Bob' }))
   // Far from those that a sequence gives next.
   const first = change + 1_000_000
-  const rows = Array.from({ length: limits.undoLaterChangesMax }, (_, index) => `(${first + index}, 1, ${id}, 'customer.updated', 5, 1, 'other', '{}', '{}')`)
+  const rows = Array.from({ length: limits.undoLaterChangesMax + 1 }, (_, index) => `(${first + index}, 1, ${id}, 'customer.updated', 5, 1, 'other', '{}', '{}')`)
   await database.sql(`insert into changes (id, organization_id, customer_id, kind, at, key_id, request_id, before, after) values ${rows.join()}`)
   const message = 'More than 10000 changes came since, too many to tell what they touched. Nothing was taken back; send "force": true to take it back all the same.'
   expect(await ask('POST', `/v1/changes/${change}/undo`)).toEqual(refused(409, 'conflict', message))
