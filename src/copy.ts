@@ -88,6 +88,17 @@ export interface Settings {
   readonly secrets: readonly Secret[]
   /** The highest id that was ever given, by table. */
   readonly highestIds: readonly HighestId[]
+  /** Deletions made before are final. */
+  readonly finalBefore: UnixSeconds
+  /** Where what is left of the changes begins. For the cursors of SQLite alone: those of PostgreSQL are good on one database only. */
+  readonly horizons: readonly Horizon[]
+}
+
+export interface Horizon {
+  readonly organizationId: number
+  /** The last change that was purged, and its request. */
+  readonly changeId: number
+  readonly requestId: string
 }
 
 export interface Secret {
@@ -126,7 +137,7 @@ export interface CopyTarget {
   isEmpty(): Promise<boolean>
   /** What was kept of a copy that is not finished. */
   progress(): Promise<string | undefined>
-  /** Removes all that it holds, and keeps the progress. */
+  /** Removes all that it holds and remembers, and keeps the progress. */
   clear(progress: string): Promise<void>
   /** Keeps rows and the progress in one transaction. Throws if the progress is not `from`, since another copy is under way then. */
   insert<Table extends CopiedTable>(table: Table, rows: readonly CopiedRows[Table][], progress: ProgressStep): Promise<void>
@@ -313,8 +324,8 @@ function partOf({ parts }: CopyState, table: CopiedTable): CopiedPart {
 }
 
 /** No id that was copied is given again, whatever the source thinks it has given. */
-function withIdsCopied({ secrets, highestIds }: Settings, state: CopyState): Settings {
-  return { secrets, highestIds: highestIds.map(({ table, id }) => ({ table, id: Math.max(id, partOf(state, table).lastId) })) }
+function withIdsCopied({ highestIds, ...settings }: Settings, state: CopyState): Settings {
+  return { ...settings, highestIds: highestIds.map(({ table, id }) => ({ table, id: Math.max(id, partOf(state, table).lastId) })) }
 }
 
 async function compare(copy: CopySource, { state, settings, total, onProgress }: {

@@ -33,8 +33,8 @@ function parseIds(text: string): number[] {
 
 function clientConfig(url: string): pg.ClientConfig {
   return {
-    ...readUrl(url),
     application_name: 'clientele',
+    ...readUrl(url),
     keepAlive: true,
     connectionTimeoutMillis: limits.connectionWaitSeconds * 1000,
     types

@@ -126,8 +126,11 @@ class PostgresSource implements CopySource {
       select sequencename as sequence, coalesce(last_value, 0)::bigint as id from pg_sequences
       where schemaname = (select nspname from pg_namespace join pg_class on relnamespace = pg_namespace.oid where pg_class.oid = 'customers'::regclass)`)
     const ids = new Map(highest.map(({ sequence, id }) => [sequence, id]))
+    const [trash] = await this.#rows<{ finalBefore: number }>('select final_before as "finalBefore" from trash')
     return {
       secrets,
+      finalBefore: trash?.finalBefore ?? 0,
+      horizons: [],
       highestIds: (Object.keys(sequences) as CopiedTable[]).map((table): HighestId => ({ table, id: ids.get(sequences[table]) ?? 0 }))
     }
   }

@@ -22,6 +22,9 @@ const clearedTables = [
   'customers', 'customer_attributes', 'user_ids', 'events', 'changes', 'feed', 'customer_counts', 'tags', 'attributes', 'api_keys', 'organizations'
 ]
 
+/** What no copy brings, and a database may hold that is empty otherwise: it would be told of what is not there any more. */
+const forgottenTables = ['idempotency_keys', 'change_horizons', 'request_leases']
+
 /** Writes to a database, whose schema is made when it has none. */
 export async function withCopyTarget<Answer>({ url, name }: NamedDatabase, use: (target: CopyTarget) => Promise<Answer>): Promise<Answer> {
   return await naming(name, async () => {
@@ -62,7 +65,7 @@ class PostgresTarget implements CopyTarget {
 
   async clear(progress: string): Promise<void> {
     await this.#transact(async () => {
-      for (const table of clearedTables) await this.#rows(`truncate ${table}`)
+      for (const table of [...clearedTables, ...forgottenTables]) await this.#rows(`truncate ${table}`)
       // A server that follows the feed forgets what it knew.
       await this.#rows('update purges set xid = pg_current_xact_id()')
       await this.#rows('drop table if exists copy_progress')
@@ -83,8 +86,10 @@ class PostgresTarget implements CopyTarget {
     })
   }
 
-  async complete({ secrets, highestIds }: Settings): Promise<void> {
+  async complete({ secrets, highestIds, finalBefore }: Settings): Promise<void> {
     await this.#transact(async () => {
+      // What was removed for good before is gone through once more.
+      await this.#rows('update trash set final_before = $1, emptied_before = 0', [finalBefore])
       await this.#rows('delete from secrets')
       for (const { name, value } of secrets) await this.#rows("insert into secrets (name, value) values ($1, decode($2, 'hex'))", [name, value])
       for (const { table, id } of highestIds) await this.#rows(`select setval('${sequences[table]}', greatest($1::bigint, 1), $1::bigint > 0)`, [id])

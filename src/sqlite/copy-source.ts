@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
-import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
+import type { CopiedRows, CopiedTable, CopySource, HighestId, Horizon, Secret, Settings } from '../copy.ts'
 import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row.ts'
 import { openReader, requirePrepared } from './open.ts'
 import { toCopyFailure } from './copy-error.ts'
@@ -98,6 +98,9 @@ class SqliteSource implements CopySource {
       const highest = this.#db.prepare<[string], number>('select seq from sqlite_sequence where name = ?').pluck()
       return {
         secrets: this.#db.prepare<[], Secret>('select name, lower(hex(value)) as value from secrets order by name').all(),
+        finalBefore: this.#db.prepare<[], number>('select final_before from trash').pluck().get() ?? 0,
+        horizons: this.#db.prepare<[], Horizon>(
+          'select organization_id as organizationId, change_id as changeId, request_id as requestId from change_horizons').all(),
         highestIds: (Object.keys(selects) as CopiedTable[]).map((table): HighestId => ({ table, id: highest.get(table) ?? 0 }))
       }
     })

@@ -1,5 +1,5 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { CopiedRows, CopiedTable, CopySource, CopyTarget, ProgressStep, Settings } from '../copy.ts'
+import type { CopiedRows, CopiedTable, CopySource, CopyTarget, Horizon, ProgressStep, Settings } from '../copy.ts'
 import { copiedCustomer, unsound } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import { columnValues, indexedValue } from '../sql/customer-row.ts'
@@ -15,6 +15,9 @@ import { prepareWriterStatements } from './writer-statements.ts'
 const clearedTables = [
   'deliveries', 'held_customers', 'webhook_workers', 'webhook_positions', 'webhooks', 'customer_tags', 'customer_attributes', 'order_buckets', 'events', 'changes', 'customers', 'tags', 'attributes', 'api_keys', 'organizations', 'sqlite_sequence'
 ]
+
+/** What no copy brings, and a database may hold that is empty otherwise: it would be told of what is not there any more. */
+const forgottenTables = ['idempotency_keys', 'change_horizons']
 
 const mebibyte = 1024 * 1024
 
@@ -60,7 +63,7 @@ class SqliteTarget implements CopyTarget {
 
   async clear(progress: string): Promise<void> {
     this.#transact(() => {
-      for (const table of clearedTables) this.#db.exec(`delete from ${table}`)
+      for (const table of [...clearedTables, ...forgottenTables]) this.#db.exec(`delete from ${table}`)
       this.#db.exec('drop table if exists copy_progress; create table copy_progress (progress text not null) strict')
       this.#db.prepare('insert into copy_progress (progress) values (?)').run(progress)
     })
@@ -74,8 +77,13 @@ class SqliteTarget implements CopyTarget {
     })
   }
 
-  async complete({ secrets, highestIds }: Settings): Promise<void> {
+  async complete({ secrets, highestIds, finalBefore, horizons }: Settings): Promise<void> {
     this.#transact(() => {
+      // What was removed for good before is gone through once more.
+      this.#db.prepare('update trash set final_before = ?, emptied_before = 0').run(finalBefore)
+      this.#db.exec('delete from change_horizons')
+      const insertHorizon = this.#db.prepare<[Horizon]>('insert into change_horizons (organization_id, change_id, request_id) values (:organizationId, :changeId, :requestId)')
+      for (const horizon of horizons) insertHorizon.run(horizon)
       this.#db.exec('delete from secrets')
       const insertSecret = this.#db.prepare("insert into secrets (name, value) values (?, unhex(?))")
       for (const { name, value } of secrets) insertSecret.run(name, value)

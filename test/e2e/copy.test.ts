@@ -307,6 +307,39 @@ describe.each(pairs)('from %s to %s', (from, to) => {
     expect((await copy(target, back)).tables).toEqual((await copy(source, await newDatabase[to]())).tables)
   })
 
+  test('a target that is overwritten remembers nothing of before, and what was purged and made final in the source stays so', async () => {
+    const [source, target] = [await newDatabase[from](), await newDatabase[to]()]
+    const { customerId } = await fill(source)
+    const before = await startCli({ database: source, key: secrets.first })
+    const { body: deletions } = await before.call('GET', `/v1/customers/${customerId}/history`)
+    const deletion = (deletions as { data: { id: number; kind: string }[] }).data.find(({ kind }) => kind === 'customer.deleted')
+    const { body: feed } = await before.call('GET', '/v1/changes?limit=1')
+    await before.end('SIGTERM')
+    const inTwoYears = Math.floor(Date.now() / 1000) + 63_072_000
+    await execute(source, `update trash set final_before = ${inTwoYears}`)
+    if (from === 'sqlite') await execute(source, "delete from changes where id <= 2; insert into change_horizons (organization_id, change_id, request_id) values (1, 2, 'purged')")
+
+    await fill(target)
+    const repeated = async (server: RunningCli): Promise<unknown> => {
+      const { status, headers } = await server.call('POST', '/v1/customers', { userId: 'sent twice' }, { 'idempotency-key': 'import-1' })
+      return [status, headers.get('idempotency-replayed')]
+    }
+    const overwritten = await startCli({ database: target, key: secrets.first })
+    expect([await repeated(overwritten), await repeated(overwritten)]).toEqual([[201, null], [201, 'true']])
+    await overwritten.end('SIGTERM')
+    const far = to === 'sqlite' ? "(organization_id, change_id, request_id) values (1, 1000000, 'far')" : '(organization_id, stamp, position) values (1, 1000000000000, 1)'
+    await execute(target, `insert into change_horizons ${far}`)
+    await copy(source, target, '--overwrite')
+
+    const after = await startCli({ database: target, key: secrets.first })
+    expect(await repeated(after)).toEqual([201, null])
+    expect((await after.call('POST', `/v1/changes/${deletion?.id}/undo`)).status).toBe(410)
+    const cursor = async (text: string): Promise<number> => (await after.call('GET', `/v1/changes?cursor=${encodeURIComponent(text)}`)).status
+    expect(await cursor((feed as { meta: { cursor: string } }).meta.cursor)).toBe(410)
+    const { body: begun } = await after.call('GET', '/v1/changes?limit=1')
+    expect(await cursor((begun as { meta: { cursor: string } }).meta.cursor)).toBe(200)
+  })
+
   test('what is written to the source after the beginning is not in the copy', async () => {
     const [source, target] = [await newDatabase[from](), await newDatabase[to]()]
     await fill(source)
