@@ -189,7 +189,7 @@ describe('groups', () => {
     [{ filter: [], comparison: '', not: false }, group([])],
     [{ filter: [byId], comparison: 'or', not: true }, group([idFilter], { comparison: 'OR', isNegated: true })],
     [{ filter: [{ filter: [] }] }, group([group([])])],
-    [{ filter: [{ comparison: 'OR' }] }, group([group([], { comparison: 'OR' })])],
+    [{ filter: [{ comparison: 'OR', filter: [] }] }, group([group([], { comparison: 'OR' })])],
     [{ filter: [{ filter: [], not: true }] }, group([group([], { isNegated: true })])],
     [{ filter: [byId, { comparison: 'Or', not: true, filter: [byId, { filter: [byId] }] }, byId] },
       group([idFilter, group([idFilter, group([idFilter])], { comparison: 'OR', isNegated: true }), idFilter])]
@@ -266,7 +266,7 @@ describe('every bad part is named', () => {
       ['filter[2].field', blank], ['filter[2].feild', nearly('field')]
     ]],
     ['a key that is nearly one of a group', { filter: [{ filter: [], comparisn: 'OR', nto: true, fields: 'id' }, { comparison: 'OR', fitler: [] }] }, [
-      ['filter[0].comparisn', nearly('comparison')], ['filter[0].nto', nearly('not')], ['filter[0].fields', nearly('field')], ['filter[1].fitler', nearly('filter')]
+      ['filter[0].comparisn', nearly('comparison')], ['filter[0].nto', nearly('not')], ['filter[0].fields', nearly('field')], ['filter[1].filter', blank], ['filter[1].fitler', nearly('filter')]
     ]],
     ['an unknown field, in a group as well', { filter: [f('emial', '=', 'a'), { filter: [f('customData.paln', '=', 'a'), f('__proto__', 'constructor', 'a')] }] }, [
       ['filter[0].field', '"emial" is not a searchable field; did you mean "customers.email"?'],

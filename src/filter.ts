@@ -72,6 +72,8 @@ function readFilters(context: FilterContext, path: string, { value, level }: { v
 
 function readNestedGroup(context: FilterContext, path: string, group: { body: Record<string, unknown>; level: number }): Group | undefined {
   if (group.level > limits.searchGroupLevelsMax) return context.findings.fault(path, searchFaults.tooDeep)
+  // Whoever meant nobody in particular sends an empty list; without one it is a list under another name that everyone would pass.
+  if (group.body.filter === undefined) context.findings.fault(join(path, 'filter'), blank)
   setAsideUnknownKeys(context.findings, group.body, { path, known: groupKeys, near: nearGroupKeys })
   return readGroup(context, path, group)
 }

@@ -153,7 +153,9 @@ describe('a cursor', () => {
 
   test.each<[same: Record<string, unknown>]>([
     [{ ...body }], [{ ...body, limit: 1_000 }], [{ ...body, fields: ['id'], total: false, explain: true, page: 2 }], [{ ...body, sort: 'customers.name', order: 'DESC' }],
-    [{ ...body, offset: null }], [{ ...body, offset: '' }]
+    [{ ...body, offset: null }], [{ ...body, offset: '' }],
+    // As clients write the same whose objects have no order, or who send what goes without saying.
+    [{ ...body, comparison: 'or', filter: [{ value: 'Ann', id: 'k1', since: null, operator: '=', field: 'customers.name' }, { value: '-1d', operator: '>', field: 'createdAt' }] }]
   ])('goes on with %j', (same) => {
     expect(parseSearch({ ...same, cursor: cursorOf(parseSearch(body, context)) }, context).search.after).toEqual(position)
   })

@@ -10,7 +10,7 @@ import { limits } from './limits.ts'
 import type { AnyTextFilter, CustomerSearch, Group, Order, Position, Sort } from './search.ts'
 import { findSearchField, isScalar, unknownSort } from './search-field.ts'
 import { setAsideUnknownKeys } from './unknown-keys.ts'
-import { Findings, isAbsent, readBodyObject, readBoolean, readChoice, readInteger } from './untrusted.ts'
+import { Findings, isAbsent, isObject, readBodyObject, readBoolean, readChoice, readInteger } from './untrusted.ts'
 
 /** What a search is read against. */
 export interface SearchContext {
@@ -84,10 +84,20 @@ function parse(kind: 'list' | 'search', source: Record<string, unknown>, context
 
 /** Text that is the same for two requests only when a walk may go from one to the other. */
 function question(
-  { comparison, not, filter }: Record<string, unknown>,
-  { organizationId, sort, order }: { organizationId: number; sort: GivenSort; order: Order }
+  body: Record<string, unknown>, { organizationId, sort, order }: { organizationId: number; sort: GivenSort; order: Order }
 ): string {
-  return JSON.stringify([organizationId, comparison, not, filter ?? [], sort, order])
+  return JSON.stringify([organizationId, asAsked(body), sort, order])
+}
+
+/** What a group or a filter asks, in one order and without what means nothing: clients write the same in many ways. */
+function asAsked(item: unknown): unknown {
+  if (!isObject(item)) return item
+  const { comparison, not, filter, field, operator, value, since, until } = item
+  if (isAbsent(field)) {
+    const choice = isAbsent(comparison) ? 'AND' : typeof comparison === 'string' ? comparison.toUpperCase() : comparison
+    return [choice, not ?? false, Array.isArray(filter) ? filter.map(asAsked) : filter ?? []]
+  }
+  return [typeof field === 'string' ? field.replace(/^customers\./, '') : field, operator, operator === 'empty' || operator === '!empty' ? null : value, since ?? null, until ?? null]
 }
 
 /** Where a walk goes on from; undefined at the start of one, and where there is none. */

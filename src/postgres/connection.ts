@@ -41,8 +41,18 @@ function clientConfig(url: string): pg.ClientConfig {
   }
 }
 
-/** The parts of a URL; `sslmode` means what it means to every other client of PostgreSQL. */
+const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
+
+/** The parser of URLs takes any other for `require`. */
+function requireKnownSslMode(url: string): void {
+  const mode = URL.parse(url)?.searchParams.get('sslmode') ?? null
+  if (mode === null || sslModes.includes(mode)) return
+  throw new OperatorError(`The URL of the database cannot be used: sslmode=${mode} is not one of ${sslModes.join(', ')}.`)
+}
+
+/** The parts of a URL; `sslmode` means what it means to other clients of PostgreSQL, but that `allow` and `prefer` do not go on without encryption. */
 function readUrl(url: string): pg.ClientConfig {
+  requireKnownSslMode(url)
   try {
     const { ssl, host, port, user, password, database, application_name } = parse(url, { useLibpqCompat: true })
     return {
@@ -56,9 +66,16 @@ function readUrl(url: string): pg.ClientConfig {
     }
   } catch (error) {
     // The parser's own message may hold the password.
-    const reason = error instanceof Error && error.message.includes('sslrootcert') ? 'sslmode=verify-ca needs sslrootcert, the file of the authority' : 'it should read postgres://user:password@host:port/database'
-    throw new OperatorError(`The URL of the database cannot be used: ${reason}.`)
+    throw new OperatorError(`The URL of the database cannot be used: ${urlFault(error)}.`)
   }
+}
+
+function urlFault(error: unknown): string {
+  const { code, path } = error as NodeJS.ErrnoException
+  if (code !== undefined && path !== undefined) return `the file ${path}, which it names, cannot be read (${code})`
+  return error instanceof Error && error.message.includes('sslrootcert')
+    ? 'sslmode=verify-ca needs sslrootcert, the file of the authority'
+    : 'it should read postgres://user:password@host:port/database'
 }
 
 /** A pool that never ends the process: a connection that breaks while idle is replaced by the next one that is needed. */

@@ -71,7 +71,7 @@ export class WriteQueue {
       setTimeout(() => {
         this.#isImpatient = false
         this.#start()
-      }, Math.ceil(oldest.sinceMs + patienceMs - performance.now()))
+      }, Math.max(0, Math.ceil(oldest.sinceMs + patienceMs - performance.now())))
     } else if (!this.#isScheduled) {
       this.#isScheduled = true
       setImmediate(() => {

@@ -66,6 +66,8 @@ test('what is wrong with the database or its URL is said in a sentence without t
     [wrongPassword.href]: `The database cannot be used: password authentication failed for user "${username}". Check its URL, and whether it runs.`,
     [withDatabase(url, 'nowhere')]: 'The database cannot be used: database "nowhere" does not exist. Check its URL, and whether it runs.',
     [`${url}?sslmode=require`]: 'The database cannot be used: The server does not support SSL connections. Check its URL, and whether it runs.',
+    [`${url}?sslmode=verify_full`]: 'The URL of the database cannot be used: sslmode=verify_full is not one of disable, allow, prefer, require, verify-ca, verify-full.',
+    [`${url}?sslmode=verify-full&sslrootcert=/nowhere.pem`]: 'The URL of the database cannot be used: the file /nowhere.pem, which it names, cannot be read (ENOENT).',
     [nobody.href]: 'The database cannot be used: connect ECONNREFUSED 127.0.0.1:1. Check its URL, and whether it runs.'
   }
   const answers = await Promise.all(Object.keys(cases).map(async (one) => await serve(one)))

@@ -176,7 +176,7 @@ test('POST /v1/customers/search 200: groups nest, and a negated one finds exactl
     [{ not: true, comparison: 'OR', filter: [name('bo'), lead] }, [3, 4]],
     [{ filter: [{ filter: [{ filter: [{ filter: [{ filter: [name('bo')] }] }] }] }] }, [2]],
     [{ filter: [{ filter: [] }] }, everyone],
-    [{ filter: [{ comparison: 'OR' }] }, everyone],
+    [{ filter: [{ comparison: 'OR', filter: [] }] }, everyone],
     [{ not: true }, []],
     [{ filter: [{ filter: [], not: true }, isNamed] }, []],
     [{ filter: [{ field: 'email', operator: '=', value: 'ann@example.com' }, { filter: [], not: true }] }, []],
