@@ -37,7 +37,7 @@ export function isScalar(field: SearchField): field is Extract<SearchField, { fi
 
 /** The fault for a field that is not there, and the one that was probably meant. */
 export function unknownField(value: unknown, attributes: ReadonlyMap<string, AttributeType>): string {
-  return unknown(searchFaults.unknownField, value, [...scalarNames, ...tagNames.map((name) => [name, prefix + name] as const), ['text', 'text'], ...attributeNames(attributes)])
+  return unknown(searchFaults.unknownField, value, [...scalarNames, ...tagNames.map((name) => [name, prefix + name] as const), ['text', 'text'], [eventPrefix, eventPrefix], ...attributeNames(attributes)])
 }
 
 /** The same for a sort. */
@@ -72,15 +72,37 @@ export function shortened(text: string): string {
 
 /** The field that a name was probably meant to be, spelled in full. */
 function nearestField(given: string, known: readonly FieldNames[]): string | undefined {
-  const name = given.replace(/^(customers?|customData)\./i, '').toLowerCase()
+  const { before, name } = taken(given.replace(/^customers_/i, prefix))
+  if (before === eventPrefix) return name !== '' && known.some(([short]) => short === eventPrefix) ? eventPrefix + name : undefined
+  const sought = name.toLowerCase()
   // Further off than two letters swapped, or a short name's one, it is more likely another thing altogether.
-  const editsMax = Math.min(2, Math.ceil(name.length / 3))
+  const editsMax = Math.min(2, Math.ceil(sought.length / 3))
   let nearest: { full: string; edits: number } | undefined
   for (const [short, full] of known) {
+    // Who means an attribute means no field of ours, unless it is nearly called so.
+    const itsMax = before === attributePrefix && !full.startsWith(attributePrefix) ? Math.min(1, editsMax) : editsMax
     // No name is nearer than the lengths differ: few of an organization's many attributes are compared.
-    if (Math.abs(short.length - name.length) > editsMax) continue
-    const edits = distance(name, short.toLowerCase())
-    if (edits <= editsMax && edits < (nearest?.edits ?? Infinity)) nearest = { full, edits }
+    if (Math.abs(short.length - sought.length) > itsMax) continue
+    const edits = distance(sought, short.toLowerCase())
+    const isNear = edits <= itsMax && (edits < 2 || sought.length > shortName || lettersOf(sought) === lettersOf(short.toLowerCase()))
+    if (isNear && edits < (nearest?.edits ?? Infinity)) nearest = { full, edits }
   }
   return nearest?.full
+}
+
+/** Of so few letters two edits leave little, unless they are a swap. */
+const shortName = 4
+
+function lettersOf(name: string): string {
+  return [...name].sort().join('')
+}
+
+/** A name without what it was probably meant to begin with, of which `customers.` may stand before another. */
+function taken(given: string): { before: string; name: string } {
+  const dot = given.indexOf('.')
+  const head = given.slice(0, dot + 1).toLowerCase()
+  const before = dot < 0 ? undefined : [prefix, attributePrefix, eventPrefix].find((one) => distance(head, one.toLowerCase()) <= 2)
+  if (before === undefined) return { before: '', name: given }
+  const name = given.slice(dot + 1)
+  return before === prefix ? taken(name) : { before, name }
 }

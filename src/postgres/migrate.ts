@@ -41,6 +41,18 @@ export async function requireMigrated(client: pg.ClientBase): Promise<void> {
     throw new OperatorError(`The database was written by a newer version of Clientele (schema ${version}, this one knows ${known}). Start that version instead.`)
   }
   if (version < known) throw new OperatorError('The database has an older schema. Bring it up to date first: npx clientele migrate')
+  await requireExtensions(client)
+}
+
+/** Whose indexes searches by SQL go by. They come with PostgreSQL, in a package of their own on most systems. */
+const extensions = ['pg_trgm', 'btree_gin']
+
+async function requireExtensions(client: pg.ClientBase): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    'select name from unnest($1::text[]) as name where not exists (select from pg_extension where extname = name)', [extensions])
+  if (rows.length === 0) return
+  const statements = rows.map(({ name }) => `create extension ${name}`).join('; ')
+  throw new OperatorError(`Searches lack an extension, and with it their indexes. As the owner of the database run "${statements}" in it, then npx clientele doctor.`)
 }
 
 /** Statements that drop every index that is not needed to write, and make it anew; each to be run by itself, outside a transaction. */
@@ -106,6 +118,10 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
     await client.query('commit')
   } catch (error) {
     await endQuietly(client, 'rollback')
+    const [, missing] = /^extension "(\w+)" is not available/.exec(error instanceof Error ? error.message : '') ?? []
+    if (missing !== undefined) {
+      throw new OperatorError(`PostgreSQL has not got the extension ${missing} there. Install its contrib package on the machine of the database, then run npx clientele migrate.`, { cause: error })
+    }
     if (sqlState(error) === '42501') {
       throw new OperatorError(`The database user may not run the migration ${name}: ${error instanceof Error ? error.message : ''}. Run npx clientele migrate as the owner of the database.`, { cause: error })
     }

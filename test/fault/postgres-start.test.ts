@@ -1,4 +1,5 @@
-import { expect, test, vi } from 'vitest'
+import { expect, inject, test, vi } from 'vitest'
+import { withClient } from '../../src/postgres/connection.ts'
 import { readMigrations } from '../../src/sql/migrations.ts'
 import type { Ended } from '../e2e/start-cli.ts'
 import { runCli } from '../e2e/start-cli.ts'
@@ -52,6 +53,30 @@ test('a newer schema that breaks nothing lets this version serve, and one that d
   expect(await serve(url)).toEqual(refusal(
     `The database was written by a newer version of Clientele (schema ${known + 1}, this one knows ${known}). Start that version instead.`))
 })
+
+test('a database without an extension is refused with what to do, and an extension that is not on its machine is named', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  await withClient(superuserUrlOf(ownerUrl), async (client) => await client.query('drop extension btree_gin cascade'))
+  expect(await serve(url)).toEqual(refusal(
+    'Searches lack an extension, and with it their indexes. As the owner of the database run "create extension btree_gin" in it, then npx clientele doctor.'))
+  await withClient(superuserUrlOf(ownerUrl), async (client) => await client.query('create extension btree_gin'))
+  expect(await runCli(['doctor', '--database', ownerUrl])).toMatchObject({ status: 0 })
+  await startServer(url)
+
+  const { ownerUrl: empty } = await createEmptyDatabase()
+  // As PostgreSQL says it where the package of the extension is not installed.
+  await withClient(superuserUrlOf(empty), async (client) => await client.query(`
+    create function lack() returns event_trigger language plpgsql as $$
+      begin raise exception 'extension "pg_trgm" is not available' using errcode = 'feature_not_supported'; end $$;
+    create event trigger lack on ddl_command_start when tag in ('CREATE EXTENSION') execute function lack()`))
+  expect(await serve(empty)).toEqual(refusal(
+    'PostgreSQL has not got the extension pg_trgm there. Install its contrib package on the machine of the database, then run npx clientele migrate.'))
+})
+
+/** The same database as its superuser. */
+function superuserUrlOf(url: string): string {
+  return withDatabase(inject('postgresUrl'), new URL(url).pathname.slice(1))
+}
 
 test('what is wrong with the database or its URL is said in a sentence without the password', async () => {
   const { url } = await createDatabase()
