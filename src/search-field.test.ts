@@ -101,7 +101,8 @@ describe('a field that is not there is named, with the one that was probably mea
     [true, 'true is not a searchable field'],
     [['customers.id'], '["customers.id"] is not a searchable field'],
     [{ id: 1 }, '{"id":1} is not a searchable field'],
-    ['x'.repeat(100_000), `"${'x'.repeat(99)} is not a searchable field`]
+    ['x'.repeat(100_000), `"${'x'.repeat(99)} is not a searchable field`],
+    ['customers.'.repeat(100_000), `"${'customers.'.repeat(10).slice(0, 99)} is not a searchable field`]
   ])('%#', (given, fault) => {
     expect(unknownField(given, attributes)).toBe(fault)
   })

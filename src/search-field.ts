@@ -2,6 +2,7 @@ import { distance } from 'fastest-levenshtein'
 import type { ScalarFieldKind, ScalarFieldName } from './contract/search.ts'
 import { filled, scalarFields, searchFaults } from './contract/search.ts'
 import type { AttributeType } from './custom-data.ts'
+import { limits } from './limits.ts'
 import type { ScalarField } from './search.ts'
 
 /** A field as a search names it, told apart by how it is compared. `name` is as people read it. */
@@ -70,8 +71,12 @@ export function shortened(text: string): string {
   return text.slice(0, 100).toWellFormed()
 }
 
+/** Longer than the name of any field with all that may stand before it; what is sent may be as long as a body. */
+const givenCharactersMax = 2 * limits.nameCharactersMax
+
 /** The field that a name was probably meant to be, spelled in full. */
 function nearestField(given: string, known: readonly FieldNames[]): string | undefined {
+  if (given.length > givenCharactersMax) return undefined
   const { before, name } = taken(given.replace(/^customers_/i, prefix))
   if (before === eventPrefix) return name !== '' && known.some(([short]) => short === eventPrefix) ? eventPrefix + name : undefined
   const sought = name.toLowerCase()
