@@ -172,7 +172,8 @@ test.each<[given: object, since: number, until: number]>([
 })
 
 test.each<[needle: string, digits: string | null]>([
-  ['030', '030'], ['+49 (0)30-1234.5/6', '49030123456'], ['1 2 3', '123'], ['12', null], ['1-2', null], ['', null], ['+-() ./', null], ['030x', null], ['123@', null],
+  ['030', '030'], ['+49 (0)30-1234.5/6', '49030123456'], ['030\u201012\u201134\u201256\u201378\u20149\u2212', '030123456789'], ['030\u00a012\u202f34', '0301234'],
+  ['\u202a+49\u00ad30\u200b1\u202c\ufeff', '49301'], ['٣\u2011٤\u2011٥', null], ['1_2_3', null], ['1 2 3', '123'], ['12', null], ['1-2', null], ['', null], ['+-() ./', null], ['030x', null], ['123@', null],
   // Other scripts' digits are letters here: a phone is compared by 0 to 9.
   ['٣٤٥', null], ['１２３', null]
 ])('"%s" may be a part of a phone number: %s', (value, digits) => {
@@ -230,6 +231,7 @@ describe('every bad part is named', () => {
   const { list, pair, notOnFilter, bothKinds, notOfEvents, relativeDate } = searchFaults
   const nearly = (meant: string): string => `This key is not known. Did you mean "${meant}"?`
   const [array, object, numeric, string, bool] = ['array', 'object', 'numeric', 'string', 'bool'].map((type) => `This value should be of type ${type}.`)
+  const whole = 'This value should be a whole number.'
   const tooLong = (characters: number): string => `This value is too long. It should have ${characters} characters or less.`
   const f = (field: unknown, operator: unknown, value?: unknown, more: object = {}): object => ({ field, operator, value, ...more })
   type Faults = (readonly [path: string, message: string | undefined])[]
@@ -297,13 +299,13 @@ describe('every bad part is named', () => {
       ['filter[4].operator', '> cannot be used on customers.blocked'], ['filter[4].value', bool]
     ]],
     ['a long operator', { filter: [f('id', 'x'.repeat(100_000), 1)] }, [['filter[0].operator', `${'x'.repeat(100)} cannot be used on customers.id`]]],
-    ['a value that is no integer', { filter: ['', 'a', '1e3', ' 1', '0x1', true, [1], {}, 1.5, 2 ** 53, '-9007199254740993', '1'.repeat(21)].map((value) => f('id', '=', value)) },
-      [numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, 'This value should be a whole number.', range, range, numeric]
+    ['a value that is no integer', { filter: ['', 'a', '1e3', ' 1', '0x1', true, [1], {}, 1.5, 2 ** 53, '-9007199254740993', '1'.repeat(21), '1.5', '-0.0', '1.', '.5', '1.2.3'].map((value) => f('id', '=', value)) },
+      [numeric, numeric, numeric, numeric, numeric, numeric, numeric, numeric, whole, range, range, numeric, whole, whole, numeric, numeric, numeric]
         .map((message, index) => [`filter[${index}].value`, message])],
     ['a value that is no number', { filter: ['', '1e3', '1.', true, 1e16].map((value) => f('customData.seats', '>', value)) },
       [numeric, numeric, numeric, numeric, `${range} Send larger numbers as text.`].map((message, index) => [`filter[${index}].value`, message])],
-    ['a value that is no date', { filter: [true, [], {}, -1, '-7', limits.dateSecondsMax + 1, '253402300800', '1.2.3'].map((value) => f('createdAt', '>', value)) },
-      [numeric, numeric, numeric, ...Array.from({ length: 4 }, () => `This value should be between 0 and ${limits.dateSecondsMax}.`), numeric]
+    ['a value that is no date', { filter: [true, [], {}, -1, '-7', limits.dateSecondsMax + 1, '253402300800', '1.2.3', '.5', '-', '1'.repeat(21)].map((value) => f('createdAt', '>', value)) },
+      [numeric, numeric, numeric, ...Array.from({ length: 4 }, () => `This value should be between 0 and ${limits.dateSecondsMax}.`), relativeDate, relativeDate, relativeDate, relativeDate]
         .map((message, index) => [`filter[${index}].value`, message])],
     ['a value that is no boolean', { filter: [1, 0, 'true', '', []].map((value) => f('blocked', '=', value)) }, [0, 1, 2, 3, 4].map((index) => [`filter[${index}].value`, bool])],
     ['a value that is no text', { filter: [5, true, ['a'], {}, 'a\u0000', '\ud83d', 'x'.repeat(100_000)].map((value) => f('name', '~', value)) },
@@ -315,7 +317,7 @@ describe('every bad part is named', () => {
     ['a list that is none, has nothing or too much', { filter: [5, 'a', {}, [], Array.from({ length: 1_001 }, () => 1), Array.from({ length: 10_000 }, () => 'x')]
       .flatMap((value) => [f('id', 'in', value), f('name', '!in', value)]) }, Array.from({ length: 12 }, (_, index) => [`filter[${index}].value`, list])],
     ['values of a list', { filter: [f('id', 'in', [1, 'a', null, 1.5]), f('name', 'in', ['a', 5, null]), f('createdAt', '!in', ['now', 'then']), f('events.a', 'in', [[]])] }, [
-      ['filter[0].value[1]', numeric], ['filter[0].value[2]', numeric], ['filter[0].value[3]', 'This value should be a whole number.'],
+      ['filter[0].value[1]', numeric], ['filter[0].value[2]', numeric], ['filter[0].value[3]', whole],
       ['filter[1].value[1]', string], ['filter[1].value[2]', string], ['filter[2].value[1]', relativeDate], ['filter[3].value[0]', numeric]
     ]],
     ['a pair that is none', { filter: [5, [], [1], [1, 2, 3], { 0: 1, 1: 2 }].map((value) => f('id', 'between', value)) }, [0, 1, 2, 3, 4].map((index) => [`filter[${index}].value`, pair])],

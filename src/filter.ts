@@ -11,7 +11,7 @@ import { findSearchField, shortened, shown, unknownField } from './search-field.
 import { readTags } from './tag.ts'
 import { setAsideUnknownKeys } from './unknown-keys.ts'
 import type { Findings } from './untrusted.ts'
-import { blank, isObject, join, readBoolean, readChoice, readDate, readInteger, readName, readNumber, readText } from './untrusted.ts'
+import { blank, dateText, isObject, join, readBoolean, readChoice, readDate, readInteger, readName, readNumber, readText } from './untrusted.ts'
 
 /** What reading filters takes besides the body. */
 interface FilterContext {
@@ -227,8 +227,8 @@ function readTagsFilter(findings: Findings, { path, operator, value }: Asked): O
   return names && { type: 'tags', operator: operator === '=' || operator === 'all' ? 'all' : 'any', names }
 }
 
-/** A part of a phone number: three or more digits, and what people write between them. */
-const phonePart = /^[\d\s+\-()./]*$/
+/** A part of a phone number: three or more digits, and what stands between them as people write them, or pages and address books make them up. */
+const phonePart = /^[\d\s\p{Dash_Punctuation}\p{Format}\u2212+()./]*$/u
 
 function readAnyText(findings: Findings, { path, value }: Asked): Omit<AnyTextFilter, 'isNegated'> | undefined {
   const text = readText(findings, path, value, limits.longTextCharactersMax)
@@ -250,7 +250,7 @@ const secondsOf: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w:
 
 /** A date, or one relative to now, which never lies before 1970. */
 function readSearchDate(findings: Findings, path: string, { value, now }: { value: unknown; now: UnixSeconds }): number | undefined {
-  if (typeof value !== 'string' || /^-?[\d.]+$/.test(value)) return readDate(findings, path, value)
+  if (typeof value !== 'string' || dateText.test(value)) return readDate(findings, path, value)
   if (value === 'now') return now
   const [, count, unit = ''] = /^-(\d{1,9})([smhdw])$/.exec(value) ?? []
   const seconds = secondsOf[unit]

@@ -115,6 +115,7 @@ describe('fields', () => {
     expect(parseSearch({ fields: given }, context)).toEqual(expected)
     expect(parseList({ fields: given.join(',') }, context)).toEqual(expected)
     expect(parseList({ fields: given }, context)).toEqual(expected)
+    expect(parseList({ fields: ` ${given.join(' , ')} ` }, context)).toEqual(expected)
   })
 
   test('that a customer does not have are named', () => {
@@ -123,7 +124,7 @@ describe('fields', () => {
 
     expect([
       faults(() => parseSearch({ fields: ['id', 'Email', 5, null, 'customers.id', 'location.city', '__proto__'] }, context)),
-      faults(() => parseList({ fields: 'id,,emial, name' }, context)),
+      faults(() => parseList({ fields: 'id,,emial, nam e' }, context)),
       faults(() => parseList({ fields: ['id,x', 'y'] }, context)),
       ...['id', 5, {}, [], [...customerKeys, 'id'], Array.from({ length: 500_000 }, () => 0)].map((given) => faults(() => parseSearch({ fields: given }, context))),
       faults(() => parseList({ fields: 'id,'.repeat(21) }, context))
@@ -155,7 +156,7 @@ describe('a cursor', () => {
     [{ ...body }], [{ ...body, limit: 1_000 }], [{ ...body, fields: ['id'], total: false, explain: true, page: 2 }], [{ ...body, sort: 'customers.name', order: 'DESC' }],
     [{ ...body, offset: null }], [{ ...body, offset: '' }],
     // As clients write the same whose objects have no order, or who send what goes without saying.
-    [{ ...body, comparison: 'or', filter: [{ value: 'Ann', id: 'k1', since: null, operator: '=', field: 'customers.name' }, { value: '-1d', operator: '>', field: 'createdAt' }] }]
+    [{ ...body, comparison: 'or', filter: [{ value: 'Ann', id: 'k1', since: null, operator: '=', field: 'customers.name' }, { value: '-1d', operator: '>', field: 'customer.createdAt' }] }]
   ])('goes on with %j', (same) => {
     expect(parseSearch({ ...same, cursor: cursorOf(parseSearch(body, context)) }, context).search.after).toEqual(position)
   })
@@ -169,6 +170,26 @@ describe('a cursor', () => {
     const cursor = cursorOf(parseSearch(body, context))
 
     expect(faults(() => parseSearch({ ...another, cursor }, context))).toEqual(foreign)
+  })
+
+  const byText = { field: 'text', operator: '~', value: 'ann' }
+  const byFirstSeen = { sort: 'customers.firstSeen', order: 'asc' }
+  test.each<[Record<string, unknown>]>([
+    [{}], [{ filter: [byName] }], [{ filter: [{ ...byText, operator: '!~' }] }], [{ not: true, filter: [byText] }], [{ filter: [{ not: true, filter: [byText] }] }]
+  ])('of %j goes on with the sort and order that go without saying, and the other way about', (asked) => {
+    const sorted = { ...asked, ...byFirstSeen }
+
+    expect(parseSearch({ ...sorted, cursor: cursorOf(parseSearch(asked, context)) }, context).search.after).toEqual(position)
+    expect(parseSearch({ ...asked, cursor: cursorOf(parseSearch(sorted, context)) }, context).search.after).toEqual(position)
+  })
+
+  test.each<[Record<string, unknown>]>([
+    [{ filter: [byText] }], [{ filter: [byName, { ...byText, field: 'customer.text' }] }], [{ filter: [{ not: true, filter: [byText] }, { filter: [{ comparison: 'OR', filter: [byText] }] }] }]
+  ])('of %j, which is ranked, does not go on with a sort, nor the other way about', (asked) => {
+    const sorted = { ...asked, ...byFirstSeen }
+
+    expect(faults(() => parseSearch({ ...sorted, cursor: cursorOf(parseSearch(asked, context)) }, context))).toEqual(foreign)
+    expect(faults(() => parseSearch({ ...asked, cursor: cursorOf(parseSearch(sorted, context)) }, context))).toEqual(foreign)
   })
 
   test('belongs to its organization', () => {
@@ -231,6 +252,7 @@ describe('every bad part is named', () => {
     ['{}', ['body', 'This value should be of type object.']],
     [undefined, ['body', 'This value should not be blank.']],
     [{ limit: 1.5, offset: 0.5 }, ['limit', whole], ['offset', whole]],
+    [{ limit: '1.5', offset: '2.0' }, ['limit', whole], ['offset', whole]],
     [{ limit: '1e2', offset: 'x' }, ['limit', numeric], ['offset', numeric]],
     [{ limit: 0, offset: -1 }, ['limit', range(1)], ['offset', range(0)]],
     [{ limit: Infinity, offset: 2 ** 53 }, ['limit', range(1)], ['offset', range(0)]],
@@ -285,14 +307,14 @@ test('each misuse of the table is answered as it says there', () => {
     tooManyFilters: [{ filter: Array.from({ length: 51 }, () => byName) }, { filter: Array.from({ length: 51 }, () => ({ filter: [] })) }],
     pair: [one('id', 'between', [1])],
     list: [one('id', 'in', []), one('id', '!in', Array.from({ length: 1_001 }, () => 1))],
-    relativeDate: [one('createdAt', '>', 'yesterday'), one('events.a', '>', 1, { until: 'then' })],
+    relativeDate: [one('createdAt', '>', 'yesterday'), one('createdAt', '=', '1.2.3'), one('events.a', '>', 1, { until: 'then' })],
     foreignCursor: [{ cursor: 'x' }],
     cursorWithOffset: [{ cursor: '', offset: 0 }],
     fields: [{ fields: 'id' }, { fields: [] }, { fields: Array.from({ length: customerKeys.length + 1 }, () => 'id') }],
     blank: [{ filter: [{ operator: '=', value: 1 }] }, { filter: [{ field: 'id', value: 1 }] }, { filter: [{ field: 'id', operator: '=' }] }, one('tags', 'any', []), one('tags', 'any', [{}])],
     wrongType: [{ total: 1 }, { explain: 'no' }, { not: 0 }, { cursor: 5 }, { filter: {} }, { filter: [5] }, { limit: 'x' }, one('name', '=', 5), one('tags', '=', 'Lead')],
     noChoice: [{ comparison: 'XOR' }, { order: 'up' }, { fields: ['x'] }],
-    fraction: [{ limit: 1.5 }, { offset: 0.5 }, one('id', '=', 1.5)],
+    fraction: [{ limit: 1.5 }, { limit: '1.5' }, { offset: 0.5 }, one('id', '=', 1.5)],
     outOfRange: [{ limit: 0 }, { offset: -1 }, one('id', '=', 1e20), one('customData.seats', '=', 1e20), one('createdAt', '=', -1)],
     tooLong: [one('name', '~', 'x'.repeat(65_536)), one('text', '~', 'x'.repeat(65_536)), one(`events.${'x'.repeat(256)}`, '>', 1), one('tags', 'any', ['x'.repeat(256)])],
     nullCharacter: [one('name', '~', '\0'), one('events.\0', '>', 1), one('tags', 'any', ['\0'])],

@@ -8,7 +8,7 @@ import { customerKeys } from './customer.ts'
 import { readFilterTree } from './filter.ts'
 import { limits } from './limits.ts'
 import type { AnyTextFilter, CustomerSearch, Group, Order, Position, Sort } from './search.ts'
-import { findSearchField, isScalar, unknownSort } from './search-field.ts'
+import { findSearchField, isScalar, unknownSort, withoutPrefix } from './search-field.ts'
 import { setAsideUnknownKeys } from './unknown-keys.ts'
 import { Findings, isAbsent, isObject, readBodyObject, readBoolean, readChoice, readInteger } from './untrusted.ts'
 
@@ -43,8 +43,8 @@ const knownKeys: Record<'list' | 'search', ReadonlySet<string>> = {
 /** A list is a search for everyone. */
 export function parseList(query: Record<string, unknown>, context: SearchContext): ParsedSearch {
   const { fields } = query
-  // A query has no arrays: names are separated by commas, or the parameter stands there several times.
-  const names = isAbsent(fields) ? undefined : [fields].flat().flatMap((part: unknown) => (typeof part === 'string' ? part.split(',') : part))
+  // A query has no arrays: names are separated by commas, as people write them, or the parameter stands there several times.
+  const names = isAbsent(fields) ? undefined : [fields].flat().flatMap((part: unknown) => (typeof part === 'string' ? part.split(',').map((name) => name.trim()) : part))
   return parse('list', { ...query, fields: names }, context)
 }
 
@@ -86,7 +86,17 @@ function parse(kind: 'list' | 'search', source: Record<string, unknown>, context
 function question(
   body: Record<string, unknown>, { organizationId, sort, order }: { organizationId: number; sort: GivenSort; order: Order }
 ): string {
-  return JSON.stringify([organizationId, asAsked(body), sort, order])
+  const isDefault = sort?.field.name === 'firstSeen' && !isRanked(body)
+  return JSON.stringify([organizationId, asAsked(body), isDefault ? null : sort, order])
+}
+
+/** Whether a search is ranked when it has no sort. It must be known before its filter is read, which its cursor tells the moment of. */
+function isRanked({ not, filter }: Record<string, unknown>): boolean {
+  return not !== true && Array.isArray(filter) && filter.some((item) => isObject(item) && (isAbsent(item.field) ? isRanked(item) : isAnyText(item)))
+}
+
+function isAnyText({ field, operator }: Record<string, unknown>): boolean {
+  return operator !== '!~' && typeof field === 'string' && withoutPrefix(field) === 'text'
 }
 
 /** What a group or a filter asks, in one order and without what means nothing: clients write the same in many ways. */
@@ -97,7 +107,7 @@ function asAsked(item: unknown): unknown {
     const choice = isAbsent(comparison) ? 'AND' : typeof comparison === 'string' ? comparison.toUpperCase() : comparison
     return [choice, not ?? false, Array.isArray(filter) ? filter.map(asAsked) : filter ?? []]
   }
-  return [typeof field === 'string' ? field.replace(/^customers\./, '') : field, operator, operator === 'empty' || operator === '!empty' ? null : value, since ?? null, until ?? null]
+  return [typeof field === 'string' ? withoutPrefix(field) : field, operator, operator === 'empty' || operator === '!empty' ? null : value, since ?? null, until ?? null]
 }
 
 /** Where a walk goes on from; undefined at the start of one, and where there is none. */

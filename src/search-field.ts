@@ -18,7 +18,7 @@ const tagNames: readonly string[] = ['tags', 'tagsData']
 
 /** HelpCrunch: `customers.` may be missing, and a sort may have it in the singular. */
 export function findSearchField(given: string, attributes: ReadonlyMap<string, AttributeType>): SearchField | undefined {
-  const name = given.replace(/^customers?\./, '')
+  const name = withoutPrefix(given)
   if (Object.hasOwn(scalarFields, name)) {
     const { type, isExact, fromInteger }: ScalarFieldKind = scalarFields[name as ScalarFieldName]
     return { type, name: prefix + name, field: { name: name as ScalarFieldName }, isExact: isExact === true, fromInteger: fromInteger === true }
@@ -30,6 +30,10 @@ export function findSearchField(given: string, attributes: ReadonlyMap<string, A
   const type = attribute === undefined ? undefined : attributes.get(attribute)
   if (attribute === undefined || type === undefined) return undefined
   return { type, name, field: { attribute }, isExact: false, fromInteger: false }
+}
+
+export function withoutPrefix(given: string): string {
+  return given.replace(/^customers?\./, '')
 }
 
 export function isScalar(field: SearchField): field is Extract<SearchField, { field: ScalarField }> {

@@ -93,15 +93,18 @@ export function readInteger(
   findings: Findings, path: string, value: unknown, { min, max }: { min: number; max: number }
 ): number | undefined {
   const number = typeof value === 'string' && /^-?\d{1,20}$/.test(value) ? Number(value) : value
+  const isFraction = typeof number === 'string' ? decimalText.test(number) : Number.isFinite(number) && !Number.isInteger(number)
+  if (isFraction) return findings.fault(path, 'This value should be a whole number.')
   if (typeof number !== 'number' || Number.isNaN(number)) return findings.fault(path, 'This value should be of type numeric.')
-  if (!Number.isInteger(number) && Number.isFinite(number)) return findings.fault(path, 'This value should be a whole number.')
   if (number < min || number > max) return findings.fault(path, `This value should be between ${min} and ${max}.`)
   return number
 }
 
+const decimalText = /^-?\d{1,20}(\.\d{1,20})?$/
+
 /** A number, or its decimal text. */
 export function readNumber(findings: Findings, path: string, value: unknown): number | undefined {
-  const number = typeof value === 'string' && /^-?\d{1,20}(\.\d{1,20})?$/.test(value) ? Number(value) : value
+  const number = typeof value === 'string' && decimalText.test(value) ? Number(value) : value
   if (typeof number !== 'number' || !Number.isFinite(number)) return findings.fault(path, 'This value should be of type numeric.')
   const fault = numberFault(number)
   return fault === undefined ? number : findings.fault(path, fault)
@@ -128,9 +131,12 @@ export function readCustomerId(findings: Findings, path: string, value: unknown)
   return readInteger(findings, path, value, { min: 1, max: limits.integerMax })
 }
 
+/** UNIX seconds as text, or nearly: before 1970, or too late. */
+export const dateText = /^-?\d{1,20}(\.\d{0,20})?$/
+
 /** UNIX seconds. HelpCrunch: as a number or its decimal text; fractions are cut off. */
 export function readDate(findings: Findings, path: string, value: unknown): number | undefined {
-  const number = typeof value === 'string' && /^-?\d{1,20}(\.\d{0,20})?$/.test(value) ? Number(value) : value
+  const number = typeof value === 'string' && dateText.test(value) ? Number(value) : value
   if (typeof number !== 'number' || Number.isNaN(number)) return findings.fault(path, 'This value should be of type numeric.')
   if (number < 0 || number >= limits.dateSecondsMax + 1) {
     return findings.fault(path, `This value should be between 0 and ${limits.dateSecondsMax}.`)

@@ -142,8 +142,13 @@ export const Batch = Type.Array(Type.Ref('BatchItem'), {
 
 export const Customers = Type.Array(Type.Ref('Customer'), { $id: 'Customers', description: 'The customers, in the order of the request.' })
 
-export const CustomerPage = Type.Object({
-  data: Type.Array(Type.Ref('Customer'), { description: 'Of each customer only the keys in `fields`, where the request has them.' }),
+/** What `fields` leaves of a customer. */
+export const PickedCustomer = Type.Partial(Customer, {
+  $id: 'PickedCustomer', minProperties: 1, description: 'A customer with the keys in `fields` and no others, in the order of a customer.'
+})
+
+const pageOf = (customer: 'Customer' | 'PickedCustomer') => ({
+  data: Type.Array(Type.Ref(customer)),
   total: Type.Optional(Type.Integer({ description: 'All matches, exactly, whatever `limit` is. Left out with `total: false`.' })),
   meta: Type.Object({
     total: Type.Optional(Type.Integer()),
@@ -157,4 +162,8 @@ export const CustomerPage = Type.Object({
     pageMs: Type.Number({ description: 'Milliseconds that finding the page took.' }),
     totalMs: Type.Number({ description: 'Milliseconds that counting took besides.' })
   }, { description: 'With `explain: true`.' }))
-}, { $id: 'CustomerPage', description: 'A page of customers. One shorter than `limit` is the last.' })
+})
+
+export const CustomerPage = Type.Object(pageOf('Customer'), { $id: 'CustomerPage', description: 'A page of customers. One shorter than `limit` is the last.' })
+
+export const PickedCustomerPage = Type.Object(pageOf('PickedCustomer'), { $id: 'PickedCustomerPage', description: 'The same where the request has `fields`.' })

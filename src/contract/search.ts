@@ -171,7 +171,7 @@ const misuses: Record<keyof typeof searchFaults, string> = {
   blank: '`field`, `operator` or `value` missing; no tag, or one without a name',
   wrongType: 'a value of another type than the key or the field takes, such as `total`, `explain`, `not` or `cursor`',
   noChoice: '`comparison`, `order` or one of `fields` that there is not',
-  fraction: '`limit`, `offset` or an integer with a fraction',
+  fraction: '`limit`, `offset` or an integer with a fraction, as text too',
   outOfRange: '`limit`, `offset`, a number or a date too small or too large',
   tooLong: 'a needle, the name of an event or of a tag too long',
   nullCharacter: 'text with U+0000',
@@ -208,8 +208,9 @@ export const ListQuery = Type.Partial(Type.Object({
 
 const operatorNames = Object.keys(operatorMeanings)
 
+/** UNIX seconds are taken as text too, as customers carry them. */
 const SearchDate = Type.Unsafe<string | number>({
-  anyOf: [{ type: 'integer', minimum: 0, maximum: limits.dateSecondsMax }, { type: 'string', pattern: String.raw`^(now|-\d{1,9}[smhdw])$` }]
+  anyOf: [{ type: 'integer', minimum: 0, maximum: limits.dateSecondsMax }, { type: 'string', pattern: String.raw`^(now|-\d{1,9}[smhdw]|\d{1,11})$` }]
 })
 
 const Value = Type.Unsafe<unknown>({

@@ -31,7 +31,9 @@ export function reportIgnored(reply: FastifyReply, ignored: readonly string[]): 
   if (ignored.length === 0) return
   let header = ''
   for (const path of ignored) {
-    const longer = `${header}${header === '' ? '' : ','}${encodeURIComponent(path.toWellFormed())}`
+    // A key without a name, as tables with a nameless column have one, would leave nothing to see.
+    const name = path === '' ? '""' : path.toWellFormed()
+    const longer = `${header}${header === '' ? '' : ','}${encodeURIComponent(name)}`
     if (longer.length > limits.ignoredHeaderBytesMax) break
     header = longer
   }

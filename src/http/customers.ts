@@ -18,7 +18,7 @@ import { presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
 import { idInPath, idParams } from './path-id.ts'
-import { bodyFailures, ifMatch, ifNoneMatch, ref, responses } from './schema.ts'
+import { bodyFailures, ifMatch, ifNoneMatch, pageResponses, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
 
 const params = idParams('customer')
@@ -43,7 +43,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
   server.get('/customers', {
     schema: {
       operationId: 'listCustomers', summary: 'List customers', tags,
-      querystring: ListQuery, response: responses(200, 'CustomerPage', [400])
+      querystring: ListQuery, response: pageResponses([400])
     }
   }, async (request, reply) => {
     const parsed = parseList(request.query as Record<string, unknown>, await searchContext(request))
@@ -55,7 +55,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     schema: {
       operationId: 'searchCustomers', summary: 'Search customers', tags,
       description: searchDescription(),
-      body: ref('CustomerSearch'), response: responses(200, 'CustomerPage', [...bodyFailures, 404])
+      body: ref('CustomerSearch'), response: pageResponses([...bodyFailures, 404])
     }
   }, async (request, reply) => {
     const parsed = parseSearch(jsonBody(request), await searchContext(request))

@@ -87,7 +87,7 @@ const fold = (text: string): string => text.replace(/\p{Changes_When_Casemapped}
 
 /** Where a text is: the whole of a field (0), the start of one (1), inside (2), nowhere (3). What may be of a phone compares with phones by digits. */
 function rank(customer: Customer, text: string): number {
-  const isOfPhone = /^[\d\s+\-()./]*$/.test(text) && text.replace(/\D/g, '').length >= 3
+  const isOfPhone = /^[\d\s\p{Pd}\p{Cf}\u2212+()./]*$/u.test(text) && text.replace(/\D/g, '').length >= 3
   return Math.min(3, ...(['name', 'email', 'company', 'phone', 'userId'] as const).filter((field) => customer[field] !== null).map((field) => {
     const form = field === 'phone' && isOfPhone ? (given: string) => given.replace(/\D/g, '') : fold
     const [is, needle] = [form(customer[field] ?? ''), form(text)]

@@ -91,7 +91,7 @@ const badBatches = [
     ['[3].customer', wants.something], ['[4].customer', wants.something]),
   bad([good, { customer: 'abc' }, { customer: 1.5 }, { customer: 0 }, { customer: -1 }, { customer: '1.5' }, { customer: 2 ** 53 }, { customer: [1] }],
     ['[1].customer', wants.number], ['[2].customer', wants.wholeNumber], ['[3].customer', wants.id], ['[4].customer', wants.id],
-    ['[5].customer', wants.number], ['[6].customer', wants.id], ['[7].customer', wants.number]),
+    ['[5].customer', wants.wholeNumber], ['[6].customer', wants.id], ['[7].customer', wants.number]),
   bad([good, { customer: 1, name: 5, email: 'x', blocked: null, city: 5, location: { city: [] }, device: { ip: 5 }, tags: [{}], customData: { a: [] } }],
     ['[1].name', wants.text], ['[1].email', wants.email], ['[1].blocked', wants.boolean], ['[1].location.city', wants.text], ['[1].device.ip', wants.text],
     ['[1].tags[0].name', wants.something], ['[1].customData.a', wants.attributeValue]),

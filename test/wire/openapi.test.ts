@@ -8,9 +8,14 @@ import type { Answer } from '../start-server.ts'
 import type { WireServer } from './expected.ts'
 import { startWire } from './expected.ts'
 
+interface DescribedAnswer {
+  readonly content?: Record<string, { readonly schema: object }>
+  readonly headers?: object
+}
+
 interface Described {
   readonly openapi: string
-  readonly paths: Record<string, Record<string, { readonly operationId: string; readonly responses: Record<string, { readonly content?: Record<string, { readonly schema: object }> }> }>>
+  readonly paths: Record<string, Record<string, { readonly operationId: string; readonly responses: Record<string, DescribedAnswer> }>>
   readonly components: object
 }
 
@@ -102,7 +107,9 @@ const documented: Documented[] = [
   answer(200, 'GET', '/v1/customers/{id}'),
   answer(200, 'GET', '/v1/customers?limit=2'),
   answer(200, 'GET', '/v1/customers?offset=99'),
+  answer(200, 'GET', '/v1/customers?fields=id,device'),
   answer(200, 'POST', '/v1/customers/search', {}),
+  answer(200, 'POST', '/v1/customers/search', { fields: ['email'], total: false, explain: true, limit: 1 }),
   answer(200, 'PUT', '/v1/customers/{id}', { userId: 'taken', device: { platform: 'mobile', ip: '::1' } }),
   answer(200, 'PATCH', '/v1/customers/{id}', { lastSeen: 253402300799 }),
   answer(200, 'PUT', '/v1/customers/batch', [{ customer: 1, name: 'x' }, { customer: 2 }]),
@@ -258,6 +265,31 @@ test('every documented operation: answers bodies of the documented shape', async
     const name = `${exchange.method} ${exchange.path}`
     expect({ name, status: answered.status, faults: faultsOf(described, exchange, answered) }).toEqual({ name, status: exchange.status, faults: [] })
   }
+})
+
+test('every documented operation: describes the headers that tell of an answer, where they are sent', async () => {
+  const server = await startWire({ emptySearchStatus: 404 })
+  const { paths } = await describe(server)
+  await server.create({ userId: 'taken' })
+  await server.create()
+  await createFailedDelivery(server)
+  const withIds = await createChanges(server)
+  for (const { method: verb, path: described, status, request: [method, path, ...rest] } of documented) {
+    const { headers } = await server.call(method, withIds(path), ...rest)
+    const sent = ['ETag', 'Retry-After', 'Server-Timing'].filter((name) => headers[name.toLowerCase()] !== undefined)
+    const headersDescribed = Object.keys(paths[described]?.[verb]?.responses[status]?.headers ?? {})
+    expect({ method, path, status, described: headersDescribed }).toEqual({ method, path, status, described: sent })
+  }
+})
+
+test('GET /v1/customers and POST /v1/customers/search: are described as refused where searches wait or were stopped, and when to come again', async () => {
+  const { paths } = await describe(await startWire())
+  const refusal = {
+    description: 'The database cannot be used now, too many searches are waiting, of this key or of all, or this one took longer than 10 s and was stopped. The message says which.',
+    headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } },
+    content: { 'application/json': { schema: { $ref: '#/components/schemas/ErrorBody' } } }
+  }
+  expect([paths['/v1/customers']?.['get'], paths['/v1/customers/search']?.['post']].map((operation) => operation?.responses['503'])).toEqual([refusal, refusal])
 })
 
 test('every documented operation: the checks above cover each answer but 429, 500 and 503, and see a wrong body', async () => {

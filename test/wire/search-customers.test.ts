@@ -255,9 +255,9 @@ const badSearches = [
   bad({ filter: [{ field: 'customers.id', operator: '=', value: 1.5 }] }, ['filter[0].value', wants.wholeNumber]),
   ...[2 ** 53, -(2 ** 53), '9007199254740993', '-9007199254740993'].map((value) =>
     bad({ filter: [{ field: 'customers.id', operator: '=', value }] }, ['filter[0].value', 'This value should be between -9007199254740991 and 9007199254740991.'])),
-  ...['', 'yesterday', '2024-01-01', '7d'].map((value) =>
+  ...['', 'yesterday', '2024-01-01', '7d', '1.2.3'].map((value) =>
     bad({ filter: [{ field: 'customers.lastSeen', operator: '>', value }] }, ['filter[0].value', searchFaults.relativeDate])),
-  ...[true, [], '1.2.3'].map((value) =>
+  ...[true, []].map((value) =>
     bad({ filter: [{ field: 'customers.lastSeen', operator: '>', value }] }, ['filter[0].value', wants.number])),
   ...[-1, 253_402_300_800, '253402300800', 2 ** 53].map((value) =>
     bad({ filter: [{ field: 'customers.firstSeen', operator: '>', value }] }, ['filter[0].value', wants.date])),
@@ -282,8 +282,8 @@ const badSearches = [
   bad({ order: {} }, ['order', 'This value should be one of "asc", "desc".']),
   ...[0, -1, '0', '-1'].map((limit) => bad({ limit }, ['limit', 'This value should be between 1 and 9007199254740991.'])),
   bad({ limit: 2 ** 53 }, ['limit', 'This value should be between 1 and 9007199254740991.']),
-  bad({ limit: 1.5 }, ['limit', wants.wholeNumber]),
-  ...['1.5', 'ten', true, [1]].map((limit) => bad({ limit }, ['limit', wants.number])),
+  ...[1.5, '1.5'].map((limit) => bad({ limit }, ['limit', wants.wholeNumber])),
+  ...['ten', true, [1]].map((limit) => bad({ limit }, ['limit', wants.number])),
   bad({ offset: -1 }, ['offset', 'This value should be between 0 and 9007199254740991.']),
   bad({ offset: 0.5 }, ['offset', wants.wholeNumber]),
   bad({ filter: Array.from({ length: 51 }, () => ({ field: 'customers.id', operator: '=', value: 1 })) },

@@ -142,6 +142,7 @@ const ignored: { request: Parameters<Awaited<ReturnType<typeof startWire>>['call
   { request: ['GET', '/v1/customers?__proto__=1&constructor=2'], names: '__proto__,constructor' },
   { request: ['POST', '/v1/customers', { ...draft, id: 7, vip: true }], names: 'id,vip' },
   { request: ['POST', '/v1/customers?notify=1', draft], names: 'notify' },
+  { request: ['POST', '/v1/customers?=1', { ...draft, '': 1, vip: true, location: { '': 1 } }], names: '%22%22,%22%22,vip,location.' },
   { request: ['POST', '/v1/customers', `{"__proto__":{"name":"Eve"},"constructor":{"prototype":{}},${ann.slice(1)}`], names: '__proto__,constructor' },
   { request: ['POST', '/v1/customers', { ...draft, 'a,b': 1, 'new\r\nline': 2 }], names: 'a%2Cb,new%0D%0Aline' },
   { request: ['POST', '/v1/customers', { ...draft, '\uD800': 1 }], names: '%EF%BF%BD' },
