@@ -165,8 +165,8 @@ export interface CopyProgress {
 export interface CopyOptions {
   /** Whether a target that holds something is cleared first. */
   readonly overwrite: boolean
-  /** Told after each batch. */
-  readonly onProgress: (progress: CopyProgress) => void
+  /** Told after each batch, and waited for. */
+  readonly onProgress: (progress: CopyProgress) => void | Promise<void>
 }
 
 interface TableSum {
@@ -213,10 +213,10 @@ export async function copyDatabase(source: CopySource, target: CopyTarget, optio
   for (const table of copiedTables) {
     state = await copyTable(table, {
       source, target, state,
-      onBatch: (reached) => { options.onProgress({ doing: 'copying', table, done: rowsOf(reached), total }) }
+      onBatch: async (reached) => { await options.onProgress({ doing: 'copying', table, done: rowsOf(reached), total }) }
     })
   }
-  options.onProgress({ doing: 'completing', table: undefined, done: total, total })
+  await options.onProgress({ doing: 'completing', table: undefined, done: total, total })
   const settings = withIdsCopied(await source.settings(), state)
   await target.complete(settings)
   const tables = await target.read((copy) => compare(copy, { state, settings, total, onProgress: options.onProgress }))
@@ -275,6 +275,11 @@ const refusals = {
   wrong: (name: string) => `A copy to ${name} came out wrong. ${anew}`
 }
 
+/** For an engine that is to work on the target of a copy that has begun and not ended. */
+export function unfinishedCopy(name: string): OperatorError {
+  return new OperatorError(`A copy into ${name} has not finished, so it lacks some of what it should hold. Run the same npx clientele copy again to finish it, or copy anew with --overwrite.`)
+}
+
 /** The held customers of a webhook, as arrays of the columns that `heldColumns` names behind the webhook. */
 export function copiedHeld({ held }: CopiedRows['webhooks']): number[][] {
   // Only a source has written it.
@@ -306,7 +311,7 @@ async function countAll(source: CopySource): Promise<number> {
 }
 
 async function copyTable<Table extends CopiedTable>(table: Table, { source, target, state, onBatch }: {
-  source: CopySource; target: CopyTarget; state: CopyState; onBatch: (reached: CopyState) => void
+  source: CopySource; target: CopyTarget; state: CopyState; onBatch: (reached: CopyState) => Promise<void>
 }): Promise<CopyState> {
   let reached = state
   for await (const rows of source.batches(table, partOf(state, table).lastId)) {
@@ -314,7 +319,7 @@ async function copyTable<Table extends CopiedTable>(table: Table, { source, targ
     const next = { ...reached, parts: { ...reached.parts, [table]: { ...add(table, part, rows), lastId: rows.at(-1)?.id ?? part.lastId } } }
     await target.insert(table, rows, { from: JSON.stringify(reached), to: JSON.stringify(next) })
     reached = next
-    onBatch(reached)
+    await onBatch(reached)
   }
   return reached
 }
@@ -337,7 +342,7 @@ async function compare(copy: CopySource, { state, settings, total, onProgress }:
     let there: TableSum = nothing
     for await (const rows of copy.batches(table, 0)) {
       there = add(table, there, rows)
-      onProgress({ doing: 'comparing', table, done: done + there.rows, total })
+      await onProgress({ doing: 'comparing', table, done: done + there.rows, total })
     }
     done += there.rows
     compared.push(comparison(table, partOf(state, table), there))

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { performance } from 'node:perf_hooks'
+import { setImmediate } from 'node:timers/promises'
 import type { ComparedTable, CopyProgress, CopyReport, CopySource, CopyTarget } from '../copy.ts'
 import { copyDatabase, CopyFailure } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
@@ -16,17 +17,38 @@ export interface CopyOptions {
 
 export async function copy(options: CopyOptions): Promise<void> {
   const { from, to } = options
-  const onProgress = options.json === true ? () => undefined : reporter()
+  const say = options.json === true ? () => undefined : reporter()
+  const onProgress = async (progress: CopyProgress): Promise<void> => {
+    say(progress)
+    // Between two files nothing else lets a signal be heard.
+    await setImmediate()
+  }
+  const stopListening = sayWhenInterrupted()
   const { tables, resumedAfter } = await run(from, to, { overwrite: options.overwrite === true, onProgress }).catch((error: unknown) => {
     if (!(error instanceof CopyFailure)) throw error
-    throw new OperatorError(`${error.message} What was copied stays; run the same command again to go on.`, { cause: error })
-  })
+    throw new OperatorError(`${error.message} ${goOn}`, { cause: error })
+  }).finally(stopListening)
   const isEqual = tables.every((compared) => compared.isEqual)
   report(options, {
     json: { from: withoutPassword(from), to: withoutPassword(to), resumedAfter, isEqual, tables },
     text: [describe(tables), ...(isEqual ? [`Copied ${withoutPassword(from)} to ${withoutPassword(to)}.`] : [])].join('\n')
   })
   if (!isEqual) throw new OperatorError('The copy is not like the source. Is something else writing to the target? Copy anew with --overwrite.')
+}
+
+const goOn = 'What was copied stays; run the same command again to go on.'
+
+/** The process ends by the signal all the same. Answers how to be silent again. */
+function sayWhenInterrupted(): () => void {
+  const signals = ['SIGINT', 'SIGTERM'] as const
+  const stopListening = (): void => { for (const signal of signals) process.off(signal, end) }
+  const end = (signal: NodeJS.Signals): void => {
+    process.stderr.write(`Interrupted. ${goOn}\n`)
+    stopListening()
+    process.kill(process.pid, signal)
+  }
+  for (const signal of signals) process.on(signal, end)
+  return stopListening
 }
 
 /** Writes a checked copy to a file, whatever the engine of the database. */

@@ -15,9 +15,11 @@ interface KeyOptions {
 export async function createKey(options: KeyOptions & { organization?: string; name: string }): Promise<void> {
   checkName(options.name, 'a key')
   const secret = generateSecret()
-  const key = await withStore(options.database, async (store) => {
+  // Only that organization is made here.
+  const mayBeNew = options.organization === undefined || options.organization === 'default'
+  const key = await (mayBeNew ? withStore : withExistingStore)(options.database, async (store) => {
     const secretHash = hashSecret(secret)
-    if (options.organization === undefined || options.organization === 'default') {
+    if (mayBeNew) {
       const first = await store.createDefault({ name: options.name, secretHash })
       if (first !== undefined) return first
     }

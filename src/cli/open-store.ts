@@ -43,8 +43,14 @@ export async function withStore<Answer>(database: string, use: (store: Store) =>
 /** The same for what makes no sense on a new database, so that a misspelt path does not make one. */
 export async function withExistingStore<Answer>(database: string, use: (store: Store) => Promise<Answer>): Promise<Answer> {
   const path = sqlitePath(database)
-  if (path !== undefined && !existsSync(path)) throw new OperatorError(`There is no database ${path}. Name it with --database.`)
+  if (path === undefined) await requireMade(database)
+  else if (!existsSync(path)) throw new OperatorError(`There is no database ${path}. Name it with --database.`)
   return await withStore(database, use)
+}
+
+async function requireMade(url: string): Promise<void> {
+  const [engine, { cannotBeUsed }] = await Promise.all([import('../postgres/migrate.ts'), import('../postgres/connection.ts')])
+  await engine.requireMade(url).catch((error: unknown) => { throw cannotBeUsed(error) })
 }
 
 /** What a client is told of a failing database does not name it; who runs the server wants to know. */

@@ -4,7 +4,7 @@ import { OperatorError } from '../errors.ts'
 import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row.ts'
 import { checkServer, endQuietly, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
-import { requireMigrated } from './migrate.ts'
+import { refuseHalfCopied, requireMigrated } from './migrate.ts'
 
 /** Each takes an id; answers rows with a higher one, ascending. */
 const selects: Record<CopiedTable, string> = {
@@ -70,6 +70,7 @@ async function requireUsable(client: pg.ClientBase, name: string): Promise<void>
   try {
     await checkServer(client)
     await requireMigrated(client)
+    await refuseHalfCopied(client)
   } catch (error) {
     throw error instanceof OperatorError ? new OperatorError(`${name} cannot be copied. ${error.message}`, { cause: error }) : error
   }

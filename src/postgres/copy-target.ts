@@ -15,7 +15,7 @@ import { attributeRow, customerRow, digestOf } from './customer-row.ts'
 import { allEvents, touchesEvents } from './group-statements.ts'
 import type { Statement } from './insert-rows.ts'
 import { insertRows } from './insert-rows.ts'
-import { indexStatements, migrateDatabase } from './migrate.ts'
+import { indexStatements, isHalfCopied, migrateDatabase } from './migrate.ts'
 
 const clearedTables = [
   'deliveries', 'held_customers', 'webhook_workers', 'webhook_positions', 'webhooks',
@@ -57,8 +57,7 @@ class PostgresTarget implements CopyTarget {
   }
 
   async progress(): Promise<string | undefined> {
-    const [there] = await this.#rows<{ name: string | null }>("select to_regclass('copy_progress')::text as name")
-    if (there?.name == null) return undefined
+    if (!await naming(this.name, async () => await isHalfCopied(this.#client))) return undefined
     const [row] = await this.#rows<{ progress: string }>('select progress from copy_progress')
     return row?.progress
   }

@@ -18,7 +18,7 @@ import { checkCustomers, isWrong, reportCustomer, selectedColumns } from './cust
 import { repairCustomers } from './customer-repair.ts'
 import { DoctorSession } from './doctor-session.ts'
 import { doctorLockKey } from './lock-keys.ts'
-import { migrateDatabase, requireMigrated } from './migrate.ts'
+import { migrateDatabase, refuseHalfCopied, requireMade, requireMigrated } from './migrate.ts'
 import { isConnectionError, sqlState } from './storage-error.ts'
 
 const sliceCustomers = 1_000
@@ -33,10 +33,12 @@ const insufficientPrivilege = '42501'
  */
 export async function checkDatabase({ url, name }: NamedDatabase, { repair, onProgress = () => undefined }: DoctorOptions): Promise<DoctorReport> {
   try {
+    await requireMade(url)
     if (repair) await migrateDatabase(url)
     return await withClient(url, async (client) => {
       await checkServer(client)
       await requireMigrated(client)
+      await refuseHalfCopied(client)
       const session = new DoctorSession(client, { isDistributed: await isDistributed(client) })
       const first = await examine(session, onProgress)
       if (!repair || !first.findings.some(({ kind }) => isMendable(kind))) return summarize([first])

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { unfinishedCopy } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import type { Migration } from '../sql/migrations.ts'
 import { readMigrations } from '../sql/migrations.ts'
@@ -44,6 +45,29 @@ export async function requireMigrated(client: pg.ClientBase): Promise<void> {
   await requireExtensions(client)
 }
 
+/** Refuses the target of a copy that has begun and not ended. */
+export async function refuseHalfCopied(client: pg.ClientBase): Promise<void> {
+  if (await isHalfCopied(client)) throw unfinishedCopy('this database')
+}
+
+export async function isHalfCopied(client: pg.ClientBase): Promise<boolean> {
+  // It is not looked into: who owns nothing may not read it.
+  return await isThere(client, 'copy_progress')
+}
+
+async function isThere(client: pg.ClientBase, table: string): Promise<boolean> {
+  const { rows: [row] } = await client.query<{ is: boolean }>('select to_regclass($1) is not null as is', [table])
+  return row?.is === true
+}
+
+/** Refuses a database of which no command has made anything yet, so that one that was named by mistake stays as it is. */
+export async function requireMade(url: string): Promise<void> {
+  await withClient(url, async (client) => {
+    if ((await readSchema(client)).version > 0) return
+    throw new OperatorError('There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate')
+  })
+}
+
 /** Whose indexes searches by SQL go by. They come with PostgreSQL, in a package of their own on most systems. */
 const extensions = ['pg_trgm', 'btree_gin']
 
@@ -72,8 +96,7 @@ interface Schema {
 }
 
 async function readSchema(client: pg.ClientBase): Promise<Schema> {
-  const { rows: [there] } = await client.query<{ name: string | null }>("select to_regclass('schema_migrations')::text as name")
-  if (there?.name == null) return { version: 0, usableFrom: 0 }
+  if (!await isThere(client, 'schema_migrations')) return { version: 0, usableFrom: 0 }
   const { rows: [schema] } = await client.query<Schema>(
     'select coalesce(max(version), 0) as version, coalesce(max(usable_from), 0) as "usableFrom" from schema_migrations')
   return schema ?? { version: 0, usableFrom: 0 }

@@ -32,7 +32,7 @@ import { GroupWriter } from './group-writer.ts'
 import { findOutcome, insertOutcomes, keepAnswer, KnownOutcomes } from './kept-outcomes.ts'
 import { KeyReader, selectKeys } from './key-reader.ts'
 import { organizationsLockKey } from './lock-keys.ts'
-import { migrateDatabase } from './migrate.ts'
+import { migrateDatabase, refuseHalfCopied } from './migrate.ts'
 import { PointReader, readAgain } from './point-reader.ts'
 import { beginEmptying, emptyGroup, purgeGroup } from './purge.ts'
 import { planBounds, searchCustomers } from './reader.ts'
@@ -116,8 +116,11 @@ export class PostgresStore implements Store {
   static async open(options: PostgresOptions): Promise<PostgresStore> {
     try {
       await migrateDatabase(options.url)
-      await adoptFeed(options.url)
-      return new PostgresStore(options, { isDistributed: await withClient(options.url, isDistributed) })
+      return await withClient(options.url, async (client) => {
+        await refuseHalfCopied(client)
+        await adoptFeed(client)
+        return new PostgresStore(options, { isDistributed: await isDistributed(client) })
+      })
     } catch (error) {
       throw cannotBeUsed(error)
     }

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Horizon, Secret, Settings } from '../copy.ts'
 import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row.ts'
-import { openReader, requirePrepared } from './open.ts'
+import { openReader, refuseHalfCopied, requirePrepared } from './open.ts'
 import { toCopyFailure } from './copy-error.ts'
 
 /** Each takes an id; answers rows with a higher one, ascending. */
@@ -43,6 +43,7 @@ const batchCharactersMax = 4 * 1024 * 1024
 /** Reads a database in one read transaction. */
 export async function withCopySource<Answer>(path: string, use: (source: CopySource) => Promise<Answer>): Promise<Answer> {
   requirePrepared(path)
+  refuseHalfCopied(path)
   const db = openReader(path)
   try {
     return await readMoment(db, path, use)

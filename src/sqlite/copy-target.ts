@@ -8,7 +8,7 @@ import { Catalog } from './catalog.ts'
 import { recount } from './check-counts.ts'
 import { toCopyFailure } from './copy-error.ts'
 import { fileIdentity, readMoment } from './copy-source.ts'
-import { openWriter, prepareDatabase } from './open.ts'
+import { openWriter, prepareDatabase, readCopyProgress } from './open.ts'
 import { prepareWriterStatements } from './writer-statements.ts'
 
 /** In an order in which none refers to what is gone. */
@@ -55,10 +55,7 @@ class SqliteTarget implements CopyTarget {
   }
 
   async progress(): Promise<string | undefined> {
-    return this.#run(() => {
-      const isThere = this.#db.prepare("select 1 from sqlite_schema where name = 'copy_progress'").get() !== undefined
-      return isThere ? this.#db.prepare<[], string>('select progress from copy_progress').pluck().get() : undefined
-    })
+    return this.#run(() => readCopyProgress(this.#db))
   }
 
   async clear(progress: string): Promise<void> {

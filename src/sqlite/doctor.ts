@@ -13,7 +13,7 @@ import { checkFile, checkSequences, raiseSequences, rebuildIndexes } from './che
 import { readAttributes, repairNames } from './check-names.ts'
 import type { CheckedCustomer, CustomerRow } from './customer-check.ts'
 import { CustomerCheck } from './customer-check.ts'
-import { openReader, openWriter, prepareDatabase, requirePrepared } from './open.ts'
+import { openReader, openWriter, prepareDatabase, refuseHalfCopied, requirePrepared } from './open.ts'
 import { prepareWriterStatements } from './writer-statements.ts'
 
 const batchCustomers = 500
@@ -26,6 +26,7 @@ const batchCustomers = 500
 export function checkDatabase(path: string, { repair, onProgress = () => undefined }: DoctorOptions): DoctorReport {
   if (repair) prepareDatabase(path)
   else requirePrepared(path)
+  refuseHalfCopied(path)
   try {
     const examinations = [withDatabase(openReader(path), (db) => examine(db, onProgress))]
     if (repair) treat(path, examinations, onProgress)

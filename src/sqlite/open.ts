@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chmodSync, closeSync, existsSync, fstatSync, linkSync, mkdirSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
+import { unfinishedCopy } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { readMigrations } from '../sql/migrations.ts'
@@ -60,6 +61,22 @@ export function requirePrepared(path: string): void {
   refuseNewer(path, { schemaVersion, schemaVersionMax })
   if (schemaVersion === schemaVersionMax) return
   throw new OperatorError(`${path} was written by an older version of Clientele. Bring it up to date first: npx clientele migrate`)
+}
+
+/** Refuses the target of a copy that has begun and not ended. */
+export function refuseHalfCopied(path: string): void {
+  const db = openReader(path)
+  try {
+    if (readCopyProgress(db) !== undefined) throw unfinishedCopy(path)
+  } finally {
+    db.close()
+  }
+}
+
+/** What is kept of a copy to this database while it is not finished. */
+export function readCopyProgress(db: Database.Database): string | undefined {
+  const isThere = db.prepare("select 1 from sqlite_schema where name = 'copy_progress'").get() !== undefined
+  return isThere ? db.prepare<[], string>('select progress from copy_progress').pluck().get() : undefined
 }
 
 export const migrationsFolder = new URL('./migrations/', import.meta.url)

@@ -24,7 +24,7 @@ import type {
 } from '../webhook.ts'
 import { writeBackup } from './backup.ts'
 import { ChangeFeed } from './change-feed.ts'
-import { prepareDatabase } from './open.ts'
+import { prepareDatabase, refuseHalfCopied } from './open.ts'
 import { isList } from './list-reader.ts'
 import type { ReadThreadData } from './read-thread.ts'
 import { isReadOnlyError, toStorageError } from './storage-error.ts'
@@ -78,6 +78,7 @@ export class SqliteStore implements Store {
   /** Throws an OperatorError when the file cannot be used, and has then left it as it was. */
   static open(options: SqliteOptions): SqliteStore {
     prepareDatabase(options.path)
+    refuseHalfCopied(options.path)
     const store = openPrepared(options.path, () => new SqliteStore(options))
     // Plans go by statistics; a failure to refresh them is no reason not to start.
     store.#write({ type: 'optimize' }).catch(() => undefined)

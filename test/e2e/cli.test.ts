@@ -113,9 +113,9 @@ test('a failure is told on stderr, with exit code 1', async () => {
   })
 })
 
-test('a command that only looks makes no database where there is none', async () => {
+test('a command for which something must be there makes no database where there is none', async () => {
   const folder = temporaryFolder()
-  const looking = [['key', 'list'], ['key', 'revoke', '1'], ['organization', 'list'], ['backup', '--to', 'copy.db'], ['doctor'], ['doctor', '--check']]
+  const looking = [['key', 'list'], ['key', 'revoke', '1'], ['key', 'create', '--organization', 'nope'], ['organization', 'list'], ['backup', '--to', 'copy.db'], ['doctor'], ['doctor', '--check']]
   const ends = await inTurns(looking, (args) => runCli([...args, '--database', 'sqlite:data/misspelt.db'], { cwd: folder }))
   expect(ends).toEqual(looking.map(() => ({
     status: 1, stdout: '', stderr: 'error: There is no database data/misspelt.db. Name it with --database.\n'

@@ -20,7 +20,7 @@ import { speakTo } from '../conformance/open-organization.ts'
 import { temporaryFolder } from '../engines.ts'
 import { createPostgresDatabase } from '../postgres-server.ts'
 import type { RunningCli } from './start-cli.ts'
-import { runCli, startCli } from './start-cli.ts'
+import { interruptCli, runCli, startCli } from './start-cli.ts'
 
 // Each command is a process of its own.
 vi.setConfig({ testTimeout: 120_000 })
@@ -284,6 +284,21 @@ describe.each(pairs)('from %s to %s', (from, to) => {
     expect(await refusal(source, target)).toBe(notEmpty(target))
   })
 
+  test('what a copy has not finished is neither served nor checked nor copied, until it is finished', async () => {
+    const [source, target, other] = [await newDatabase[from](), await newDatabase[to](), await newDatabase[from]()]
+    await fill(source)
+    await interrupt(source, target, ({ table }) => table === 'changes')
+    const commands = [['serve', '--port', '0'], ['key', 'list'], ['doctor', '--check'], ['doctor']]
+    const ends = await Promise.all(commands.map(async (args) => await runCli([...args, '--database', target])))
+
+    const name = to === 'sqlite' ? pathOf(target) : 'this database'
+    const sentence = `A copy into ${name} has not finished, so it lacks some of what it should hold. Run the same npx clientele copy again to finish it, or copy anew with --overwrite.`
+    expect(ends).toEqual(commands.map(() => ({ status: 1, stdout: '', stderr: `error: ${sentence}\n` })))
+    expect(await refusal(target, other)).toBe(`error: ${to === 'sqlite' ? '' : `${shown(target)} cannot be copied. `}${sentence}\n`)
+    await copy(source, target)
+    expect(await runCli(['doctor', '--check', '--database', target])).toMatchObject({ status: 0 })
+  })
+
   test('an interrupted copy of a source that was written to meanwhile is refused, unless it may begin anew', async () => {
     const [source, target] = [await newDatabase[from](), await newDatabase[to]()]
     await fill(source)
@@ -421,6 +436,20 @@ if (inject('engine') === 'postgres') {
 
     expect(await runCli(['doctor', '--check', '--database', target])).toEqual({ status: 0, stdout: `${target}: 1200 customers, all sound.\n`, stderr: '' })
     expect(statSync(pathOf(target)).mode & 0o777).toBe(0o600)
+  })
+
+  test.each(['SIGINT', 'SIGTERM'] as const)('a copy that %s ends says how to go on', async (signal) => {
+    const [source, target] = [await newDatabase.sqlite(), await newDatabase.sqlite()]
+    await fill(source)
+    // Some seconds.
+    await execute(source, `
+      with recursive numbers (number) as (select 1 union all select number + 1 from numbers where number < 300000)
+      insert into events (customer_id, name, data, created_at) select 1, 'paid', '{"total":1}', number from numbers`)
+    const { stderr, ...end } = await interruptCli(['copy', '--from', source, '--to', target], signal)
+
+    expect(end).toEqual({ status: null, stdout: '', signal })
+    expect(stderr.split('\n').slice(-2)).toEqual(['Interrupted. What was copied stays; run the same command again to go on.', ''])
+    expect((await copy(source, target)).resumedAfter).toBeGreaterThan(10)
   })
 
   test('a database is not copied over itself, whatever it is called', async () => {

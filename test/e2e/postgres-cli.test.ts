@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { createDatabase, temporaryFolder } from '../engines.ts'
+import { createEmptyDatabase, rows } from '../fault/postgres-servers.ts'
 import type { Ended } from './start-cli.ts'
 import { runCli, startCli } from './start-cli.ts'
 
@@ -39,6 +40,18 @@ test('every command works on PostgreSQL, and none shows the password of the URL'
   })
   said.push(await server.end('SIGTERM'))
   expect(said.filter(({ stdout, stderr }) => `${stdout}${stderr}`.includes(password))).toEqual([])
+})
+
+test('a command for which something must be there makes nothing in a database without a schema', async () => {
+  const { ownerUrl } = await createEmptyDatabase()
+  const commands = [
+    ['key', 'list'], ['key', 'revoke', '1'], ['key', 'create', '--organization', 'nope'], ['organization', 'list'], ['backup', '--to', 'copy.db'], ['doctor'], ['doctor', '--check']
+  ]
+  const ends = await Promise.all(commands.map(async (args) => await runCli([...args, '--database', ownerUrl], { cwd: temporaryFolder() })))
+  expect(ends).toEqual(commands.map(() => ({
+    status: 1, stdout: '', stderr: 'error: There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate\n'
+  })))
+  expect(await rows(ownerUrl, "select tablename from pg_tables where schemaname = 'public'")).toEqual([])
 })
 
 test('a database that cannot be used ends a command with a sentence, without the password of the URL', async () => {

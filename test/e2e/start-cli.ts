@@ -46,6 +46,13 @@ export async function runCli(args: readonly string[], options: RunOptions = {}):
   return await outcome(start(process.execPath, [entry, ...args], options))
 }
 
+/** Runs a command of the real CLI and sends it a signal as soon as it has said something on stderr. Answers by which it ended. */
+export async function interruptCli(args: readonly string[], signal: NodeJS.Signals): Promise<Ended & { signal: NodeJS.Signals | null }> {
+  const started = start(process.execPath, [entry, ...args], {})
+  started.child.stderr?.once('data', () => { started.child.kill(signal) })
+  return { ...await outcome(started), signal: started.child.signalCode }
+}
+
 /** Runs any program to its end, with the environment that commands of the CLI get. */
 export async function runProgram(program: string, args: readonly string[], options: RunOptions = {}): Promise<Ended> {
   return await outcome(start(program, args, options))
