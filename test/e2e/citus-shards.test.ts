@@ -39,15 +39,30 @@ beforeEach(async () => {
   await organization.find(known.id)
 })
 
-/** The statements that the store sends while something is done, as its driver gets them. */
+/** The statements that the store sends while something is done, as they leave for the server. */
 async function statementsOf(task: () => Promise<unknown>): Promise<Statement[]> {
-  const query = vi.spyOn(pg.Client.prototype, 'query')
+  const sent: Statement[] = []
+  const { parse, bind, query } = pg.Connection.prototype
+  const spies = [
+    vi.spyOn(pg.Connection.prototype, 'query').mockImplementation(function (this: pg.Connection, text) {
+      sent.push({ text, values: [] })
+      query.call(this, text)
+    }),
+    vi.spyOn(pg.Connection.prototype, 'parse').mockImplementation(function (this: pg.Connection, ...message) {
+      sent.push({ text: message[0].text, values: [] })
+      parse.apply(this, message)
+    }),
+    // Its values go right behind a statement, by whatever way of the driver.
+    vi.spyOn(pg.Connection.prototype, 'bind').mockImplementation(function (this: pg.Connection, ...message) {
+      sent.at(-1)?.values.push(...message[0]?.values ?? [])
+      bind.apply(this, message)
+    })
+  ]
   try {
     await task()
-    return query.mock.calls.flatMap(([text, values]) => (
-      typeof text === 'string' && /^\s*(?:select|insert|update|delete)\b/.test(text) ? [{ text, values: Array.isArray(values) ? values as unknown[] : [] }] : []))
+    return sent.filter(({ text }) => /^\s*(?:select|insert|update|delete)\b/.test(text))
   } finally {
-    query.mockRestore()
+    for (const spy of spies) spy.mockRestore()
   }
 }
 
