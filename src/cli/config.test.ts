@@ -106,6 +106,7 @@ describe('a wrong value is refused with the nearest right one', () => {
     ['--database', 'postgres:h/d', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. Did you mean postgres://…?'],
     ['--database', 'mysql://h/d', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db.'],
     ['--pool-size', '0', 'It should be a whole number from 1 to 1000. The nearest is 1.'],
+    ['--database', 'postgres://', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db. This one names no host, no user and no database.'],
     ['--database', 'sqlite:', 'A database is given as sqlite:PATH or as postgres://…, such as sqlite:./data/clientele.db.'],
     ['--metrics-host', 'prometheus', '"prometheus" is not an address or a network such as 10.0.0.5 or 10.1.0.0/16'],
     ['--metrics-host', '10.0.0.0/33', '"10.0.0.0/33" is not an address or a network such as 10.0.0.5 or 10.1.0.0/16']

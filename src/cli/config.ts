@@ -157,6 +157,7 @@ function parseDatabase(value: string): string {
 }
 
 function databaseHint(value: string): string {
+  if (/^postgres(?:ql)?:\/{0,2}$/.test(value)) return ' This one names no host, no user and no database.'
   const [scheme = '', rest = ''] = value.includes(':') ? value.split(/:(.*)/s) : ['sqlite', value]
   if (/^(?:pg|psql|pgsql)$/i.test(scheme) || distance(scheme.toLowerCase(), 'postgres') <= 3) return ' Did you mean postgres://…?'
   return rest !== '' && distance(scheme.toLowerCase(), 'sqlite') <= 2 ? ` Did you mean sqlite:${rest}?` : ''

@@ -18,5 +18,5 @@ export async function distribute(options: { database: string; shards?: number; j
 export async function distributeOver(database: string, options: { shards?: number | undefined } = {}): Promise<Distribution> {
   if (sqlitePath(database) !== undefined) throw new OperatorError('A database in a file stays on its machine. Only one on PostgreSQL with Citus can be distributed.')
   const [{ distributeDatabase }, { cannotBeUsed }] = await Promise.all([import('../postgres/distribute.ts'), import('../postgres/connection.ts')])
-  return await distributeDatabase(database, options).catch((error: unknown) => { throw cannotBeUsed(error) })
+  return await distributeDatabase(database, options).catch((error: unknown) => { throw cannotBeUsed(error, database) })
 }

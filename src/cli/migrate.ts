@@ -14,7 +14,7 @@ async function bringUpToDate(database: string): Promise<string[]> {
   const path = sqlitePath(database)
   if (path === undefined) {
     const [{ migrateDatabase }, { cannotBeUsed }] = await Promise.all([import('../postgres/migrate.ts'), import('../postgres/connection.ts')])
-    return await migrateDatabase(database).catch((error: unknown) => { throw cannotBeUsed(error) })
+    return await migrateDatabase(database).catch((error: unknown) => { throw cannotBeUsed(error, database) })
   }
   const { prepareDatabase } = await import('../sqlite/open.ts')
   return prepareDatabase(path)

@@ -49,8 +49,8 @@ export async function withExistingStore<Answer>(database: string, use: (store: S
 }
 
 async function requireMade(url: string): Promise<void> {
-  const [engine, { cannotBeUsed }] = await Promise.all([import('../postgres/migrate.ts'), import('../postgres/connection.ts')])
-  await engine.requireMade(url).catch((error: unknown) => { throw cannotBeUsed(error) })
+  const [engine, { cannotBeUsed, withClient }] = await Promise.all([import('../postgres/migrate.ts'), import('../postgres/connection.ts')])
+  await withClient(url, engine.requireMade).catch((error: unknown) => { throw cannotBeUsed(error, url) })
 }
 
 /** What a client is told of a failing database does not name it; who runs the server wants to know. */

@@ -3,6 +3,7 @@ import { parse } from 'pg-connection-string'
 import { OperatorError } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { refuseWorker } from './citus.ts'
+import { insufficientPrivilege, readOnly, sqlState } from './storage-error.ts'
 
 export interface ConnectionOptions {
   readonly url: string
@@ -75,8 +76,10 @@ function urlFault(error: unknown): string {
   if (code !== undefined && path !== undefined) return `the file ${path}, which it names, cannot be read (${code})`
   return error instanceof Error && error.message.includes('sslrootcert')
     ? 'sslmode=verify-ca needs sslrootcert, the file of the authority'
-    : 'it should read postgres://user:password@host:port/database'
+    : urlForm
 }
+
+const urlForm = 'it should read postgres://user:password@host:port/database'
 
 /** A pool that never ends the process: a connection that breaks while idle is replaced by the next one that is needed. */
 export function openPool({ url, poolSize = limits.poolSizeDefault }: ConnectionOptions): pg.Pool {
@@ -93,12 +96,32 @@ export function openPool({ url, poolSize = limits.poolSizeDefault }: ConnectionO
   return pool
 }
 
-/** For who runs a command: what keeps it from the database. */
-export function cannotBeUsed(error: unknown): OperatorError {
+/** For who runs a command: what keeps it from the database that a URL names. */
+export function cannotBeUsed(error: unknown, url: string): OperatorError {
   if (error instanceof OperatorError) return error
   const { message = '', code = 'no connection' } = error as { message?: string; code?: string }
   // The message of several failed attempts to connect is empty.
-  return new OperatorError(`The database cannot be used: ${message === '' ? code : message}. Check its URL, and whether it runs.`, { cause: error })
+  const said = message === '' ? code : message
+  const remedy = { [readOnly]: readOnlyRemedy, [insufficientPrivilege]: privilegeRemedy }[sqlState(error)]
+  return new OperatorError(`The database cannot be used: ${said}. ${remedy ?? `${defaultsTaken(url)}Check its URL, and whether it runs.`}`, { cause: error })
+}
+
+export const readOnlyRemedy =
+  'It is read-only. If it is a standby, name its primary; if not, default_transaction_read_only is on for the database, its user or the server: switch that off.'
+
+const privilegeRemedy = 'Name a user in the URL who may, or grant this one what docs/operations.md has under PostgreSQL.'
+
+/** Sentences, each with a space behind it, on what the driver takes for what a URL leaves out, since who wrote it may not know. */
+export function defaultsTaken(url: string): string {
+  const given = clientConfig(url)
+  const taken = new pg.Client(given)
+  const missing = (['host', 'user', 'database'] as const).filter((part) => given[part] === undefined)
+  // Where the driver finds none, it may have empty text.
+  const unknown = missing.filter((part) => !taken[part])
+  return [
+    ...missing.filter((part) => !unknown.includes(part)).map((part) => `The URL names no ${part}, so ${taken[part]} was taken. `),
+    unknown.length === 0 ? '' : `The URL names no ${unknown.join(' and no ')}: ${urlForm}. `
+  ].join('')
 }
 
 /** Runs `use` with a connection of its own, without the limits of requests, for migrations and the like. */

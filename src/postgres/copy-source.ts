@@ -2,6 +2,7 @@ import type pg from 'pg'
 import type { CopiedRows, CopiedTable, CopySource, HighestId, Secret, Settings } from '../copy.ts'
 import { OperatorError } from '../errors.ts'
 import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row.ts'
+import { placements } from './citus.ts'
 import { checkServer, endQuietly, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
 import { refuseHalfCopied, requireMigrated } from './migrate.ts'
@@ -63,17 +64,43 @@ export async function withCopySource<Answer>({ url, name }: NamedDatabase, use: 
   return await naming(name, async () => await withClient(url, async (client) => {
     await requireUsable(client, name)
     return await readMoment(client, name, use)
-  }))
+  }), url)
 }
 
 async function requireUsable(client: pg.ClientBase, name: string): Promise<void> {
   try {
     await checkServer(client)
+    await requireReadable(client)
     await requireMigrated(client)
     await refuseHalfCopied(client)
   } catch (error) {
     throw error instanceof OperatorError ? new OperatorError(`${name} cannot be copied. ${error.message}`, { cause: error }) : error
   }
+}
+
+interface Unreadable {
+  readonly tables: readonly string[]
+  readonly sequences: readonly string[]
+  readonly user: string
+  readonly schema: string
+}
+
+/** Refuses a user who may not read everything, and says how it may: what is missed would show late, or as ids that were never given. */
+export async function requireReadable(client: pg.ClientBase): Promise<void> {
+  const { rows: [unreadable] } = await client.query<Unreadable>(`
+    select array_remove(array_agg(case when relkind <> 'S' then relname::text end order by relname), null) as tables,
+      array_remove(array_agg(case when relkind = 'S' then relname::text end order by relname), null) as sequences,
+      quote_ident(current_user) as user, quote_ident(min(nspname::text)) as schema
+    from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+    where pg_class.oid in (select to_regclass(name) from unnest($1::text[]) as ours (name))
+      and not case relkind when 'S' then has_sequence_privilege(pg_class.oid, 'usage, select') else has_table_privilege(pg_class.oid, 'select') end
+    having count(*) > 0`, [[...Object.keys(placements), ...Object.values(sequences)]])
+  if (unreadable === undefined) return
+  const { user, schema } = unreadable
+  const lacking = ([['table', 'select', unreadable.tables], ['sequence', 'usage', unreadable.sequences]] as const).filter(([, , names]) => names.length > 0)
+  const what = lacking.map(([kind, , names]) => (names.length === 1 ? `the ${kind} ${names[0]}` : `${names.length} ${kind}s, such as ${names[0]}`)).join(', and ')
+  const grants = lacking.map(([kind, privilege]) => `grant ${privilege} on all ${kind}s in schema ${schema} to ${user}`).join('; ')
+  throw new OperatorError(`The database user ${user} may not read ${what}. As the owner of the tables run "${grants}", or name a user who may, such as that of the servers.`)
 }
 
 /** The same with a connection that is open, outside a transaction. */

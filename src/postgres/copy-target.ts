@@ -30,7 +30,7 @@ export async function withCopyTarget<Answer>({ url, name }: NamedDatabase, use: 
   return await naming(name, async () => {
     await migrateDatabase(url)
     return await withClient(url, async (client) => await use(new PostgresTarget(client, { name, isDistributed: await isDistributed(client) })))
-  })
+  }, url)
 }
 
 class PostgresTarget implements CopyTarget {

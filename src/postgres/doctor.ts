@@ -11,21 +11,20 @@ import { forgetInMemory, makePointers, missingPointers, removePointers, surplusP
 import { readAttributes, repairNames } from './check-names.ts'
 import { brokenIndexes, buildIndexes, lowSequences, raiseSequences, strayReferences } from './check-schema.ts'
 import { isDistributed } from './citus.ts'
-import { cannotBeUsed, checkServer, endQuietly, withClient } from './connection.ts'
+import { cannotBeUsed, checkServer, endQuietly, readOnlyRemedy, withClient } from './connection.ts'
 import type { NamedDatabase } from './copy-source.ts'
+import { requireReadable } from './copy-source.ts'
 import type { Checked, CustomerRow } from './customer-check.ts'
 import { checkCustomers, isWrong, reportCustomer, selectedColumns } from './customer-check.ts'
 import { repairCustomers } from './customer-repair.ts'
 import { DoctorSession } from './doctor-session.ts'
 import { doctorLockKey } from './lock-keys.ts'
 import { migrateDatabase, refuseHalfCopied, requireMade, requireMigrated } from './migrate.ts'
-import { isConnectionError, sqlState } from './storage-error.ts'
+import { insufficientPrivilege, isConnectionError, readOnly, sqlState } from './storage-error.ts'
 
 const sliceCustomers = 1_000
 /** Customers that are held at once, so that writers wait a little only. */
 const repairedMax = 100
-
-const insufficientPrivilege = '42501'
 
 /**
  * Holds everything that is kept besides renderings against them, and makes anew what differs. Each slice of customers is
@@ -33,7 +32,10 @@ const insufficientPrivilege = '42501'
  */
 export async function checkDatabase({ url, name }: NamedDatabase, { repair, onProgress = () => undefined }: DoctorOptions): Promise<DoctorReport> {
   try {
-    await requireMade(url)
+    await withClient(url, async (client) => {
+      await requireReadable(client)
+      await requireMade(client)
+    })
     if (repair) await migrateDatabase(url)
     return await withClient(url, async (client) => {
       await checkServer(client)
@@ -47,11 +49,16 @@ export async function checkDatabase({ url, name }: NamedDatabase, { repair, onPr
     })
   } catch (error) {
     // Before anything could be looked at: the user or the database of the URL is another one.
-    if (isConnectionError(error) || /^(?:28|3D)/.test(sqlState(error))) throw cannotBeUsed(error)
+    if (isConnectionError(error) || /^(?:28|3D)/.test(sqlState(error))) throw cannotBeUsed(error, url)
     if (!(error instanceof pg.DatabaseError)) throw error
-    const remedy = error.code === insufficientPrivilege ? 'as the owner of the tables' : 'again'
-    throw new OperatorError(`${name} cannot be checked to the end: ${error.message}. What was repaired stays repaired; run doctor ${remedy}.`, { cause: error })
+    throw new OperatorError(`${name} cannot be checked to the end: ${error.message}. ${remedyOf(error, { repair })}`, { cause: error })
   }
+}
+
+function remedyOf(error: pg.DatabaseError, { repair }: { repair: boolean }): string {
+  if (error.code === readOnly) return readOnlyRemedy
+  if (!repair) return error.code === insufficientPrivilege ? 'Run doctor as the user of the servers.' : 'Run doctor again.'
+  return `What was repaired stays repaired; run doctor ${error.code === insufficientPrivilege ? 'as the owner of the tables' : 'again'}.`
 }
 
 async function examine(session: DoctorSession, onProgress: OnProgress): Promise<Examination> {

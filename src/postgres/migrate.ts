@@ -5,7 +5,7 @@ import type { Migration } from '../sql/migrations.ts'
 import { readMigrations } from '../sql/migrations.ts'
 import { inSequence, isDistributed, placeTables } from './citus.ts'
 import { checkServer, endQuietly, withClient } from './connection.ts'
-import { sqlState } from './storage-error.ts'
+import { insufficientPrivilege, sqlState } from './storage-error.ts'
 
 const migrationsFolder = new URL('migrations/', import.meta.url)
 
@@ -61,11 +61,9 @@ async function isThere(client: pg.ClientBase, table: string): Promise<boolean> {
 }
 
 /** Refuses a database of which no command has made anything yet, so that one that was named by mistake stays as it is. */
-export async function requireMade(url: string): Promise<void> {
-  await withClient(url, async (client) => {
-    if ((await readSchema(client)).version > 0) return
-    throw new OperatorError('There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate')
-  })
+export async function requireMade(client: pg.ClientBase): Promise<void> {
+  if ((await readSchema(client)).version > 0) return
+  throw new OperatorError('There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate')
 }
 
 /** Whose indexes searches by SQL go by. They come with PostgreSQL, in a package of their own on most systems. */
@@ -145,7 +143,7 @@ async function run(client: pg.ClientBase, { name, version, sql }: Migration): Pr
     if (missing !== undefined) {
       throw new OperatorError(`PostgreSQL has not got the extension ${missing} there. Install its contrib package on the machine of the database, then run npx clientele migrate.`, { cause: error })
     }
-    if (sqlState(error) === '42501') {
+    if (sqlState(error) === insufficientPrivilege) {
       throw new OperatorError(`The database user may not run the migration ${name}: ${error instanceof Error ? error.message : ''}. Run npx clientele migrate as the owner of the database.`, { cause: error })
     }
     throw error

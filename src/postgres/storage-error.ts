@@ -1,15 +1,18 @@
 import pg from 'pg'
 import { ApiError, unavailable } from '../errors.ts'
 
+export const readOnly = '25006'
+export const insufficientPrivilege = '42501'
+
 /** Failures of the database or on the way to it, by the start of their SQLSTATE, and what to say of them. */
 const messages = [
   ['08', 'The connection to the database broke'],
-  ['25006', 'The database cannot be written'],
+  [readOnly, 'The database cannot be written: it is read-only, as a standby is, or set so'],
   ['25P03', 'The database ended a transaction that took too long'],
   ['28', 'The database refuses the user of its URL'],
   ['3D', 'The database of the URL is not there'],
   ['40', 'The database is busy with other writers'],
-  ['42501', 'The database user may not do this'],
+  [insufficientPrivilege, 'The database user may not do this'],
   ['53100', 'The database has no room to write'],
   ['53', 'The database has no resources left'],
   ['55', 'The database is locked'],

@@ -122,7 +122,7 @@ export class PostgresStore implements Store {
         return new PostgresStore(options, { isDistributed: await isDistributed(client) })
       })
     } catch (error) {
-      throw cannotBeUsed(error)
+      throw cannotBeUsed(error, options.url)
     }
   }
 

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, inject, onTestFinished, test, vi } from 'vitest'
 import { createDatabase, temporaryFolder } from '../engines.ts'
-import { createEmptyDatabase, rows } from '../fault/postgres-servers.ts'
+import { createDatabase as createMigrated, createEmptyDatabase, rows, withDatabase } from '../fault/postgres-servers.ts'
 import type { Ended } from './start-cli.ts'
 import { runCli, startCli } from './start-cli.ts'
 
@@ -52,6 +53,36 @@ test('a command for which something must be there makes nothing in a database wi
     status: 1, stdout: '', stderr: 'error: There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate\n'
   })))
   expect(await rows(ownerUrl, "select tablename from pg_tables where schemaname = 'public'")).toEqual([])
+})
+
+test('a user who may not read everything is told what it lacks, and needs no more than that', async () => {
+  const { url } = await createMigrated()
+  const role = `reader_${randomBytes(6).toString('hex')}`
+  const asReader = Object.assign(new URL(url), { username: role }).href
+  const superuserUrl = withDatabase(inject('postgresUrl'), new URL(url).pathname.slice(1))
+  const grant = async (text: string): Promise<void> => { await rows(superuserUrl, text) }
+  await grant(`create role ${role} login password '${new URL(url).password}'`)
+  onTestFinished(async () => { await grant(`drop owned by ${role}; drop role ${role}`) })
+  const commands = (): string[][] => [
+    ['doctor', '--check', '--database', asReader], ['doctor', '--database', asReader], ['copy', '--from', asReader, '--to', `sqlite:${join(temporaryFolder(), 'copy.db')}`]
+  ]
+  const shown = asReader.replace(/:[^:]*@/, ':***@')
+  const ends = async (lacks: string, grants: string): Promise<void> => {
+    const sentence = `The database user ${role} may not read ${lacks}. As the owner of the tables run "${grants}", or name a user who may, such as that of the servers.`
+    expect(await Promise.all(commands().map(async (args) => await runCli(args)))).toEqual(
+      [sentence, sentence, `${shown} cannot be copied. ${sentence}`].map((said) => ({ status: 1, stdout: '', stderr: `error: ${said}\n` })))
+  }
+  const [tables, sequences] = [`grant select on all tables in schema public to ${role}`, `grant usage on all sequences in schema public to ${role}`]
+
+  await ends('25 tables, such as api_keys, and 9 sequences, such as api_keys_id_seq', `${tables}; ${sequences}`)
+  expect(await runCli(['serve', '--port', '0', '--database', asReader])).toEqual({
+    status: 1, stdout: '',
+    stderr: 'error: The database cannot be used: permission denied for table schema_migrations. Name a user in the URL who may, or grant this one what docs/operations.md has under PostgreSQL.\n'
+  })
+  await grant(`${tables}; ${sequences}; revoke all on customer_ids from ${role}`)
+  await ends('the sequence customer_ids', sequences)
+  await grant(sequences)
+  expect(await Promise.all(commands().map(async (args) => (await runCli(args)).status))).toEqual([0, 0, 0])
 })
 
 test('a database that cannot be used ends a command with a sentence, without the password of the URL', async () => {

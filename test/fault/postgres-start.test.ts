@@ -73,6 +73,55 @@ test('a database without an extension is refused with what to do, and an extensi
     'PostgreSQL has not got the extension pg_trgm there. Install its contrib package on the machine of the database, then run npx clientele migrate.'))
 })
 
+test('a read-only database is named as such: by what has to write to it, and in the log of a server that reads from it', async () => {
+  const { url, ownerUrl } = await createDatabase()
+  const { ownerUrl: empty } = await createEmptyDatabase()
+  const switchTo = async (one: string, value: 'on' | 'off'): Promise<void> => {
+    const name = new URL(one).pathname.slice(1)
+    await rows(inject('postgresUrl'), `alter database ${name} set default_transaction_read_only = ${value}`)
+  }
+  // As every command does, it takes a database that was made as a copy for its own.
+  expect(await runCli(['key', 'list', '--database', url])).toMatchObject({ status: 0 })
+  await Promise.all([switchTo(url, 'on'), switchTo(empty, 'on')])
+  const remedy = 'It is read-only. If it is a standby, name its primary; if not, default_transaction_read_only is on for the database, its user or the server: switch that off.'
+  const shown = (one: string): string => one.replace(/:[^:]*@/, ':***@')
+  const cannotMigrate = refusal(`The database cannot be used: cannot execute CREATE EXTENSION in a read-only transaction. ${remedy}`)
+  expect(await runCli(['migrate', '--database', empty])).toEqual(cannotMigrate)
+  expect(await serve(empty)).toEqual(cannotMigrate)
+  expect(await serve(url)).toEqual(refusal(`${shown(url)}: The database cannot be written: it is read-only, as a standby is, or set so. Nothing was changed; try again.`))
+  const { ownerUrl: source } = await createDatabase()
+  expect(await runCli(['copy', '--from', source, '--to', ownerUrl])).toEqual(refusal(`${shown(ownerUrl)}: cannot execute TRUNCATE TABLE in a read-only transaction. ${remedy}`))
+
+  await switchTo(url, 'off')
+  const { key } = await startServer(url)
+  await switchTo(url, 'on')
+  const server = await startServer(url, key === undefined ? {} : { key })
+  const { status, body } = await server.call('POST', '/v1/customers', {})
+  expect({ status, body }).toMatchObject({ status: 503, body: { errors: [{ message: 'The database cannot be written: it is read-only, as a standby is, or set so. Nothing was changed; try again.' }] } })
+  expect((await server.call('GET', '/v1/customers')).status).toBe(200)
+  const { stderr } = await server.end('SIGTERM')
+  expect(stderr).toContain('The database cannot be written: it is read-only, as a standby is, or set so.')
+})
+
+test('what a URL leaves out is named when the database cannot be used, with what was taken instead', async () => {
+  const { url } = await createDatabase()
+  const { username, port, password } = new URL(url)
+  const nobody = { USER: '', USERNAME: '', PGUSER: '' }
+  const cases: [url: string, env: Record<string, string>, said: string][] = [
+    [`postgres://${username}:${password}@127.0.0.1:${port}/`, {}, `database "${username}" does not exist. The URL names no database, so ${username} was taken. Check its URL, and whether it runs.`],
+    [`postgres://127.0.0.1:1/x`, { PGUSER: 'somebody' }, 'connect ECONNREFUSED 127.0.0.1:1. The URL names no user, so somebody was taken. Check its URL, and whether it runs.'],
+    [`postgres://127.0.0.1:${port}`, nobody,
+      'no PostgreSQL user name specified in startup packet. The URL names no user and no database: it should read postgres://user:password@host:port/database. Check its URL, and whether it runs.'],
+    ['postgres:///', { ...nobody, PGHOST: '127.0.0.1', PGPORT: '1', PGUSER: 'somebody', PGDATABASE: 'something' },
+      'connect ECONNREFUSED 127.0.0.1:1. The URL names no host, so 127.0.0.1 was taken. The URL names no user, so somebody was taken. The URL names no database, so something was taken. Check its URL, and whether it runs.']
+  ]
+  const ends = await Promise.all(cases.map(async ([one, env]) => await runCli(['migrate'], { env: { ...env, CLIENTELE_DATABASE: one } })))
+  expect(ends).toEqual(cases.map(([, , said]) => refusal(`The database cannot be used: ${said}`)))
+  expect(await runCli(['copy', '--from', `postgres://${username}:${password}@127.0.0.1:${port}`, '--to', 'sqlite:never.db'])).toEqual(refusal(
+    `postgres://${username}:***@127.0.0.1:${port}: database "${username}" does not exist. The URL names no database, so ${username} was taken. ` +
+    "Name one that is there, or make it first: create database … encoding 'UTF8' template template0"))
+})
+
 /** The same database as its superuser. */
 function superuserUrlOf(url: string): string {
   return withDatabase(inject('postgresUrl'), new URL(url).pathname.slice(1))
