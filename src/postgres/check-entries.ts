@@ -79,12 +79,22 @@ export async function* surplusClaims(session: DoctorSession): AsyncGenerator<rea
       [last.organization_id, last.digest, claimsMax])
       return { claims: some, wrong: await wrongClaims(session, some) }
     })
-    const surplus = await session.lookAgain(wrong, ({ length }) => length > 0, async (suspects) => await session.atOneMoment(async () => await wrongClaims(session, suspects)))
+    const surplus = await session.lookAgain(wrong, ({ length }) => length > 0, async (suspects) => (
+      await session.atOneMoment(async () => await wrongClaims(session, await readClaims(session, suspects)))))
     if (surplus.length > 0) yield surplus
     const end = claims.at(-1)
     if (end === undefined || claims.length < claimsMax) return
     last = end
   }
+}
+
+/** What these rows of user_ids say now. */
+async function readClaims(session: DoctorSession, claims: readonly Claim[]): Promise<Claim[]> {
+  const keyOf = ({ organization_id, digest }: Claim): string => `${organization_id} ${digest.toString('hex')}`
+  const asked = new Set(claims.map(keyOf))
+  const rows = await session.rows<Claim>('select organization_id, digest, customer_id from user_ids where organization_id = any($1) and digest = any($2)',
+    [[...new Set(claims.map(({ organization_id }) => organization_id))], claims.map(({ digest }) => digest)])
+  return rows.filter((row) => asked.has(keyOf(row)))
 }
 
 /** Of rows of user_ids, those whose customer has not got the userId. */

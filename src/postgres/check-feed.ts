@@ -52,7 +52,8 @@ export async function* surplusPointers(session: DoctorSession): AsyncGenerator<r
       const some = await session.rows<Pointer>(`${selectPointers} where position > $1 order by position limit $2`, [last, sliceMax])
       return { pointers: some, wrong: await withoutChange(session, some) }
     })
-    const surplus = await session.lookAgain(wrong, ({ length }) => length > 0, async (suspects) => await session.atOneMoment(async () => await withoutChange(session, suspects)))
+    const surplus = await session.lookAgain(wrong, ({ length }) => length > 0, async (suspects) => (
+      await session.atOneMoment(async () => await withoutChange(session, await readPointers(session, suspects)))))
     if (surplus.length > 0) yield surplus
     const end = pointers.at(-1)
     if (end === undefined || pointers.length < sliceMax) return
@@ -95,7 +96,7 @@ export async function forgetInMemory(session: DoctorSession): Promise<void> {
 /** Those to which the feed has no pointer, read after them. */
 async function withoutPointer(session: DoctorSession, changes: readonly Pointer[]): Promise<Pointer[]> {
   if (changes.length === 0) return []
-  const there = new Set((await session.rows<Pointer>(`${selectPointers} where position = any($1)`, [changes.map(({ position }) => position)])).map(keyOf))
+  const there = new Set((await readPointers(session, changes)).map(keyOf))
   return changes.filter((change) => !there.has(keyOf(change)))
 }
 
@@ -103,6 +104,11 @@ async function withoutPointer(session: DoctorSession, changes: readonly Pointer[
 async function withoutChange(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
   const there = new Set((await readChanges(session, pointers)).map(keyOf))
   return pointers.filter((pointer) => !there.has(keyOf(pointer)))
+}
+
+/** What the feed has at these positions now. */
+async function readPointers(session: DoctorSession, pointers: readonly Pointer[]): Promise<Pointer[]> {
+  return await session.rows<Pointer>(`${selectPointers} where position = any($1)`, [pointers.map(({ position }) => position)])
 }
 
 /** What the changes of these positions and customers say now. */

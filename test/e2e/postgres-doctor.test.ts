@@ -3,6 +3,9 @@ import { OperatorError } from '../../src/errors.ts'
 import { withClient } from '../../src/postgres/connection.ts'
 import { createEmptyDatabase } from '../fault/postgres-servers.ts'
 import { readMigrations } from '../../src/sql/migrations.ts'
+import { surplusClaims } from '../../src/postgres/check-entries.ts'
+import { surplusPointers } from '../../src/postgres/check-feed.ts'
+import { DoctorSession } from '../../src/postgres/doctor-session.ts'
 import { checkDatabase } from '../../src/postgres/doctor.ts'
 import { doctorLockKey } from '../../src/postgres/lock-keys.ts'
 import { isConflict } from '../../src/postgres/storage-error.ts'
@@ -372,6 +375,35 @@ test('a server that holds customers in memory finds what was mended', async () =
   expect([await totalOf('Name 0'), await totalOf('Anna')]).toEqual([0, 1])
   await untilAnsweredFromIndex(store, caller)
   expect([await totalOf('Name 0'), await totalOf('Anna')]).toEqual([0, 1])
+})
+
+/** Another look comes after what a test has done meanwhile. */
+class SlowSession extends DoctorSession {
+  meanwhile: () => Promise<unknown> = async () => undefined
+
+  override async lookAgain<Answer>(first: Answer, _: (answer: Answer) => boolean, look: (first: Answer) => Promise<Answer>): Promise<Answer> {
+    await this.meanwhile()
+    return await look(first)
+  }
+}
+
+test.each([
+  { of: 'claims', find: surplusClaims, insert: "insert into user_ids values (1, '\\x00', 1)", remove: "delete from user_ids where digest = '\\x00'" },
+  { of: 'pointers', find: surplusPointers, insert: 'insert into feed (position, organization_id, customer_id) values (0, 1, 1)', remove: 'delete from feed where position = 0' }
+])('on several machines, $of that a writer removed between two looks are not taken for surplus', async ({ find, insert, remove }) => {
+  const { ownerUrl, sql } = await openPatient()
+  await sql(insert)
+  await withClient(ownerUrl, async (client) => {
+    const session = new SlowSession(client, { isDistributed: true })
+    const found = async (): Promise<object[]> => {
+      const all: object[] = []
+      for await (const some of find(session)) all.push(...some)
+      return all
+    }
+    expect(await found()).toMatchObject([{ organization_id: 1, customer_id: 1 }])
+    session.meanwhile = async () => { await sql(remove) }
+    expect(await found()).toEqual([])
+  })
 })
 
 test('doctor checks and mends while two servers write: every write is answered, and nothing is wrong afterwards', async () => {
