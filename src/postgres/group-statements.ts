@@ -21,10 +21,18 @@ export function touchesEvents(kind: string): boolean {
 /** Rows of counts an organization has; a transaction takes that of its connection, so that few wait for one another. */
 const countSlots = 64
 
+interface Context {
+  readonly tagIds: NameIds
+  readonly attributeIds: NameIds
+  readonly changeIds: readonly number[]
+  /** Whether customers are spread over several machines. */
+  readonly isDistributed: boolean
+}
+
 /** What is stored together with the commit, in one exchange. */
-export function statementsOf(set: WorkingSet, { tagIds, attributeIds, changeIds }: { tagIds: NameIds; attributeIds: NameIds; changeIds: readonly number[] }): Statement[] {
+export function statementsOf(set: WorkingSet, { tagIds, attributeIds, changeIds, isDistributed }: Context): Statement[] {
   return [
-    ...userIdStatements(set),
+    ...userIdStatements(set, { isDistributed }),
     ...customerStatements(set, tagIds),
     ...attributeStatements(set, attributeIds),
     ...eventStatements(set),
@@ -34,23 +42,25 @@ export function statementsOf(set: WorkingSet, { tagIds, attributeIds, changeIds 
 }
 
 /** Sorted, so that two transactions that take the same userIds wait for each other in one order. */
-function userIdStatements({ kept, deleted }: WorkingSet): Statement[] {
-  const released: { organizationId: number; digest: Buffer; customerId: number }[] = []
-  const taken: { organization_id: number; digest: Buffer; customer_id: number }[] = []
+function userIdStatements({ kept, deleted }: WorkingSet, { isDistributed }: Pick<Context, 'isDistributed'>): Statement[] {
+  const released: { organization_id: number; digest: Buffer; customer_id: number }[] = []
+  const taken: typeof released = []
   for (const [id, { organizationId, before, customer }] of kept) {
     if (before?.userId === customer.userId) continue
-    if (before !== undefined && before.userId !== null) released.push({ organizationId, digest: digestOf(before.userId), customerId: id })
+    if (before !== undefined && before.userId !== null) released.push({ organization_id: organizationId, digest: digestOf(before.userId), customer_id: id })
     if (customer.userId !== null) taken.push({ organization_id: organizationId, digest: digestOf(customer.userId), customer_id: id })
   }
   for (const [customerId, { organizationId, customer }] of deleted) {
-    if (customer.userId !== null) released.push({ organizationId, digest: digestOf(customer.userId), customerId })
+    if (customer.userId !== null) released.push({ organization_id: organizationId, digest: digestOf(customer.userId), customer_id: customerId })
   }
   released.sort((one, other) => one.digest.compare(other.digest))
   taken.sort((one, other) => one.digest.compare(other.digest))
   return [
+    // The machine of a userId may have yet to commit what that of the customer has committed. Its row is not seen then, but waited for by who inserts the same.
+    ...insertRows('user_ids', isDistributed ? released : [], 'on conflict do nothing'),
     // In a damaged database another customer may hold it.
-    ...released.map(({ organizationId, digest, customerId }) => (
-      { text: 'delete from user_ids where organization_id = $1 and digest = $2 and customer_id = $3', values: [organizationId, digest, customerId] })),
+    ...released.map(({ organization_id, digest, customer_id }) => (
+      { text: 'delete from user_ids where organization_id = $1 and digest = $2 and customer_id = $3', values: [organization_id, digest, customer_id] })),
     ...insertRows('user_ids', taken)
   ]
 }

@@ -145,7 +145,7 @@ export class GroupWriter {
           decided = await this.#settleNames(client, jobs, { ...this.#decide(jobs, loaded), found: loaded })
           const { found: { drawn }, set, outcomeRows } = decided
           const names = await this.#storeNames(client, set)
-          return [...statementsOf(set, { ...names, changeIds: drawn.changeIds }), ...insertOutcomes(outcomeRows)]
+          return [...statementsOf(set, { ...names, changeIds: drawn.changeIds, isDistributed: this.#isDistributed }), ...insertOutcomes(outcomeRows)]
         },
         last: (statements) => statements
       })
