@@ -34,7 +34,7 @@ interface MeasuredTotal {
   readonly cpuMs: number
 }
 
-interface ByHand {
+export interface ByHand {
   readonly ids: readonly number[]
   readonly pageMs: number
   readonly total: number
@@ -64,14 +64,13 @@ export async function measurePage(question: Question, { asker, pid }: Subject): 
   return { question, refusal, ids: idsOf(first), ms: first.ms, againMs, cpuMs, plan: explain?.plan ?? 'not told' }
 }
 
-/** The total, on a server that was not asked for the page, and both by hand. */
-export async function measureTotal(page: MeasuredPage, subject: Subject): Promise<Measured> {
+/** The total, on a server that was not asked for the page. */
+export async function measureTotal({ page, byHand }: { page: MeasuredPage; byHand: ByHand }, subject: Subject): Promise<Measured> {
   const { question } = page
   const { asker, pid } = subject
   const cpuBefore = threadMilliseconds(pid)
   const first = await asker.search(countOf(question))
   const cpuMs = threadMilliseconds(pid) - cpuBefore
-  const byHand = findByHand(question, subject)
   if (page.refusal !== null || first.status !== 200) {
     return { question, page: { ...page, refusal: page.refusal ?? refusalOf(first) }, total: null, byHand, difference: null }
   }
@@ -83,6 +82,28 @@ export async function measureTotal(page: MeasuredPage, subject: Subject): Promis
   }
 }
 
+/** The quickest of what servers made of one question, all of them new to it; what one refused is refused. */
+export function bestPage(pages: readonly MeasuredPage[]): MeasuredPage {
+  const best = leastBy(pages, ({ ms }) => ms)
+  const again = leastBy(pages, ({ againMs }) => againMs)
+  return { ...best, againMs: again.againMs, refusal: pages.find(({ refusal }) => refusal !== null)?.refusal ?? null }
+}
+
+export function bestTotal(all: readonly Measured[]): Measured {
+  const totals = all.flatMap(({ total }) => (total === null ? [] : total))
+  return {
+    ...leastBy(all, ({ total }) => total?.ms ?? Infinity),
+    total: totals.length < all.length ? null : { ...leastBy(totals, ({ ms }) => ms), againMs: Math.min(...totals.map(({ againMs }) => againMs)) },
+    difference: all.find(({ difference }) => difference !== null)?.difference ?? null
+  }
+}
+
+function leastBy<Item>(items: readonly Item[], value: (item: Item) => number): Item {
+  const [least] = items.toSorted((one, other) => value(one) - value(other))
+  if (least === undefined) throw new Error('Nothing was measured')
+  return least
+}
+
 /** Looks once more, since `-150d` means another second by then. */
 async function differenceNow(question: Question, subject: Subject): Promise<string | null> {
   const start = question.behind === null ? {} : await cursorAt(question.behind, question, subject.asker)
@@ -91,7 +112,7 @@ async function differenceNow(question: Question, subject: Subject): Promise<stri
   return differenceOf({ ids: idsOf(page), total: total.body.total ?? -1 }, findByHand(question, subject))
 }
 
-function findByHand({ hand }: Question, { tables }: Subject): ByHand {
+export function findByHand({ hand }: Question, { tables }: Pick<Subject, 'tables'>): ByHand {
   const counted = tables.count(hand.total)
   const page = tables.page(hand, counted.total)
   return { ids: page.ids, pageMs: page.ms, plan: page.plan, total: counted.total, totalMs: counted.ms }

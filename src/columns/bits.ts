@@ -84,6 +84,15 @@ export class Bits {
     return count
   }
 
+  /** Visits each 32 rows of which some are in the set: the first of them, and a bit for each that is. */
+  eachWord(visit: (first: number, word: number) => void): void {
+    const words = this.#words
+    for (let index = 0; index < words.length; index += 1) {
+      const word = words[index] ?? 0
+      if (word !== 0) visit(index * wordRows, word)
+    }
+  }
+
   /** The first row at or after this one; -1 when there is none. */
   next(row: number): number {
     let index = row >>> 5

@@ -38,10 +38,11 @@ export class ChannelTexts implements TextSource {
     return this.#channelCodes.get(row) === this.#code ? this.#integrationIds.get(row) : null
   }
 
-  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
+  select(probe: TextProbe, found: Bits, deadline: Deadline): number {
     const rows = new Bits()
-    this.#integrationIds.select(probe, rows, deadline)
+    const visited = this.#integrationIds.select(probe, rows, deadline)
     for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) if (this.#channelCodes.get(row) === this.#code) found.add(row)
+    return visited
   }
 
   follow(order: RowOrder): void {

@@ -37,8 +37,6 @@ interface FieldRange {
 /** A filter that reads its columns by itself. */
 export interface Leaf extends Testable {
   readonly kind: 'leaf'
-  /** Of a pass. */
-  readonly entriesVisited: number
   /** A new set of all rows that pass. */
   select(tally: SearchTally): Bits
 }
@@ -115,7 +113,8 @@ interface Positive {
   readonly entriesVisited: number
   readonly range?: FieldRange
   readonly test: (row: number) => boolean
-  readonly select: (found: Bits) => void
+  /** Answers how many entries it took, where those are not all. */
+  readonly select: (found: Bits) => number | undefined
   /** What the database has of those who pass, where they are few, in place of a pass. */
   readonly lookUp?: () => readonly number[] | undefined
 }
@@ -129,7 +128,6 @@ function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; ke
     get key() { return JSON.stringify(keyed) },
     label,
     cost: positive.cost,
-    entriesVisited: positive.entriesVisited,
     ranges: range === undefined ? [] : isNegated ? rangesOutside(range) : [range],
     test: (row) => {
       deadline.count(1)
@@ -139,9 +137,8 @@ function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; ke
       deadline.look()
       const found = new Bits(table.rows)
       const ids = positive.lookUp?.()
-      if (ids === undefined) positive.select(found)
-      else table.addKnown(ids, found)
-      const visited = ids?.length ?? positive.entriesVisited
+      if (ids !== undefined) table.addKnown(ids, found)
+      const visited = ids?.length ?? positive.select(found) ?? positive.entriesVisited
       tally.visit(visited)
       tally.note(`${label}: read ${visited} entries${ids === undefined ? '' : ' of an index of the database'}`)
       if (!isNegated) {
@@ -183,15 +180,16 @@ function byOrder({ table, deadline }: SearchScope, { sort, stretch }: { sort: Fi
   const ordered = table.orders.between(sort, stretch)
   const ranged = { ...passed, range: { sort, stretch } }
   if (ordered !== undefined && ordered.count * rowsPerOrdered < passed.entriesVisited) {
-    return { ...ranged, cost: cost.number * passes(table, ordered.count), entriesVisited: ordered.count, select: ordered.addTo }
+    return { ...ranged, cost: cost.number * passes(table, ordered.count), entriesVisited: ordered.count, select: (found) => { ordered.addTo(found) } }
   }
   return {
     ...ranged,
     // Where there is an order, it has told that they are many.
     ...(ordered === undefined && lookUp && { lookUp }),
     select: (found) => {
-      passed.select(found)
+      const visited = passed.select(found)
       table.orders.notePass(sort, table.live, deadline)
+      return visited
     }
   }
 }
@@ -252,19 +250,20 @@ export function bindRanks(scope: SearchScope, sought: SoughtText): Leaf[] {
   return rankedLyings.map((how) => bindAnyText(scope, { ...sought, isNegated: false }, how))
 }
 
-/** What the ranks select, all in one pass. The needle is not empty. */
-export function selectRanks({ table, deadline }: SearchScope, { needle, digits }: SoughtText): Bits[] {
+/** What the ranks select, all in one pass, of so many entries. The needle is not empty. */
+export function selectRanks({ table, deadline }: SearchScope, { needle, digits }: SoughtText): { readonly found: readonly Bits[]; readonly visited: number } {
   const sought = new Needle(encodeText(needle))
   const soughtDigits = digits === null ? sought : new PhoneDigits(digits)
   const found = rankedLyings.map(() => new Bits(table.rows))
   // Apart, since what a column says of a row may not unsay what another did.
   const its = rankedLyings.map(() => new Bits(table.rows))
+  let visited = 0
   for (const { source, isPhone } of table.fields.anyTexts) {
     for (const rows of its) rows.clear()
-    source.rank(isPhone ? soughtDigits : sought, its, deadline)
+    visited += source.rank(isPhone ? soughtDigits : sought, its, deadline)
     its.forEach((rows, rank) => found.slice(rank).forEach((reached) => { reached.or(rows) }))
   }
-  return found
+  return { found, visited }
 }
 
 function textPositive({ table, deadline }: SearchScope, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {
@@ -284,12 +283,14 @@ function textPositive({ table, deadline }: SearchScope, label: string, asked: re
     select: (found) => {
       // Apart, since what a column says of a row may not unsay what another did.
       const its = asked.length === 1 ? found : new Bits(table.rows)
+      let visited = 0
       for (const { source, probe } of asked) {
-        source.select(probe, its, deadline)
+        visited += source.select(probe, its, deadline)
         if (its === found) continue
         found.or(its)
         its.clear()
       }
+      return visited
     }
   }
 }

@@ -78,7 +78,7 @@ export class CustomerFields {
   readonly #channelTexts: ReadonlyMap<string, ChannelTexts>
 
   constructor() {
-    this.#texts = Object.fromEntries(textNames.map((name) => [name, new TextColumn()])) as Record<TextName, TextColumn>
+    this.#texts = Object.fromEntries(textNames.map((name) => [name, new TextColumn(name === 'phone' ? 'digits' : 'characters')])) as Record<TextName, TextColumn>
     this.#numbers = Object.fromEntries(numberNames.map((name) => [name, new NumberColumn()])) as Record<NumberName, NumberColumn>
     this.#channelTexts = new Map(channels.map((channel, code) =>
       [`${channel}Id`, new ChannelTexts(code, this.#channelCodes, this.#texts.integrationId)]))

@@ -53,7 +53,7 @@ export class DictionaryTexts implements TextForm {
     if (before !== none) this.#release(before)
   }
 
-  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
+  select(probe: TextProbe, found: Bits, deadline: Deadline): number {
     const isAccepted = new Uint8Array(this.#texts.length)
     for (const [text, code] of this.#codeOf) {
       deadline.countText(text)
@@ -67,15 +67,17 @@ export class DictionaryTexts implements TextForm {
       for (let row = first; row < end; row += 1) word |= (isAccepted[codes[row] ?? none] ?? 0) << (row - first)
       if (word !== 0) found.addWord(first, word)
     }
+    return rows
   }
 
-  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
     const rankOf = new Uint8Array(this.#texts.length).fill(ranked.length)
     for (const [text, code] of this.#codeOf) {
       deadline.countText(text)
       rankOf[code] = rankIn(text, probe)
     }
     for (let row = 0; row < this.#rows; row += 1) ranked[rankOf[this.#codes[row] ?? none] ?? ranked.length]?.add(row)
+    return this.#rows
   }
 
   * entries(): Iterable<readonly [number, EncodedText]> {

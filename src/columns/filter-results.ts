@@ -65,12 +65,12 @@ export class FilterResults {
   }
 
   /** Has all of them known from now on, by one step that selects for all of them at once. */
-  findTogether(conditions: readonly Leaf[], select: () => readonly Bits[], tally: SearchTally): void {
+  findTogether(conditions: readonly Leaf[], select: () => { readonly found: readonly Bits[]; readonly visited: number }, tally: SearchTally): void {
     if (conditions.every((condition) => this.known(condition, new SearchTally()) !== undefined)) return
-    const [found, last] = [select(), conditions.at(-1)]
+    const { found, visited } = select()
     conditions.forEach((condition, index) => this.#keep(condition, found[index] ?? new Bits()))
-    tally.visit(last?.entriesVisited ?? 0)
-    tally.note(`${conditions.map(({ label }) => label).join(', ')}: read ${last?.entriesVisited ?? 0} entries`)
+    tally.visit(visited)
+    tally.note(`${conditions.map(({ label }) => label).join(', ')}: read ${visited} entries`)
   }
 
   /** Takes out the rows that do not pass. */

@@ -3,6 +3,7 @@ import type { NumberProbe } from './number-probe.ts'
 import { acceptsNumber } from './number-probe.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { RowOrder } from './row-order.ts'
+import type { RowPicker } from './row-picker.ts'
 import { mapEntryBytes } from './sparse-texts.ts'
 import { rowsPerSparseValue, sparseValuesMax } from './text-column.ts'
 
@@ -94,6 +95,27 @@ export class NumberColumn implements NumberSource {
       }
       if (word !== 0) found.addWord(first, word)
     }
+  }
+
+  /** Offers these rows with what they have. */
+  offerTo(picker: RowPicker, rows: Bits): void {
+    if (this.#sparse !== null) {
+      for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) picker.offer(this.#sparse.get(row) ?? null, row)
+      return
+    }
+    const numbers = this.#numbers
+    const hole = holeOf(numbers)
+    const isAscending = picker.order === 'asc'
+    let { bound } = picker
+    rows.eachWord((first, word) => {
+      for (let left = word; left !== 0; left &= left - 1) {
+        const row = first + 31 - Math.clz32(left & -left)
+        const value = numbers[row] ?? hole
+        if (value !== hole && (isAscending ? value >= bound : value < bound)) continue
+        picker.offer(this.get(row), row)
+        bound = picker.bound
+      }
+    })
   }
 
   follow(order: RowOrder): void {

@@ -16,12 +16,12 @@ export type RankedLying = (typeof rankedLyings)[number]
 
 /** Digits, not none, that are sought among those of texts, all else left out. */
 export class PhoneDigits {
-  readonly #length: number
+  readonly text: string
   /** By how many are matched and the class of the next character: how many are matched then. Both counts are in steps of `classRoom`. */
   readonly #next: Uint32Array
 
   constructor(digits: string) {
-    this.#length = digits.length
+    this.text = digits
     this.#next = nextMatched(digits)
   }
 
@@ -29,14 +29,14 @@ export class PhoneDigits {
   rankIn(text: EncodedText, from = 0, to = text.length): number {
     const end = this.indexIn(text, from, to)
     if (end < 0) return rankedLyings.length
-    if (countDigits(text, from, end + 1) > this.#length) return 2
+    if (countDigits(text, from, end + 1) > this.text.length) return 2
     return countDigits(text, end + 1, to) > 0 ? 1 : 0
   }
 
   /** The place where they first end, in any of the texts that a string has with separators between; -1 when there is none. */
   indexIn(texts: string, from = 0, to = texts.length): number {
     const next = this.#next
-    const all = this.#length * classRoom
+    const all = this.text.length * classRoom
     let matched = 0
     // Without a branch for what a character is, which would be guessed wrong too often.
     for (let at = from; at < to; at += 1) {

@@ -2,7 +2,7 @@ import type { Order, ScalarField } from '../search.ts'
 import { Bits } from './bits.ts'
 import type { CustomerFields } from './customer-fields.ts'
 import type { Deadline } from './deadline.ts'
-import type { NumberSource } from './number-column.ts'
+import { NumberColumn, type NumberSource } from './number-column.ts'
 import type { OrderedRows, Stretch } from './row-order.ts'
 import { RowOrder } from './row-order.ts'
 import { RowPicker } from './row-picker.ts'
@@ -69,7 +69,8 @@ export class RowOrders {
   pick(sort: FieldSort, rows: Bits, { deadline, ...first }: { size: number; order: Order; deadline: Deadline }): Bits {
     const picker = new RowPicker(first, deadline)
     const source = this.#sourceOf(sort)
-    for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) picker.offer(source?.get(row) ?? null, row)
+    if (source instanceof NumberColumn) source.offerTo(picker, rows)
+    else for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) picker.offer(source?.get(row) ?? null, row)
     const picked = new Bits()
     picker.addTo(picked)
     return picked

@@ -16,13 +16,19 @@ export class RowPicker {
   readonly #heap: Picked[] = []
   readonly #missing: number[] = []
   readonly #size: number
-  readonly #order: Order
+  readonly order: Order
   readonly #deadline: Deadline
 
   constructor({ size, order }: { size: number; order: Order }, deadline: Deadline) {
     this.#size = size
-    this.#order = order
+    this.order = order
     this.#deadline = deadline
+  }
+
+  /** Of numbers: upward, those from this one on come too late, whatever their row behind all that were offered; downward, those below it. NaN when none does. */
+  get bound(): number {
+    const top = this.#heap[0]?.value
+    return typeof top === 'number' && this.#heap.length === this.#size ? top : Number.NaN
   }
 
   /** Takes rows ascending. */
@@ -36,7 +42,7 @@ export class RowPicker {
     if (this.#heap.length < this.#size) {
       this.#heap.push({ value, row })
       this.#rise(this.#heap.length - 1)
-    } else if (top !== undefined && this.#isBehind(top, { value, row })) {
+    } else if (top !== undefined && this.#isBehind(top.value, top.row, value, row)) {
       this.#heap[0] = { value, row }
       this.#sink(0)
     }
@@ -46,13 +52,13 @@ export class RowPicker {
   addTo(rows: Bits): void {
     for (const { row } of this.#heap) rows.add(row)
     const left = this.#size - this.#heap.length
-    const missing = this.#order === 'asc' ? this.#missing.slice(0, left) : this.#missing.slice(Math.max(0, this.#missing.length - left))
+    const missing = this.order === 'asc' ? this.#missing.slice(0, left) : this.#missing.slice(Math.max(0, this.#missing.length - left))
     for (const row of missing) rows.add(row)
   }
 
   /** Upward the first are wanted, downward the last, of which those before are dropped now and then. */
   #offerMissing(row: number): void {
-    if (this.#order === 'asc') {
+    if (this.order === 'asc') {
       if (this.#missing.length < this.#size) this.#missing.push(row)
       return
     }
@@ -60,11 +66,11 @@ export class RowPicker {
     if (this.#missing.length > 2 * this.#size) this.#missing.splice(0, this.#missing.length - this.#size)
   }
 
-  /** Whether one comes behind the other in the order. */
-  #isBehind(one: Picked, other: Picked): boolean {
-    if (typeof one.value === 'string') this.#deadline.count(one.value.length >>> 6)
-    const isGreater = one.value === other.value ? one.row > other.row : one.value > other.value
-    return isGreater === (this.#order === 'asc')
+  /** Whether one value and row come behind others in the order. No objects: nearly every row that is offered is turned away by this. */
+  #isBehind(value: SortValue, row: number, otherValue: SortValue, otherRow: number): boolean {
+    if (typeof value === 'string') this.#deadline.count(value.length >>> 6)
+    const isGreater = value === otherValue ? row > otherRow : value > otherValue
+    return isGreater === (this.order === 'asc')
   }
 
   #rise(from: number): void {
@@ -80,7 +86,7 @@ export class RowPicker {
       const left = 2 * place + 1
       const [one, other] = [this.#heap[left], this.#heap[left + 1]]
       if (one === undefined) return
-      const child = other !== undefined && this.#isBehind(other, one) ? left + 1 : left
+      const child = other !== undefined && this.#isBehind(other.value, other.row, one.value, one.row) ? left + 1 : left
       if (!this.#swapIfBehind(place, child)) return
       place = child
     }
@@ -89,7 +95,7 @@ export class RowPicker {
   /** The one above is to come behind the one below. */
   #swapIfBehind(above: number, below: number): boolean {
     const [upper, lower] = [this.#heap[above], this.#heap[below]]
-    if (upper === undefined || lower === undefined || !this.#isBehind(lower, upper)) return false
+    if (upper === undefined || lower === undefined || !this.#isBehind(lower.value, lower.row, upper.value, upper.row)) return false
     this.#heap[above] = lower
     this.#heap[below] = upper
     return true

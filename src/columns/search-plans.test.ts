@@ -57,7 +57,7 @@ test.each<[string, object, Planned]>([
   ['a tag of one', { filter: [filter('tags', 'any', ['one'])] }, { plan: 'match, sort firstSeen', visitedMax: 2_000 }],
   ['a tag of nobody', { filter: [filter('tags', 'any', ['none'])] }, { plan: 'match firstSeen', visitedMax: 2_000 }],
   ['one id', { filter: [filter('id', '=', 77)] }, { plan: 'match, sort firstSeen', visitedMax: 2_000 }],
-  ['text that one contains', { filter: [filter('notes', '~', 'note 12345')] }, { plan: 'match, sort firstSeen', visitedMax: 25_000 }],
+  ['text that one contains', { filter: [filter('notes', '~', 'note 12345')] }, { plan: 'match, sort firstSeen', visitedMax: 2_500 }],
   ['a date of few, in an order that is there', { filter: [filter('firstSeen', '>', now - 20)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 200 }],
   ['a date of many', { filter: [filter('firstSeen', '<', now - 20)], sort: 'id', total: true }, { plan: 'match, walk id', visitedMax: 25_000 }],
   ['an event that few have', { filter: [filter('events.paid', '>=', 1), filter('id', '>', 19_000)] }, { plan: 'match, sort firstSeen', visitedMax: 25_000 }],
@@ -71,11 +71,11 @@ test.each<[string, object, Planned]>([
 })
 
 test('the same filter asked again is known, and only who changed since is looked at', () => {
-  const body = { filter: [filter('notes', '$', '99')], total: true, sort: 'id' }
+  const body = { filter: [filter('notes', '~', '9')], total: true, sort: 'id' }
   expect(planOf(body).entriesVisited).toBeGreaterThanOrEqual(customers)
   expect(planOf(body).entriesVisited).toBeLessThan(2_000)
 
-  columns.put({ customer: { ...emptyCustomer(5), notes: 'now 99' }, attributes: [], createdAt: now, updatedAt: now })
+  columns.put({ customer: { ...emptyCustomer(5), notes: 'now 9' }, attributes: [], createdAt: now, updatedAt: now })
   expect(planOf(body).entriesVisited).toBeLessThan(2_000)
 })
 
@@ -98,6 +98,5 @@ test.each<[string, (time: number) => object]>([
 ])('a stretch of %s that is asked for again and again is found by an order', (_what, asked) => {
   const visited = (time: number): number => planOf({ filter: [asked(time)], sort: 'id', total: true }).entriesVisited
   const passed = Array.from({ length: 65 }, (_, time) => visited(time))
-  expect(Math.min(...passed)).toBeGreaterThanOrEqual(customers)
-  expect(visited(65)).toBeLessThan(200)
+  expect(visited(65)).toBeLessThan(Math.min(...passed) / 5)
 })

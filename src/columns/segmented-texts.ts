@@ -1,23 +1,32 @@
-import { type Bits, grownLength } from './bits.ts'
+import { Needle } from '../needle.ts'
+import type { Bits } from './bits.ts'
+import type { Signed, SoughtBits } from './block-signatures.ts'
+import { blockRows, BlockSignatures } from './block-signatures.ts'
 import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { TextForm } from './text-form.ts'
-import { hashOf, noHash, TextHashes } from './text-hashes.ts'
+import { TextHashes } from './text-hashes.ts'
 import type { RankProbe, TextProbe } from './text-probe.ts'
-import { segmentRows, TextSegment } from './text-segment.ts'
+import { type RowRange, segmentRows, TextSegment } from './text-segment.ts'
 
 /** Texts of which most are different. */
 export class SegmentedTexts implements TextForm {
+  readonly #signed: Signed
   #segments: TextSegment[] = []
-  /** Of the texts of all rows: whole texts are found by them. */
-  #hashes = new Uint16Array(0)
+  #signatures: BlockSignatures
+  #hashes = new TextHashes()
   /** Of the segments. */
   #bytes = 0
 
+  constructor(signed: Signed = 'characters') {
+    this.#signed = signed
+    this.#signatures = new BlockSignatures(signed)
+  }
+
   /** Texts in order of their rows. */
-  static from(entries: Iterable<readonly [row: number, text: EncodedText]>): SegmentedTexts {
-    const texts = new SegmentedTexts()
+  static from(entries: Iterable<readonly [row: number, text: EncodedText]>, signed?: Signed): SegmentedTexts {
+    const texts = new SegmentedTexts(signed)
     let pending: (EncodedText | null)[] = []
     for (const [row, text] of entries) {
       while (row >= texts.#segments.length * segmentRows + segmentRows) {
@@ -33,7 +42,7 @@ export class SegmentedTexts implements TextForm {
   }
 
   get bytes(): number {
-    return this.#bytes + this.#hashes.byteLength
+    return this.#bytes + this.#signatures.bytes + this.#hashes.bytes
   }
 
   get entriesVisited(): number {
@@ -51,17 +60,20 @@ export class SegmentedTexts implements TextForm {
     if (segment === undefined) return
     this.#bytes -= segment.bytes
     segment.set(row % segmentRows, text)
+    this.#hashes.set(row, text)
+    if (text !== null) this.#signatures.add(Math.floor(row / blockRows), text)
+    if (segment.isDue) this.#sign(index, segment.settle())
     this.#bytes += segment.bytes
-    this.#setHash(row, text)
   }
 
-  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
-    if (probe.kind === 'in') this.#selectIn(probe.values, found, deadline)
-    else this.#segments.forEach((segment, index) => { segment.select(probe, found, { first: index * segmentRows, deadline }) })
+  select(probe: TextProbe, found: Bits, deadline: Deadline): number {
+    if (probe.kind === 'in') return this.#selectIn(probe.values, found, deadline)
+    return this.#eachRange(this.#signatures.soughtBy(probe), (segment, range) => { segment.select(probe, found, { ...range, deadline }) })
   }
 
-  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
-    this.#segments.forEach((segment, index) => { segment.rank(probe, ranked, { first: index * segmentRows, deadline }) })
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
+    const sought = this.#signatures.soughtBy(probe instanceof Needle ? { kind: 'inside', needle: probe } : { kind: 'digits', how: 'inside', digits: probe })
+    return this.#eachRange(sought, (segment, range) => { segment.rank(probe, ranked, { ...range, deadline }) })
   }
 
   * entries(): Iterable<readonly [number, EncodedText]> {
@@ -72,9 +84,10 @@ export class SegmentedTexts implements TextForm {
   }
 
   remap(mapping: RowMapping): void {
-    const mapped = SegmentedTexts.from(this.#mappedEntries(mapping))
+    const mapped = SegmentedTexts.from(this.#mappedEntries(mapping), this.#signed)
     this.#segments = mapped.#segments
     this.#bytes = mapped.#bytes
+    this.#signatures = mapped.#signatures
     this.#hashes = mapped.#hashes
   }
 
@@ -90,37 +103,53 @@ export class SegmentedTexts implements TextForm {
     const segment = new TextSegment()
     if (texts.length > 0) segment.fill(texts)
     const first = this.#segments.length * segmentRows
-    texts.forEach((text, place) => { this.#setHash(first + place, text) })
+    texts.forEach((text, place) => {
+      this.#hashes.set(first + place, text)
+      if (text !== null) this.#signatures.add(Math.floor((first + place) / blockRows), text)
+    })
     this.#segments.push(segment)
     this.#bytes += segment.bytes
   }
 
-  #setHash(row: number, text: EncodedText | null): void {
-    if (row >= this.#hashes.length) {
-      const longer = new Uint16Array(grownLength(row + 1, this.#hashes.length))
-      longer.set(this.#hashes)
-      this.#hashes = longer
+  /** Signs anew the blocks of a segment that have changed rows. */
+  #sign(index: number, changed: Iterable<number>): void {
+    const first = index * segmentRows
+    for (const block of new Set(Array.from(changed, (place) => Math.floor((first + place) / blockRows)))) {
+      this.#signatures.clear(block)
+      for (let row = block * blockRows; row < (block + 1) * blockRows; row += 1) {
+        const text = this.get(row)
+        if (text !== null) this.#signatures.add(block, text)
+      }
     }
-    this.#hashes[row] = text === null ? noHash : hashOf(text)
   }
 
-  #selectIn(values: ReadonlySet<EncodedText>, found: Bits, deadline: Deadline): void {
-    const hashes = this.#hashes
-    const [first] = values
-    if (first !== undefined && values.size === 1) {
-      const sought = hashOf(first)
-      for (let row = hashes.indexOf(sought); row >= 0; row = hashes.indexOf(sought, row + 1)) {
-        deadline.countText(first)
-        if (this.get(row) === first) found.add(row)
-      }
-      return
-    }
-    const sought = new TextHashes(values)
-    for (let row = 0; row < hashes.length; row += 1) {
-      if (!sought.mayHave(hashes[row] ?? noHash)) continue
+  #selectIn(values: ReadonlySet<EncodedText>, found: Bits, deadline: Deadline): number {
+    let visited = 0
+    this.#hashes.eachLike(values, (row) => {
+      visited += 1
       const text = this.get(row)
       deadline.countText(text ?? '')
       if (text !== null && values.has(text)) found.add(row)
-    }
+    })
+    return visited
+  }
+
+  /** Visits the rows whose block may have what is sought, neighbors of a segment together. Answers how many they are. */
+  #eachRange(sought: SoughtBits, visit: (segment: TextSegment, range: RowRange) => void): number {
+    let visited = 0
+    this.#segments.forEach((segment, index) => {
+      const first = index * segmentRows
+      let from = 0
+      for (let to = 0; to <= segmentRows; to += blockRows) {
+        const block = (first + to) / blockRows
+        if (to < segmentRows && this.#signatures.mayHave(block, sought)) continue
+        if (to > from) {
+          visit(segment, { first, from, to })
+          visited += to - from
+        }
+        from = to + blockRows
+      }
+    })
+    return visited
   }
 }

@@ -9,8 +9,9 @@ import type { FieldSort } from './row-orders.ts'
 import { isSameSort } from './row-orders.ts'
 import type { SortValue, Stretch, WalkStart } from './row-order.ts'
 
-/** What finding everyone costs by one long text; it pays to test that many more customers before a search that costs more. */
-const walkedCost = 12
+/** A search that costs more is worth as many more tests, up to three times as many: finding everyone by one long text costs three times this. */
+const walkedCost = 4
+const walkedTimesMax = 3
 
 /** Sorting a match costs about as much as passing 40 rows of an order. */
 const rowsPerSorted = 40
@@ -44,7 +45,7 @@ export class SortedPage {
     const { table, search, sort, tally, deadline } = this.#scope
     const { offset, limit, order } = search
     const collector = new PageCollector(search, offset)
-    const budget = testedRowsMax * Math.max(1, Math.min(2, condition.cost / walkedCost))
+    const budget = testedRowsMax * Math.max(1, Math.min(walkedTimesMax, condition.cost / walkedCost))
     const dueInSample = ((offset + limit + 1) * sampledRows) / budget / 2
     let visited = 0
     let matched = 0

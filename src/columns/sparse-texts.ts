@@ -34,18 +34,20 @@ export class SparseTexts implements TextForm {
     else this.#texts.set(row, text)
   }
 
-  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
+  select(probe: TextProbe, found: Bits, deadline: Deadline): number {
     for (const [row, text] of this.#texts) {
       deadline.countText(text)
       if (accepts(probe, text)) found.add(row)
     }
+    return this.#texts.size
   }
 
-  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
     for (const [row, text] of this.#texts) {
       deadline.countText(text)
       ranked[rankIn(text, probe)]?.add(row)
     }
+    return this.#texts.size
   }
 
   entries(): Iterable<readonly [number, EncodedText]> {

@@ -22,7 +22,7 @@ const probe: fc.Arbitrary<TextProbe> = fc.oneof(
   fc.constantFrom<TextProbe>({ kind: 'filled' }, { kind: 'present' }),
   fc.tuple(text, fc.constantFrom('whole', 'start', 'end', 'inside')).map(([needle, how]) => needleProbe(decodeText(needle), how)),
   fc.record({ kind: fc.constant('digits'), digits: fc.constantFrom('1', '11', '111').map((digits) => new PhoneDigits(digits)), how: fc.constantFrom('whole', 'start', 'inside') }),
-  fc.array(text, { maxLength: 3 }).map((values) => textProbe({ operator: 'in', values: values.map(decodeText) }))
+  fc.array(text, { maxLength: 12 }).map((values) => textProbe({ operator: 'in', values: values.map(decodeText) }))
 )
 // Rows of three segments, so that changes meet texts of a segment, its end, and what is behind it.
 const row = fc.oneof(fc.nat(40), fc.integer({ min: 1_000, max: 1_100 }), fc.integer({ min: 2_000, max: 3_000 }))
@@ -61,7 +61,7 @@ function rankOf(value: EncodedText, { needle, isDigits }: Ranked): number {
   return [searched === needle, searched.startsWith(needle), searched.includes(needle)].indexOf(true)
 }
 
-const forms = { sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts() }
+const forms = { sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts(), 'segments signed by digits': () => new SegmentedTexts('digits') }
 
 test.each(Object.entries(forms))('%s keep, select and rank texts as changed, and as renumbered', (_name, create) => {
   fc.assert(fc.property(fc.array(maybeText, { maxLength: 300, size: 'max' }), fc.array(change, { maxLength: 200, size: 'max' }), fc.array(probe, { minLength: 1 }), fc.array(rankedNeedle), (first, changes, probes, rankProbes) => {

@@ -1,4 +1,5 @@
 import type { Bits } from './bits.ts'
+import type { Signed } from './block-signatures.ts'
 import type { Deadline } from './deadline.ts'
 import { DictionaryTexts } from './dictionary-texts.ts'
 import type { EncodedText } from './encoded-text.ts'
@@ -24,8 +25,9 @@ const rowsPerText = 8
 /** What can be asked about a text of each row. */
 export interface TextSource {
   get(row: number): EncodedText | null
-  select(probe: TextProbe, found: Bits, deadline: Deadline): void
-  /** How many steps a select takes. */
+  /** Answers how many entries it took. */
+  select(probe: TextProbe, found: Bits, deadline: Deadline): number
+  /** How many entries a select may take. */
   readonly entriesVisited: number
   /** Whether a select reads every text rather than every different one. */
   readonly isSlow: boolean
@@ -40,6 +42,12 @@ export class TextColumn implements TextSource {
   #rows = 0
   #filled = 0
   readonly #orders = new Set<RowOrder>()
+  readonly #signed: Signed
+
+  /** `signed`: by what many different texts are told apart when they are searched. */
+  constructor(signed: Signed = 'characters') {
+    this.#signed = signed
+  }
 
   get bytes(): number {
     return this.#form.bytes
@@ -74,13 +82,13 @@ export class TextColumn implements TextSource {
     this.#suitForm()
   }
 
-  select(probe: TextProbe, found: Bits, deadline: Deadline): void {
-    this.#form.select(probe, found, deadline)
+  select(probe: TextProbe, found: Bits, deadline: Deadline): number {
+    return this.#form.select(probe, found, deadline)
   }
 
-  /** Adds each row to the set of the best rank that its text has. */
-  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): void {
-    this.#form.rank(probe, ranked, deadline)
+  /** Adds each row to the set of the best rank that its text has. Answers how many entries it took. */
+  rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
+    return this.#form.rank(probe, ranked, deadline)
   }
 
   follow(order: RowOrder): void {
@@ -110,7 +118,7 @@ export class TextColumn implements TextSource {
       this.#form = dictionary
     } else if (this.#form instanceof DictionaryTexts) {
       if (this.#form.distinct <= distinctMin || this.#form.distinct * rowsPerText <= this.#filled) return
-      this.#form = SegmentedTexts.from(this.#form.entries())
+      this.#form = SegmentedTexts.from(this.#form.entries(), this.#signed)
     }
   }
 }

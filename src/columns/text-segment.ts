@@ -3,7 +3,7 @@ import type { Bits } from './bits.ts'
 import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import { compactText, textSeparator } from './encoded-text.ts'
-import type { PhoneDigits, RankedLying } from './phone-digits.ts'
+import type { PhoneDigits } from './phone-digits.ts'
 import { rankedLyings } from './phone-digits.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
 import type { RankProbe, TextProbe } from './text-probe.ts'
@@ -30,9 +30,15 @@ const pieceCharacters = 65_536
 /** What hashes of whole texts do not answer. */
 export type ScannedProbe = Exclude<TextProbe, { kind: 'in' }>
 
-interface Scan {
+/** Rows of a segment, up to but not including `to`, which may lie behind the last. */
+export interface RowRange {
   /** The number of the first row of the segment. */
   readonly first: number
+  readonly from: number
+  readonly to: number
+}
+
+interface Scan extends RowRange {
   readonly deadline: Deadline
 }
 
@@ -60,7 +66,11 @@ export class TextSegment {
     this.#changed ??= new Map()
     this.#changedCharacters += (text?.length ?? 0) - (this.#changed.get(row)?.length ?? 0)
     this.#changed.set(row, text)
-    if (this.#changed.size >= changedRowsMax) this.#settle()
+  }
+
+  /** Whether it has to be settled now. */
+  get isDue(): boolean {
+    return (this.#changed?.size ?? 0) >= changedRowsMax
   }
 
   /** Replaces all texts. */
@@ -74,40 +84,45 @@ export class TextSegment {
     this.#keep(texts.length === 0 ? separator : `${separator}${texts.map((one) => one ?? nullText).join(separator)}${separator}`, starts)
   }
 
-  /** Adds the rows whose text the probe accepts. */
-  select(probe: ScannedProbe, found: Bits, { first, deadline }: Scan): void {
+  /** Adds the rows of the range whose text the probe accepts. */
+  select(probe: ScannedProbe, found: Bits, scan: Scan): void {
+    const { first, deadline } = scan
     deadline.look()
     switch (probe.kind) {
       case 'filled':
       case 'present':
-        this.#selectPresent(found, first, probe.kind === 'filled')
+        this.#selectPresent(found, scan, probe.kind === 'filled')
         break
       case 'digits':
-        this.#selectDigits(probe.digits, { how: probe.how, deadline }, found, first)
+        this.#selectDigits(probe, found, scan)
         break
       case 'inside':
-        this.#eachPlace(probe.needle, deadline, (row) => { found.add(first + row) })
+        this.#eachPlace(probe.needle, scan, (row) => { found.add(first + row) })
         break
       case 'start':
       case 'end':
-        this.#selectAtEnds(probe.needle, { how: probe.kind, deadline }, found, first)
+        this.#selectAtEnds(probe, found, scan)
     }
-    if (this.#changed === null) return
-    for (const [row, text] of this.#changed) {
-      deadline.countText(text ?? '')
-      found.assign(first + row, text !== null && accepts(probe, text))
-    }
+    this.#eachChanged(scan, (row, text) => { found.assign(first + row, text !== null && accepts(probe, text)) })
   }
 
-  /** As of a form. What comes behind the first place of a needle in a text changes nothing, so one pass tells all ranks. */
-  rank(probe: RankProbe, ranked: readonly Bits[], { first, deadline }: Scan): void {
-    if (probe instanceof Needle) this.#rankNeedle(probe, ranked, { first, deadline })
-    else this.#eachDigits(probe, deadline, (row, rank) => { ranked[rank]?.add(first + row) })
-    if (this.#changed === null) return
-    for (const [row, text] of this.#changed) {
-      deadline.countText(text ?? '')
+  /** As of a form, of the range. What comes behind the first place of a needle in a text changes nothing, so one pass tells all ranks. */
+  rank(probe: RankProbe, ranked: readonly Bits[], scan: Scan): void {
+    const { first } = scan
+    if (probe instanceof Needle) this.#rankNeedle(probe, ranked, scan)
+    else this.#eachDigits(probe, scan, (row, rank) => { ranked[rank]?.add(first + row) })
+    this.#eachChanged(scan, (row, text) => {
       const rank = text === null ? ranked.length : rankIn(text, probe)
       ranked.forEach((rows, index) => { rows.assign(first + row, index === rank) })
+    })
+  }
+
+  #eachChanged({ from, to, deadline }: Scan, visit: (row: number, text: EncodedText | null) => void): void {
+    if (this.#changed === null) return
+    for (const [row, text] of this.#changed) {
+      if (row < from || row >= to) continue
+      deadline.countText(text ?? '')
+      visit(row, text)
     }
   }
 
@@ -119,8 +134,8 @@ export class TextSegment {
     return this.#text.slice(start, end)
   }
 
-  /** Writes the string anew, from the changed texts and the stretches between them. */
-  #settle(): void {
+  /** Writes the string anew, from the changed texts and the stretches between them. Answers the changed rows. */
+  settle(): number[] {
     const changed = [...(this.#changed ?? [])].sort(([one], [other]) => one - other)
     const before = { text: this.#text, starts: this.#starts, rows: this.#starts.length - 1 }
     const rows = Math.max(before.rows, (changed.at(-1)?.[0] ?? -1) + 1)
@@ -158,6 +173,7 @@ export class TextSegment {
     for (; row < before.rows; row += 1) starts[row] = (before.starts[row] ?? 0) + shift
     pieces.push(before.text.slice(taken))
     this.#keep(pieces.join(''), starts)
+    return changed.map(([changedRow]) => changedRow)
   }
 
   #keep(text: string, starts: Uint32Array<ArrayBuffer>): void {
@@ -168,28 +184,25 @@ export class TextSegment {
     this.#changedCharacters = 0
   }
 
-  #selectPresent(found: Bits, first: number, isFilled: boolean): void {
+  #selectPresent(found: Bits, { first, from, to }: Scan, isFilled: boolean): void {
     const starts = this.#starts
-    const rows = starts.length - 1
-    for (let row = 0; row < rows; row += 1) {
+    const end = Math.min(to, starts.length - 1)
+    for (let row = from; row < end; row += 1) {
       const start = starts[row] ?? 0
       const length = (starts[row + 1] ?? 0) - start - 1
       if (length === 0 ? !isFilled : length > 1 || this.#text.charCodeAt(start) !== nullCode) found.add(first + row)
     }
   }
 
-  /** Tells, of each row whose text has what is sought, where that lies first. */
-  #eachPlace(sought: RankProbe, deadline: Deadline, tell: (row: number, at: number) => void): void {
+  /** Tells, of each row of the range whose text has what is sought, where that lies first. */
+  #eachPlace(sought: RankProbe, { from, to, deadline }: Scan, tell: (row: number, at: number) => void): void {
     const starts = this.#starts
-    const rows = starts.length - 1
-    let row = 0
+    const rows = Math.min(to, starts.length - 1)
+    let row = from
     while (row < rows) {
-      const from = starts[row] ?? 0
-      const end = this.#pieceEnd(row)
-      const to = starts[end] ?? 0
-      const isWhole = row === 0 && end === rows
-      const before = isWhole ? 0 : from
-      const piece = isWhole ? this.#text : this.#text.slice(from, to)
+      const before = starts[row] ?? 0
+      const end = this.#pieceEnd(row, rows)
+      const piece = this.#text.slice(before, starts[end] ?? 0)
       deadline.look()
       let at = sought.indexIn(piece)
       while (at >= 0) {
@@ -203,9 +216,8 @@ export class TextSegment {
   }
 
   /** The row behind the last one that is searched together with this one. */
-  #pieceEnd(row: number): number {
+  #pieceEnd(row: number, rows: number): number {
     const starts = this.#starts
-    const rows = starts.length - 1
     const limit = (starts[row] ?? 0) + pieceCharacters
     if ((starts[rows] ?? 0) <= limit) return rows
     let [from, to] = [row + 1, rows]
@@ -218,19 +230,19 @@ export class TextSegment {
   }
 
   /** Row by row, since a search for the separator before the needle would stop at every row, and more slowly. */
-  #selectAtEnds(needle: EncodedText, { how, deadline }: { how: 'start' | 'end'; deadline: Deadline }, found: Bits, first: number): void {
+  #selectAtEnds({ kind, needle }: Extract<TextProbe, { kind: 'start' | 'end' }>, found: Bits, { first, from, to, deadline }: Scan): void {
     const text = this.#text
     const starts = this.#starts
-    const rows = starts.length - 1
+    const rows = Math.min(to, starts.length - 1)
     const { length } = needle
     const [head, tail] = [needle.charCodeAt(0), needle.charCodeAt(length - 1)]
-    let next = starts[0] ?? 0
-    for (let row = 0; row < rows; row += 1) {
+    let next = starts[from] ?? 0
+    for (let row = from; row < rows; row += 1) {
       const start = next
       next = starts[row + 1] ?? 0
       const end = next - 1
       if (end - start < length) continue
-      const at = how === 'end' ? end - length : start
+      const at = kind === 'end' ? end - length : start
       // Either end tells most texts: ids share what they begin with, mailboxes what they end with.
       if (text.charCodeAt(at) !== head || text.charCodeAt(at + length - 1) !== tail) continue
       deadline.countText(needle)
@@ -238,23 +250,25 @@ export class TextSegment {
     }
   }
 
-  #rankNeedle(needle: Needle, [whole, start, inside]: readonly Bits[], { first, deadline }: Scan): void {
+  #rankNeedle(needle: Needle, [whole, start, inside]: readonly Bits[], scan: Scan): void {
+    const { first } = scan
     const starts = this.#starts
-    this.#eachPlace(needle, deadline, (row, at) => {
+    this.#eachPlace(needle, scan, (row, at) => {
       if (at !== starts[row]) inside?.add(first + row)
       else if ((starts[row + 1] ?? 0) - 1 === at + needle.text.length) whole?.add(first + row)
       else start?.add(first + row)
     })
   }
 
-  #selectDigits(digits: PhoneDigits, { how, deadline }: { how: RankedLying; deadline: Deadline }, found: Bits, first: number): void {
+  #selectDigits({ digits, how }: Extract<TextProbe, { kind: 'digits' }>, found: Bits, scan: Scan): void {
+    const { first } = scan
     const worst = rankedLyings.indexOf(how)
-    this.#eachDigits(digits, deadline, (row, rank) => { if (rank <= worst) found.add(first + row) })
+    this.#eachDigits(digits, scan, (row, rank) => { if (rank <= worst) found.add(first + row) })
   }
 
-  /** Tells, of each row in whose text the digits lie, the best way in which they do. */
-  #eachDigits(digits: PhoneDigits, deadline: Deadline, tell: (row: number, rank: number) => void): void {
-    this.#eachPlace(digits, deadline, (row) => {
+  /** Tells, of each row of the range in whose text the digits lie, the best way in which they do. */
+  #eachDigits(digits: PhoneDigits, scan: Scan, tell: (row: number, rank: number) => void): void {
+    this.#eachPlace(digits, scan, (row) => {
       tell(row, digits.rankIn(this.#text, this.#starts[row] ?? 0, (this.#starts[row + 1] ?? 0) - 1))
     })
   }

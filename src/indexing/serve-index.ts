@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { MessagePort } from 'node:worker_threads'
 import { ApiError } from '../errors.ts'
@@ -23,8 +23,8 @@ export interface ServedIndex {
 }
 
 const mebibyte = 1024 * 1024
-/** An index that grew by less leaves little behind. */
-const collectedBytesMin = 64 * mebibyte
+/** V8 may hold so much more than it did when garbage was collected last: to collect takes some 25 ms at a million customers. */
+const uncollectedBytesMax = 32 * mebibyte
 
 /**
  * Has an index answer what comes through the port, one thing after the other. What fails otherwise than by an
@@ -35,9 +35,9 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
   let isClosed = false
   let isBuilding = false
   let bytesNoticed = 0
-  let bytesCollected = 0
+  let bytesCollected = bytesInHeap()
 
-  const following = setInterval(() => { inTurn(async () => { await index.follow() }) }, followMs)
+  const following = setInterval(() => { inTurn(follow) }, followMs)
   port.on('message', (message: ReadJob | Wanted | 'close') => {
     if (message === 'close') inTurn(close)
     else if ('want' in message) inTurn(async () => { await index.want(message.want) })
@@ -50,6 +50,11 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
       await step()
       buildOn()
     })
+  }
+
+  async function follow(): Promise<void> {
+    await index.follow()
+    if (!index.isBuilding && bytesInHeap() - bytesCollected > uncollectedBytesMax) collectGarbage()
   }
 
   async function close(): Promise<void> {
@@ -83,17 +88,16 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
       inTurn(async () => {
         isBuilding = false
         await index.buildSlice()
-        if (!index.isBuilding && index.bytes - bytesCollected > collectedBytesMin) collectGarbage()
       })
     })
   }
 
-  /** What building left behind is half as much again as the index, and V8 would keep it until the heap has grown by as much. */
+  /** What building or an order of texts left behind is up to half as much as the index, and V8 would keep it until the heap has grown by as much. */
   function collectGarbage(): void {
-    bytesCollected = index.bytes
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as () => void
     collect()
+    bytesCollected = bytesInHeap()
   }
 
   function notify(): void {
@@ -102,4 +106,8 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
     bytesNoticed = notice.bytes
     port.postMessage({ notice })
   }
+}
+
+function bytesInHeap(): number {
+  return getHeapStatistics().used_heap_size
 }
