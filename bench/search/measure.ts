@@ -8,7 +8,8 @@ export interface MeasuredPage {
   readonly question: Question
   /** Why the server did not answer. */
   readonly refusal: string | null
-  readonly ids: readonly number[]
+  /** Those of each server that was asked. */
+  readonly ids: readonly (readonly number[])[]
   readonly ms: number
   /** Of the same page asked again. */
   readonly againMs: number
@@ -34,7 +35,7 @@ interface MeasuredTotal {
   readonly cpuMs: number
 }
 
-export interface ByHand {
+interface ByHand {
   readonly ids: readonly number[]
   readonly pageMs: number
   readonly total: number
@@ -61,7 +62,7 @@ export async function measurePage(question: Question, { asker, pid }: Subject): 
   const refusal = refusalOf(first) ?? (question.behind !== null && !('cursor' in start) ? 'there are no cursors' : null)
   const againMs = await again(first, () => asker.search(search))
   const { body: { explain } } = await asker.search({ ...search, explain: true })
-  return { question, refusal, ids: idsOf(first), ms: first.ms, againMs, cpuMs, plan: explain?.plan ?? 'not told' }
+  return { question, refusal, ids: [idsOf(first)], ms: first.ms, againMs, cpuMs, plan: explain?.plan ?? 'not told' }
 }
 
 /** The total, on a server that was not asked for the page. */
@@ -75,24 +76,29 @@ export async function measureTotal({ page, byHand }: { page: MeasuredPage; byHan
     return { question, page: { ...page, refusal: page.refusal ?? refusalOf(first) }, total: null, byHand, difference: null }
   }
   const againMs = await again(first, () => asker.search(countOf(question)))
-  const found = { ids: page.ids, total: first.body.total ?? -1 }
+  const total = first.body.total ?? -1
+  const difference = page.ids.map((ids) => differenceOf({ ids, total }, byHand)).find((one) => one !== null) ?? null
   return {
     question, page, byHand, total: { ms: first.ms, againMs, cpuMs },
-    difference: differenceOf(found, byHand) === null ? null : await differenceNow(question, subject)
+    difference: difference !== null && countsFromNow.test(JSON.stringify(question.body)) ? await differenceNow(question, subject) : difference
   }
 }
+
+/** What a date relative to now finds may have changed between two questions. */
+const countsFromNow = /"-\d+[smhdw]"/
 
 /** The quickest of what servers made of one question, all of them new to it; what one refused is refused. */
 export function bestPage(pages: readonly MeasuredPage[]): MeasuredPage {
   const best = leastBy(pages, ({ ms }) => ms)
   const again = leastBy(pages, ({ againMs }) => againMs)
-  return { ...best, againMs: again.againMs, refusal: pages.find(({ refusal }) => refusal !== null)?.refusal ?? null }
+  return { ...best, ids: pages.flatMap(({ ids }) => ids), againMs: again.againMs, refusal: pages.find(({ refusal }) => refusal !== null)?.refusal ?? null }
 }
 
 export function bestTotal(all: readonly Measured[]): Measured {
   const totals = all.flatMap(({ total }) => (total === null ? [] : total))
+  const refused = all.find(({ total }) => total === null)
   return {
-    ...leastBy(all, ({ total }) => total?.ms ?? Infinity),
+    ...refused ?? leastBy(all, ({ total }) => total?.ms ?? Infinity),
     total: totals.length < all.length ? null : { ...leastBy(totals, ({ ms }) => ms), againMs: Math.min(...totals.map(({ againMs }) => againMs)) },
     difference: all.find(({ difference }) => difference !== null)?.difference ?? null
   }

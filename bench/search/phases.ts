@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Child } from '../child.ts'
 import type { Drive, Driven } from '../generator.ts'
 import { median } from '../measurements.ts'
@@ -23,6 +24,8 @@ const patchesPerSecond = 200
 const getsPerSecond = 1_000
 const warmUpSeconds = 0.5
 
+/** Before each round of counting. */
+const pauseMs = 3_000
 /** As often each total is counted again beside writers, in turn with all others. */
 const countingRounds = 3
 
@@ -51,6 +54,8 @@ export async function countBesideWriters(
   })
   const times = new Map<string, number[]>(answered.map(({ question }) => [question.name, []]))
   for (let round = 0; round < countingRounds; round += 1) {
+    // So that there is something to take in since the last time.
+    await setTimeout(pauseMs)
     for (const { question } of answered) {
       if (performance.now() > ends) break
       const { ms } = await asker.search(countOf(question))

@@ -30,7 +30,7 @@ const headings = ['page ms', 'again', 'total ms', 'again', 'CPU ms', 'hand page'
 
 export const tableHead = [''.padEnd(nameWidth), ...headings.map((heading) => heading.padStart(10)), ' plan (by hand)'].join(' ')
 
-/** A line of the table. Printed as it comes, so that a run that is stopped has told something. */
+/** A line of the table. */
 export function describeQuestion({ question, page, total, byHand, difference }: Measured): string {
   const times = total === null ? ['-', '-', '-', '-', '-'] : [page.ms, page.againMs, total.ms, total.againMs, page.cpuMs + total.cpuMs].map(fine)
   const cells = [...times, fine(byHand.pageMs), fine(byHand.totalMs), byHand.total.toLocaleString('en-US')]

@@ -33,7 +33,7 @@ const serverFlags = ['--change-days', '36500']
 /** A server that cannot have its index in memory is waited for in vain. */
 const indexSecondsMax = 240
 const warmUpSecondsMax = 15
-const writersSeconds = 45
+const writersSeconds = 15
 /** What is asked by hand is asked as often. */
 const roundsMax = 3
 const cellSeconds = 5
@@ -238,6 +238,7 @@ async function askAll(opened: Opened): Promise<{ measured: Measured[]; served: S
   for (let round = 0; round < roundsMax; round += 1) {
     const served = await serveWarm(opened, questions)
     pages.push(await inTurn(questions, async (question) => await measurePage(question, subjectOf(served, tables))))
+    say(`asked for pages, server ${round + 1} of ${roundsMax}`)
     await served.stop()
   }
   const asked = questions.map((question, index) => ({
@@ -250,6 +251,7 @@ async function askAll(opened: Opened): Promise<{ measured: Measured[]; served: S
     await last?.stop()
     const served = await serveWarm(opened, questions)
     totals.push(await inTurn(asked, async (one) => await measureTotal(one, subjectOf(served, tables))))
+    say(`asked for totals, server ${round + 1} of ${roundsMax}`)
     last = served
   }
   if (last === undefined) throw new Error('Nothing was asked')

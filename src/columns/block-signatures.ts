@@ -24,8 +24,9 @@ const separatorCode = textSeparator.charCodeAt(0)
 const [zero, nine] = [0x30, 0x39]
 
 /**
- * Which three characters lie side by side in the texts of each 64 rows, with a separator before and behind each text: a Bloom filter by
- * block. Where one of a needle's trigrams is missing, the needle lies nowhere, and the block need not be searched.
+ * Which three bytes lie side by side in the texts of each 64 rows, with a separator before and behind each text: a Bloom filter by
+ * block. Where one of a needle's trigrams is missing, the needle lies nowhere, and the block need not be searched. Of long texts that
+ * share little a block has nearly all bits, and tells nothing.
  */
 export class BlockSignatures {
   readonly #signed: Signed
@@ -74,7 +75,7 @@ export class BlockSignatures {
     return [...new Set(this.#bits.subarray(0, count))].slice(0, soughtBitsMax)
   }
 
-  /** The bits of each three characters side by side, those of the separators at its ends among them; answers how many they are. */
+  /** The bits of each three bytes side by side, those of the separators at its ends among them; answers how many they are. */
   #readBits(text: EncodedText, lying: Lying): number {
     if (this.#bits.length < text.length) this.#bits = new Uint16Array(2 * text.length)
     const bits = this.#bits

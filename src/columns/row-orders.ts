@@ -28,7 +28,7 @@ export function isSameSort(one: FieldSort, other: FieldSort): boolean {
 /** So many times the first of a sort are picked from the matches; a sort that is asked for more often is worth an order. */
 const picksMax = 4
 
-/** So many times a column is passed over for what its order would tell at once; by then that took about as long as making the order. */
+/** So many times a column is passed over for what its order would tell at once; by then that took up to as long as making the order. */
 const passesMax = 64
 
 interface KeptOrder {

@@ -13,10 +13,10 @@ interface Picked {
  * so far, with the worst of them on top, and most rows are turned away by one comparison with that.
  */
 export class RowPicker {
+  readonly order: Order
   readonly #heap: Picked[] = []
   readonly #missing: number[] = []
   readonly #size: number
-  readonly order: Order
   readonly #deadline: Deadline
 
   constructor({ size, order }: { size: number; order: Order }, deadline: Deadline) {
@@ -25,7 +25,7 @@ export class RowPicker {
     this.#deadline = deadline
   }
 
-  /** Of numbers: upward, those from this one on come too late, whatever their row behind all that were offered; downward, those below it. NaN when none does. */
+  /** The number that is last of those picked: upward it and all above come too late for rows yet to be offered, downward all below. NaN until enough are picked. */
   get bound(): number {
     const top = this.#heap[0]?.value
     return typeof top === 'number' && this.#heap.length === this.#size ? top : Number.NaN

@@ -11,13 +11,13 @@ import { accepts, rankIn } from './text-probe.ts'
 
 /**
  * Rows of a segment: 64 bytes a row still have offsets of two bytes, and writing a segment anew takes
- * less than a tenth of a millisecond. It also bounds a segment of the longest texts there may be
+ * some tenths of a millisecond, most of it to sign its blocks. It also bounds a segment of the longest texts there may be
  * (65,535 characters of four bytes) to half of what V8 takes as one string.
  */
 export const segmentRows = 1_024
 
-/** Changed rows that a segment holds apart before it is written anew: a sixteenth, so that a change costs the writing of 16 rows. */
-const changedRowsMax = segmentRows / 16
+/** Changes that a segment holds apart before it is written anew: a sixteenth of its rows, so that a change costs the writing of 16. */
+const changesMax = segmentRows / 16
 
 const separator = textSeparator
 /** Does not occur in UTF-8 either. */
@@ -49,6 +49,8 @@ export class TextSegment {
   #starts: Uint16Array<ArrayBuffer> | Uint32Array<ArrayBuffer> = new Uint16Array([1])
   /** Rows changed since the string was made. */
   #changed: Map<number, EncodedText | null> | null = null
+  /** Changes since then, of rows that changed before, too. */
+  #changes = 0
   #changedCharacters = 0
 
   get bytes(): number {
@@ -66,11 +68,12 @@ export class TextSegment {
     this.#changed ??= new Map()
     this.#changedCharacters += (text?.length ?? 0) - (this.#changed.get(row)?.length ?? 0)
     this.#changed.set(row, text)
+    this.#changes += 1
   }
 
-  /** Whether it has to be settled now. */
+  /** Whether it has to be settled now: not by rows, since a row that changes again and again leaves as much behind in the signature. */
   get isDue(): boolean {
-    return (this.#changed?.size ?? 0) >= changedRowsMax
+    return this.#changes >= changesMax
   }
 
   /** Replaces all texts. */
@@ -181,6 +184,7 @@ export class TextSegment {
     this.#text = compactText(text)
     this.#starts = text.length > 0xffff ? starts : Uint16Array.from(starts)
     this.#changed = null
+    this.#changes = 0
     this.#changedCharacters = 0
   }
 

@@ -54,6 +54,7 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
 
   async function follow(): Promise<void> {
     await index.follow()
+    bytesCollected = Math.min(bytesCollected, bytesInHeap())
     if (!index.isBuilding && bytesInHeap() - bytesCollected > uncollectedBytesMax) collectGarbage()
   }
 
