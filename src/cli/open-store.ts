@@ -34,7 +34,7 @@ export async function withStore<Answer>(database: string, use: (store: Store) =>
   try {
     return await use(store)
   } catch (error) {
-    throw nameDatabase(error, database)
+    throw await nameDatabase(error, database)
   } finally {
     await store.close()
   }
@@ -54,7 +54,13 @@ async function requireMade(url: string): Promise<void> {
 }
 
 /** What a client is told of a failing database does not name it; who runs the server wants to know. */
-export function nameDatabase(error: unknown, database: string): unknown {
+export async function nameDatabase(error: unknown, database: string): Promise<unknown> {
   if (!(error instanceof ApiError) || error.code !== 'unavailable') return error
-  return new OperatorError(`${sqlitePath(database) ?? withoutPassword(database)}: ${error.message}`, { cause: error })
+  const path = sqlitePath(database)
+  if (path !== undefined) return new OperatorError(`${path}: ${error.message}`, { cause: error })
+  const { cause } = error
+  const { operatorRemedy } = await import('../postgres/connection.ts')
+  const remedy = operatorRemedy(cause)
+  const said = cause instanceof Error && remedy !== undefined ? `${cause.message}. ${remedy}` : error.message
+  return new OperatorError(`${withoutPassword(database)}: ${said}`, { cause: error })
 }

@@ -57,7 +57,7 @@ export async function serve(config: ServeConfig, options: ServeBehavior): Promis
     await server.close()
     await store.close()
     metrics.close()
-    throw listenError(nameDatabase(error, config.database), config)
+    throw listenError(await nameDatabase(error, config.database), config)
   }
   const { address, family, port } = server.server.address() as AddressInfo
   const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`

@@ -208,9 +208,9 @@ export const ListQuery = Type.Partial(Type.Object({
 
 const operatorNames = Object.keys(operatorMeanings)
 
-/** UNIX seconds are taken as text too, as customers carry them. */
+/** UNIX seconds are taken as text too, as customers carry them, and of a fraction the whole seconds count. */
 const SearchDate = Type.Unsafe<string | number>({
-  anyOf: [{ type: 'integer', minimum: 0, maximum: limits.dateSecondsMax }, { type: 'string', pattern: String.raw`^(now|-\d{1,9}[smhdw]|\d{1,11})$` }]
+  anyOf: [{ type: 'number', minimum: 0, maximum: limits.dateSecondsMax }, { type: 'string', pattern: String.raw`^(now|-\d{1,9}[smhdw]|\d{1,12}(\.\d*)?)$` }]
 })
 
 const Value = Type.Unsafe<unknown>({

@@ -102,8 +102,12 @@ export function cannotBeUsed(error: unknown, url: string): OperatorError {
   const { message = '', code = 'no connection' } = error as { message?: string; code?: string }
   // The message of several failed attempts to connect is empty.
   const said = message === '' ? code : message
-  const remedy = { [readOnly]: readOnlyRemedy, [insufficientPrivilege]: privilegeRemedy }[sqlState(error)]
-  return new OperatorError(`The database cannot be used: ${said}. ${remedy ?? `${defaultsTaken(url)}Check its URL, and whether it runs.`}`, { cause: error })
+  return new OperatorError(`The database cannot be used: ${said}. ${operatorRemedy(error) ?? `${defaultsTaken(url)}Check its URL, and whether it runs.`}`, { cause: error })
+}
+
+/** What who runs a command can do about an error of PostgreSQL that trying again does not help; undefined for others. */
+export function operatorRemedy(error: unknown): string | undefined {
+  return { [readOnly]: readOnlyRemedy, [insufficientPrivilege]: privilegeRemedy }[sqlState(error)]
 }
 
 export const readOnlyRemedy =

@@ -5,7 +5,7 @@ import { selectCopiedDeliveries, selectCopiedWebhooks } from '../sql/webhook-row
 import { placements } from './citus.ts'
 import { checkServer, endQuietly, withClient } from './connection.ts'
 import { naming } from './copy-error.ts'
-import { refuseHalfCopied, requireMigrated } from './migrate.ts'
+import { refuseHalfCopied, requireMade, requireMigrated } from './migrate.ts'
 
 /** Each takes an id; answers rows with a higher one, ascending. */
 const selects: Record<CopiedTable, string> = {
@@ -71,6 +71,7 @@ async function requireUsable(client: pg.ClientBase, name: string): Promise<void>
   try {
     await checkServer(client)
     await requireReadable(client)
+    await requireMade(client)
     await requireMigrated(client)
     await refuseHalfCopied(client)
   } catch (error) {

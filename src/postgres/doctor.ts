@@ -11,7 +11,7 @@ import { forgetInMemory, makePointers, missingPointers, removePointers, surplusP
 import { readAttributes, repairNames } from './check-names.ts'
 import { brokenIndexes, buildIndexes, lowSequences, raiseSequences, strayReferences } from './check-schema.ts'
 import { isDistributed } from './citus.ts'
-import { cannotBeUsed, checkServer, endQuietly, readOnlyRemedy, withClient } from './connection.ts'
+import { cannotBeUsed, checkServer, endQuietly, operatorRemedy, readOnlyRemedy, withClient } from './connection.ts'
 import type { NamedDatabase } from './copy-source.ts'
 import { requireReadable } from './copy-source.ts'
 import type { Checked, CustomerRow } from './customer-check.ts'
@@ -108,10 +108,13 @@ async function mend(session: DoctorSession, examination: Examination, onProgress
   // Two would each add what a count lacks.
   if (lock?.locked !== true) throw new OperatorError('Another doctor is mending this database. Wait for it, then run doctor again.')
   try {
-    await mendEverything(session, examination, onProgress)
-  } finally {
-    // Also of what was mended before something failed.
+    await mendEverything(session, examination, onProgress).catch(async (error: unknown) => {
+      // Also of what was mended before. Whoever may not write here may not tell either, and has to know why.
+      await tellServers(session).catch((untold: unknown) => { throw operatorRemedy(error) === undefined ? untold : error })
+      throw error
+    })
     await tellServers(session)
+  } finally {
     await endQuietly(session.client, 'select pg_advisory_unlock($1)', [doctorLockKey])
   }
 }

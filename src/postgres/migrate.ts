@@ -63,7 +63,7 @@ async function isThere(client: pg.ClientBase, table: string): Promise<boolean> {
 /** Refuses a database of which no command has made anything yet, so that one that was named by mistake stays as it is. */
 export async function requireMade(client: pg.ClientBase): Promise<void> {
   if ((await readSchema(client)).version > 0) return
-  throw new OperatorError('There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate')
+  throw new OperatorError('There is nothing of Clientele in this database. Name another one, or make what it needs: npx clientele migrate')
 }
 
 /** Whose indexes searches by SQL go by. They come with PostgreSQL, in a package of their own on most systems. */

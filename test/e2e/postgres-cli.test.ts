@@ -50,7 +50,7 @@ test('a command for which something must be there makes nothing in a database wi
   ]
   const ends = await Promise.all(commands.map(async (args) => await runCli([...args, '--database', ownerUrl], { cwd: temporaryFolder() })))
   expect(ends).toEqual(commands.map(() => ({
-    status: 1, stdout: '', stderr: 'error: There is nothing of Clientele in this database. Name another one with --database, or make what it needs: npx clientele migrate\n'
+    status: 1, stdout: '', stderr: 'error: There is nothing of Clientele in this database. Name another one, or make what it needs: npx clientele migrate\n'
   })))
   expect(await rows(ownerUrl, "select tablename from pg_tables where schemaname = 'public'")).toEqual([])
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { OperatorError } from '../../src/errors.ts'
-import { withClient } from '../../src/postgres/connection.ts'
+import { readOnlyRemedy, withClient } from '../../src/postgres/connection.ts'
 import { createEmptyDatabase } from '../fault/postgres-servers.ts'
 import { readMigrations } from '../../src/sql/migrations.ts'
 import { surplusClaims } from '../../src/postgres/check-entries.ts'
@@ -451,6 +451,16 @@ test('a repair refuses another one at work, and what its user may not do', async
     await expect(repair()).rejects.toThrow(new OperatorError('Another doctor is mending this database. Wait for it, then run doctor again.'))
   })
   expect(await repair()).toEqual(mended({ kind: 'indexes', count: 1, ids: ['customers_by_email'] }))
+})
+
+test('a repair that may write nothing says so, and not that servers could not be told of it', async () => {
+  const { url, repair, sql } = await openPatient()
+  const database = new URL(url).pathname.slice(1)
+  await sql(`drop index customers_by_email; alter database ${database} set default_transaction_read_only = on`)
+  await expect(repair()).rejects.toThrow(new OperatorError(
+    `it cannot be checked to the end: cannot execute DROP INDEX in a read-only transaction. ${readOnlyRemedy}`))
+  await sql(`begin read write; alter database ${database} reset default_transaction_read_only; commit`)
+  expect((await repair()).findings).toHaveLength(1)
 })
 
 test('a check refuses a database of an older version; a repair brings it up to date', async () => {

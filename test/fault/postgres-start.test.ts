@@ -88,7 +88,9 @@ test('a read-only database is named as such: by what has to write to it, and in 
   const cannotMigrate = refusal(`The database cannot be used: cannot execute CREATE EXTENSION in a read-only transaction. ${remedy}`)
   expect(await runCli(['migrate', '--database', empty])).toEqual(cannotMigrate)
   expect(await serve(empty)).toEqual(cannotMigrate)
-  expect(await serve(url)).toEqual(refusal(`${shown(url)}: The database cannot be written: it is read-only, as a standby is, or set so. Nothing was changed; try again.`))
+  const cannotInsert = refusal(`${shown(url)}: cannot execute INSERT in a read-only transaction. ${remedy}`)
+  expect(await serve(url)).toEqual(cannotInsert)
+  expect(await runCli(['key', 'create', '--database', url])).toEqual(cannotInsert)
   const { ownerUrl: source } = await createDatabase()
   expect(await runCli(['copy', '--from', source, '--to', ownerUrl])).toEqual(refusal(`${shown(ownerUrl)}: cannot execute TRUNCATE TABLE in a read-only transaction. ${remedy}`))
 
