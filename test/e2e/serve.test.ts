@@ -27,6 +27,22 @@ test('the first start makes folder, file and key, and a second start prints no k
   expect((await second.call('GET', '/v1/customers/1')).body).toEqual(created.body)
 })
 
+test('a server that is stopped amid the purge of its start stops without a word of that', async () => {
+  const database = join(temporaryFolder(), 'clientele.db')
+  await (await startCli({ database })).end('SIGTERM')
+  // Another writer keeps the purge waiting until the stop has begun.
+  const other = new Database(database)
+  other.exec('begin immediate')
+  const server = await startCli({ database })
+  const ended = server.end('SIGTERM')
+  await vi.waitFor(() => { expect(server.stderr()).toContain('"stopping"') })
+  other.exec('rollback')
+  other.close()
+  const { status, stderr } = await ended
+  const said = stderr.trimEnd().split('\n').map((line) => (JSON.parse(line) as { msg: string }).msg)
+  expect({ status, said }).toEqual({ status: 0, said: ['listening', 'stopping', 'stopped'] })
+})
+
 test.for<[string, Record<string, string>, string]>([
   ['gives large arrays back to the system', {}, '131072'],
   ['keeps what its environment says of that', { MALLOC_MMAP_THRESHOLD_: '65536' }, '65536']
