@@ -111,7 +111,7 @@ export class SegmentedTexts implements TextForm {
     this.#bytes += segment.bytes
   }
 
-  /** Signs anew the blocks of a segment that have changed rows. */
+  /** Signs anew the blocks of a segment in which texts were replaced: of new rows nothing is left over. */
   #sign(index: number, changed: Iterable<number>): void {
     const first = index * segmentRows
     for (const block of new Set(Array.from(changed, (place) => Math.floor((first + place) / blockRows)))) {

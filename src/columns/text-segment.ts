@@ -137,7 +137,7 @@ export class TextSegment {
     return this.#text.slice(start, end)
   }
 
-  /** Writes the string anew, from the changed texts and the stretches between them. Answers the changed rows. */
+  /** Writes the string anew, from the changed texts and the stretches between them. Answers the changed rows that were in it before. */
   settle(): number[] {
     const changed = [...(this.#changed ?? [])].sort(([one], [other]) => one - other)
     const before = { text: this.#text, starts: this.#starts, rows: this.#starts.length - 1 }
@@ -176,7 +176,7 @@ export class TextSegment {
     for (; row < before.rows; row += 1) starts[row] = (before.starts[row] ?? 0) + shift
     pieces.push(before.text.slice(taken))
     this.#keep(pieces.join(''), starts)
-    return changed.map(([changedRow]) => changedRow)
+    return changed.map(([changedRow]) => changedRow).filter((changedRow) => changedRow < before.rows)
   }
 
   #keep(text: string, starts: Uint32Array<ArrayBuffer>): void {
