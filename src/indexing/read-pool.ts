@@ -14,13 +14,8 @@ export interface ReadJob {
   readonly search: CustomerSearch
 }
 
-/** A page on its way between threads: its bytes are handed over, not copied. */
-export interface HandedPage extends FoundPage {
-  readonly customers: Uint8Array<ArrayBuffer>
-}
-
 /** Undefined: the thread leaves the question to others. */
-export type ReadResult = { readonly value: HandedPage | undefined } | { readonly error: ThreadError }
+export type ReadResult = { readonly value: FoundPage | undefined } | { readonly error: ThreadError }
 
 interface Pending {
   readonly job: ReadJob

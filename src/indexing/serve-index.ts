@@ -2,7 +2,9 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { MessagePort } from 'node:worker_threads'
 import { ApiError } from '../errors.ts'
-import type { HandedPage, ReadJob, ReadResult } from './read-pool.ts'
+import type { FoundPage } from '../store.ts'
+import { handOver } from './hand-over.ts'
+import type { ReadJob, ReadResult } from './read-pool.ts'
 import type { IndexNotice, Wanted } from './search-dispatch.ts'
 import { packError } from './thread-error.ts'
 
@@ -14,7 +16,7 @@ export interface ServedIndex {
   /** An organization that somebody searches, or all in which a search without this index would take long. */
   want(want: Wanted['want']): Promise<void> | void
   /** Undefined when the organization is not here. A search that was stopped leaves the index as it was. */
-  search(job: ReadJob): Promise<HandedPage | undefined> | HandedPage | undefined
+  search(job: ReadJob): Promise<FoundPage | undefined> | FoundPage | undefined
   /** Brings one organization a step further. */
   buildSlice(): Promise<void> | void
   /** Takes in what was committed since the last time, so that the next question has little to catch up with. */
@@ -66,8 +68,7 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
   }
 
   async function answer(job: ReadJob): Promise<void> {
-    const result = await find(job)
-    port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
+    handOver(port, await find(job))
   }
 
   async function find(job: ReadJob): Promise<ReadResult> {

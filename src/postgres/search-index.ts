@@ -2,8 +2,9 @@ import { performance } from 'node:perf_hooks'
 import type pg from 'pg'
 import type { IndexedCustomer, IndexedEvent } from '../indexing/organization-index.ts'
 import { OrganizationIndex } from '../indexing/organization-index.ts'
-import type { HandedPage, ReadJob } from '../indexing/read-pool.ts'
+import type { ReadJob } from '../indexing/read-pool.ts'
 import { limits } from '../limits.ts'
+import type { FoundPage } from '../store.ts'
 import type { NamesSeen, RenderingRow } from './catalog.ts'
 import { Catalog, selectNamesSeen } from './catalog.ts'
 import { allEvents } from './group-statements.ts'
@@ -68,7 +69,7 @@ export class SearchIndex {
   }
 
   /** Undefined when the organization is not here; asking makes it wanted. */
-  async search(client: pg.ClientBase, { organizationId, search }: ReadJob): Promise<HandedPage | undefined> {
+  async search(client: pg.ClientBase, { organizationId, search }: ReadJob): Promise<FoundPage | undefined> {
     const startedMs = performance.now()
     const seen = await this.follow(client)
     if (this.#index.mayBegin(organizationId)) this.#index.begin(organizationId, [])
@@ -79,8 +80,7 @@ export class SearchIndex {
     return {
       ...rest,
       count: ids.length,
-      // Small buffers share their memory with others, which must stay here.
-      customers: customers.byteLength === customers.buffer.byteLength ? customers : new Uint8Array(customers),
+      customers,
       pageMs: performance.now() - startedMs - found.totalMs,
       explanation: search.wantsExplanation ? { plan: `columns, ${plan}`, steps, entriesVisited } : null
     }

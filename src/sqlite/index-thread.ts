@@ -1,9 +1,10 @@
 import { performance } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import type { Statement } from 'better-sqlite3'
-import type { HandedPage, ReadJob } from '../indexing/read-pool.ts'
+import type { ReadJob } from '../indexing/read-pool.ts'
 import type { IndexThreadData } from '../indexing/search-dispatch.ts'
 import { serveIndex } from '../indexing/serve-index.ts'
+import type { FoundPage } from '../store.ts'
 import type { RenderingRow } from './catalog.ts'
 import { Catalog } from './catalog.ts'
 import { entriesWorthFinding, EntryLookup } from './entry-lookup.ts'
@@ -55,7 +56,7 @@ serveIndex(parentPort, {
   close() { db.close() }
 }, { followMs })
 
-function search({ organizationId, search: wanted }: ReadJob): HandedPage | undefined {
+function search({ organizationId, search: wanted }: ReadJob): FoundPage | undefined {
   return inTransaction(() => {
     const startedMs = performance.now()
     catalog.refresh()
@@ -66,9 +67,7 @@ function search({ organizationId, search: wanted }: ReadJob): HandedPage | undef
     const { ids, plan, steps, entriesVisited, ...rest } = found
     const { customers, count } = render(organizationId, ids)
     return {
-      ...rest, count,
-      // Small buffers share their memory with others, which must stay here.
-      customers: new Uint8Array(customers),
+      ...rest, customers, count,
       pageMs: performance.now() - startedMs - found.totalMs,
       explanation: wanted.wantsExplanation ? { plan: `columns, ${plan}`, steps, entriesVisited } : null
     }

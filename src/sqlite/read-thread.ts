@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { handOver } from '../indexing/hand-over.ts'
 import type { ReadJob, ReadResult } from '../indexing/read-pool.ts'
 import { packError } from '../indexing/thread-error.ts'
 import type { FoundPage } from '../store.ts'
@@ -26,18 +27,16 @@ port.on('message', (message: ReadJob | 'close') => {
     port.close()
     return
   }
-  const result = answer(message)
-  port.postMessage(result, 'value' in result && result.value !== undefined ? [result.value.customers.buffer] : [])
+  handOver(port, answer(message))
 })
 
 function answer({ organizationId, search }: ReadJob): ReadResult {
   try {
-    const page = inTransaction(() => {
+    const value = inTransaction(() => {
       reader.refresh()
       return reader.search(organizationId, search)
     })
-    // Small buffers share their memory with others, which must stay here.
-    return { value: { ...page, customers: new Uint8Array(page.customers) } }
+    return { value }
   } catch (error) {
     return { error: packError(toStorageError(error) ?? error) }
   }

@@ -1,0 +1,21 @@
+import type { MessagePort } from 'node:worker_threads'
+import type { ReadResult } from './read-pool.ts'
+
+/**
+ * Answers the thread that asked. The bytes of a page are handed over rather than copied: a copy left behind is
+ * garbage, and V8 collects the whole heap each time that some 20 MB of such came together.
+ */
+export function handOver(port: MessagePort, result: ReadResult): void {
+  if ('error' in result || result.value === undefined) {
+    port.postMessage(result)
+    return
+  }
+  const customers = ownBytes(result.value.customers)
+  port.postMessage({ value: { ...result.value, customers } } satisfies ReadResult, [customers.buffer])
+}
+
+/** Small buffers share their memory with others, which must stay here, and a part is not worth the whole. */
+function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = bytes
+  return buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength ? new Uint8Array(buffer) : new Uint8Array(bytes)
+}
