@@ -2,8 +2,8 @@ import type { MessagePort } from 'node:worker_threads'
 import type { ReadResult } from './read-pool.ts'
 
 /**
- * Answers the thread that asked. The bytes of a page are handed over rather than copied: a copy left behind is
- * garbage, and V8 collects the whole heap each time that some 20 MB of such came together.
+ * Answers the thread that asked. The bytes of a page are handed over rather than copied: bytes left behind are garbage
+ * outside of the heap, of which V8 collects some 10 MB, a hundred pages, by marking the whole heap.
  */
 export function handOver(port: MessagePort, result: ReadResult): void {
   if ('error' in result || result.value === undefined) {
