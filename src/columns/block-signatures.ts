@@ -1,8 +1,7 @@
 import { grownLength } from './bits.ts'
 import type { EncodedText } from './encoded-text.ts'
 import { textSeparator } from './encoded-text.ts'
-import type { Lying } from './text-probe.ts'
-import type { ScannedProbe } from './text-segment.ts'
+import type { Lying, ScannedProbe } from './text-probe.ts'
 
 /** Rows of a block: with names and addresses about half of the bits of its signature are set. */
 export const blockRows = 64

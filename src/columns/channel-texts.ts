@@ -45,6 +45,11 @@ export class ChannelTexts implements TextSource {
     return visited
   }
 
+  tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {
+    const test = this.#integrationIds.tester(probe, deadline)
+    return (row) => this.#channelCodes.get(row) === this.#code && test(row)
+  }
+
   follow(order: RowOrder): void {
     this.#channelCodes.follow(order)
     this.#integrationIds.follow(order)

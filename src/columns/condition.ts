@@ -13,7 +13,7 @@ import type { Stretch } from './row-order.ts'
 import type { FieldSort } from './row-orders.ts'
 import type { SearchTally } from './search-tally.ts'
 import type { TextSource } from './text-column.ts'
-import { accepts, needleProbe, textProbe, type TextProbe } from './text-probe.ts'
+import { needleProbe, textProbe, type TextProbe } from './text-probe.ts'
 
 interface Testable {
   /** By which what it selects is found again. */
@@ -267,17 +267,14 @@ export function selectRanks({ table, deadline }: SearchScope, { needle, digits }
 }
 
 function textPositive({ table, deadline }: SearchScope, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {
+  let testers: ((row: number) => boolean)[] | undefined
   return {
     label,
     cost: asked.reduce((sum, { source }) => sum + (source.isSlow ? cost.texts : cost.distinctTexts) * passes(table, source.entriesVisited), 0),
     entriesVisited: asked.reduce((sum, { source }) => sum + source.entriesVisited, 0),
     test: (row) => {
-      for (const { source, probe } of asked) {
-        const text = source.get(row)
-        if (text === null) continue
-        deadline.countText(text)
-        if (accepts(probe, text)) return true
-      }
+      testers ??= asked.map(({ source, probe }) => source.tester(probe, deadline))
+      for (const test of testers) if (test(row)) return true
       return false
     },
     select: (found) => {

@@ -3,7 +3,9 @@ import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
+import type { RowPicker } from './row-picker.ts'
 import type { TextForm } from './text-form.ts'
+import { offerTexts, testTexts } from './text-form.ts'
 import type { RankProbe, TextProbe } from './text-probe.ts'
 import { accepts, rankIn } from './text-probe.ts'
 
@@ -68,6 +70,14 @@ export class DictionaryTexts implements TextForm {
       if (word !== 0) found.addWord(first, word)
     }
     return rows
+  }
+
+  tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {
+    return testTexts(this, probe, deadline)
+  }
+
+  offerTo(picker: RowPicker, rows: Bits): void {
+    offerTexts(this, picker, rows)
   }
 
   rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {

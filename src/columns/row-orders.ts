@@ -7,7 +7,7 @@ import type { OrderedRows, Stretch } from './row-order.ts'
 import { RowOrder } from './row-order.ts'
 import { RowPicker } from './row-picker.ts'
 import { sortByNumber, sortByText } from './sort-rows.ts'
-import type { TextSource } from './text-column.ts'
+import { TextColumn, type TextSource } from './text-column.ts'
 
 /** Orders kept at once besides those made beforehand, the one used longest ago going first: an order takes about 5 bytes a row, and a change of its value 2 microseconds. */
 const ordersMax = 6
@@ -69,7 +69,7 @@ export class RowOrders {
   pick(sort: FieldSort, rows: Bits, { deadline, ...first }: { size: number; order: Order; deadline: Deadline }): Bits {
     const picker = new RowPicker(first, deadline)
     const source = this.#sourceOf(sort)
-    if (source instanceof NumberColumn) source.offerTo(picker, rows)
+    if (source instanceof NumberColumn || source instanceof TextColumn) source.offerTo(picker, rows)
     else for (let row = rows.next(0); row >= 0; row = rows.next(row + 1)) picker.offer(source?.get(row) ?? null, row)
     const picked = new Bits()
     picker.addTo(picked)

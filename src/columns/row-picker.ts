@@ -27,8 +27,13 @@ export class RowPicker {
 
   /** The number that is last of those picked: upward it and all above come too late for rows yet to be offered, downward all below. NaN until enough are picked. */
   get bound(): number {
-    const top = this.#heap[0]?.value
-    return typeof top === 'number' && this.#heap.length === this.#size ? top : Number.NaN
+    const top = this.last
+    return typeof top === 'number' ? top : Number.NaN
+  }
+
+  /** What is last of those picked; undefined until enough are. */
+  get last(): SortValue | undefined {
+    return this.#heap.length === this.#size ? this.#heap[0]?.value : undefined
   }
 
   /** Takes rows ascending. */

@@ -2,7 +2,9 @@ import type { Bits } from './bits.ts'
 import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
+import type { RowPicker } from './row-picker.ts'
 import type { TextForm } from './text-form.ts'
+import { offerTexts, testTexts } from './text-form.ts'
 import type { RankProbe, TextProbe } from './text-probe.ts'
 import { accepts, rankIn } from './text-probe.ts'
 
@@ -40,6 +42,14 @@ export class SparseTexts implements TextForm {
       if (accepts(probe, text)) found.add(row)
     }
     return this.#texts.size
+  }
+
+  tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {
+    return testTexts(this, probe, deadline)
+  }
+
+  offerTo(picker: RowPicker, rows: Bits): void {
+    offerTexts(this, picker, rows)
   }
 
   rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {

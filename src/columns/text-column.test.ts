@@ -8,8 +8,10 @@ import { DictionaryTexts } from './dictionary-texts.ts'
 import { decodeText, encodeText, type EncodedText } from './encoded-text.ts'
 import { PhoneDigits, rankedLyings } from './phone-digits.ts'
 import { RowMapping } from './row-mapping.ts'
+import { RowPicker } from './row-picker.ts'
 import { SegmentedTexts } from './segmented-texts.ts'
 import { SparseTexts } from './sparse-texts.ts'
+import { TextAffixes } from './text-affixes.ts'
 import { TextColumn } from './text-column.ts'
 import type { TextForm } from './text-form.ts'
 import type { TextProbe } from './text-probe.ts'
@@ -44,6 +46,12 @@ function rowsOf(found: Bits): number[] {
   return rows
 }
 
+function picked(picker: RowPicker): number[] {
+  const rows = new Bits()
+  picker.addTo(rows)
+  return rowsOf(rows)
+}
+
 function selected(form: TextForm, asked: TextProbe): number[] {
   const found = new Bits()
   form.select(asked, found, Deadline.none)
@@ -61,7 +69,19 @@ function rankOf(value: EncodedText, { needle, isDigits }: Ranked): number {
   return [searched === needle, searched.startsWith(needle), searched.includes(needle)].indexOf(true)
 }
 
-const forms = { sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts(), 'segments signed by digits': () => new SegmentedTexts('digits') }
+/** So many of each that they are worth sharing. */
+function learnt(side: 'start' | 'end', shared: readonly string[]): TextAffixes {
+  const affixes = TextAffixes.learn(shared.flatMap((part) => Array.from({ length: 40 }, (_, place) => encodeText(side === 'start' ? `${part}${place}` : `${place}${part}`))))
+  if (affixes?.side !== side) throw new Error('Nothing was learnt')
+  return affixes
+}
+
+const forms = {
+  sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts(),
+  'segments signed by digits': () => new SegmentedTexts('digits'),
+  'segments that share beginnings': () => new SegmentedTexts('characters', learnt('start', ['a-', 'ab-', 'ab-a-', 'éÿ-1-', '1ab1ab--'])),
+  'segments that share ends': () => new SegmentedTexts('characters', learnt('end', ['-a', '-ab', '-a-ab', '-1-éÿ', '--1ab1ab']))
+}
 
 test.each(Object.entries(forms))('%s keep, select and rank texts as changed, and as renumbered', (_name, create) => {
   fc.assert(fc.property(fc.array(maybeText, { maxLength: 300, size: 'max' }), fc.array(change, { maxLength: 200, size: 'max' }), fc.array(probe, { minLength: 1 }), fc.array(rankedNeedle), (first, changes, probes, rankProbes) => {
@@ -77,7 +97,21 @@ test.each(Object.entries(forms))('%s keep, select and rank texts as changed, and
       const entries = [...expected].sort(([one], [other]) => one - other)
       expect(entries.map(([place]) => form.get(place))).toEqual(entries.map(([, value]) => value))
       for (const asked of probes) {
-        expect(selected(form, asked)).toEqual(entries.filter(([, value]) => value !== null && accepts(asked, value)).map(([place]) => place))
+        const accepted = entries.filter(([, value]) => value !== null && accepts(asked, value)).map(([place]) => place)
+        expect(selected(form, asked)).toEqual(accepted)
+        const isAccepted = form.tester(asked, Deadline.none)
+        expect(entries.map(([place]) => place).filter(isAccepted)).toEqual(accepted)
+      }
+      for (const order of ['asc', 'desc'] as const) {
+        const picker = new RowPicker({ size: Math.ceil(entries.length / 2), order }, Deadline.none)
+        const plainly = new RowPicker({ size: Math.ceil(entries.length / 2), order }, Deadline.none)
+        const rows = new Bits()
+        for (const [place, value] of entries) {
+          rows.add(place)
+          plainly.offer(value, place)
+        }
+        form.offerTo(picker, rows)
+        expect(picked(picker)).toEqual(picked(plainly))
       }
       for (const asked of rankProbes) {
         expect(ranked(form, asked)).toEqual(rankedLyings.map((_how, rank) =>
@@ -111,7 +145,7 @@ test('rows that change again and again do not make others be searched in vain', 
 
 test('a needle is found in every text, also where those of a segment are searched in several pieces', () => {
   const values = Array.from({ length: 60 }, (_, place) => `${'x'.repeat((place * 7_919) % (place % 8 === 0 ? 90_000 : 9_000))}${place % 3 === 0 ? 'y' : ''}${'x'.repeat(place % 2)}`)
-  const form = SegmentedTexts.from(values.entries())
+  const form = SegmentedTexts.from([...values.entries()])
   const having = values.flatMap((value, place) => (value.includes('y') ? [place] : []))
   expect(selected(form, needleProbe('y', 'inside'))).toEqual(having)
   expect(ranked(form, { needle: 'y', isDigits: false })).toEqual([[0], [], having.slice(1)])

@@ -5,6 +5,7 @@ import { DictionaryTexts } from './dictionary-texts.ts'
 import type { EncodedText } from './encoded-text.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { RowOrder } from './row-order.ts'
+import type { RowPicker } from './row-picker.ts'
 import { SegmentedTexts } from './segmented-texts.ts'
 import { SparseTexts } from './sparse-texts.ts'
 import type { TextForm } from './text-form.ts'
@@ -27,6 +28,8 @@ export interface TextSource {
   get(row: number): EncodedText | null
   /** Answers how many entries it took. */
   select(probe: TextProbe, found: Bits, deadline: Deadline): number
+  /** A test of one row that answers as a select does, as long as no text changes. */
+  tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean
   /** How many entries a select may take. */
   readonly entriesVisited: number
   /** Whether a select reads every text rather than every different one. */
@@ -86,6 +89,15 @@ export class TextColumn implements TextSource {
     return this.#form.select(probe, found, deadline)
   }
 
+  tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {
+    return this.#form.tester(probe, deadline)
+  }
+
+  /** Offers these rows with what they have, but for some that come too late. */
+  offerTo(picker: RowPicker, rows: Bits): void {
+    this.#form.offerTo(picker, rows)
+  }
+
   /** Adds each row to the set of the best rank that its text has. Answers how many entries it took. */
   rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
     return this.#form.rank(probe, ranked, deadline)
@@ -118,7 +130,7 @@ export class TextColumn implements TextSource {
       this.#form = dictionary
     } else if (this.#form instanceof DictionaryTexts) {
       if (this.#form.distinct <= distinctMin || this.#form.distinct * rowsPerText <= this.#filled) return
-      this.#form = SegmentedTexts.from(this.#form.entries(), this.#signed)
+      this.#form = SegmentedTexts.from([...this.#form.entries()], this.#signed)
     }
   }
 }

@@ -17,6 +17,9 @@ export type TextProbe =
   | { readonly kind: 'digits'; readonly how: RankedLying; readonly digits: PhoneDigits }
   | { readonly kind: 'in'; readonly values: ReadonlySet<EncodedText> }
 
+/** What hashes of whole texts do not answer. */
+export type ScannedProbe = Exclude<TextProbe, { kind: 'in' }>
+
 const lyings = { '=': 'whole', '^': 'start', '$': 'end', '~': 'inside' } as const
 
 /** `empty` becomes its opposite, `filled`: null passes no probe. */

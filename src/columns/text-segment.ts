@@ -6,7 +6,8 @@ import { compactText, textSeparator } from './encoded-text.ts'
 import type { PhoneDigits } from './phone-digits.ts'
 import { rankedLyings } from './phone-digits.ts'
 import { mapEntryBytes, stringBytes } from './sparse-texts.ts'
-import type { RankProbe, TextProbe } from './text-probe.ts'
+import type { StemTest } from './text-affixes.ts'
+import type { RankProbe, ScannedProbe, TextProbe } from './text-probe.ts'
 import { accepts, rankIn } from './text-probe.ts'
 
 /**
@@ -26,9 +27,6 @@ const nullCode = 0xfe
 
 /** Characters that are searched at once, between two looks at the clock; more only when a single text is longer. */
 const pieceCharacters = 65_536
-
-/** What hashes of whole texts do not answer. */
-export type ScannedProbe = Exclude<TextProbe, { kind: 'in' }>
 
 /** Rows of a segment, up to but not including `to`, which may lie behind the last. */
 export interface RowRange {
@@ -62,6 +60,17 @@ export class TextSegment {
   get(row: number): EncodedText | null {
     const changed = this.#changed?.get(row)
     return changed === undefined ? this.#settled(row) : changed
+  }
+
+  /** Whether a row has a text of which one of these holds. */
+  holds(row: number, tests: readonly StemTest[]): boolean {
+    if (this.#changed?.has(row) === true || row >= this.#starts.length - 1) {
+      const text = this.get(row)
+      return text !== null && tests.some((test) => holdsIn(text, test, 0, text.length))
+    }
+    const [from, to] = [this.#starts[row] ?? 0, (this.#starts[row + 1] ?? 0) - 1]
+    for (const test of tests) if (holdsIn(this.#text, test, from, to)) return true
+    return false
   }
 
   set(row: number, text: EncodedText | null): void {
@@ -276,4 +285,11 @@ export class TextSegment {
       tell(row, digits.rankIn(this.#text, this.#starts[row] ?? 0, (this.#starts[row + 1] ?? 0) - 1))
     })
   }
+}
+
+/** Of the text that lies in another from one place up to another. */
+function holdsIn(text: string, test: StemTest, from: number, to: number): boolean {
+  const { length } = test.text
+  if (test.lying === 'whole' ? to - from !== length : to - from < length) return false
+  return text.startsWith(test.text, test.lying === 'end' ? to - length : from)
 }
