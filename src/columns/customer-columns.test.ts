@@ -10,6 +10,7 @@ import type { FoundRows } from './customer-columns.ts'
 import { CustomerColumns } from './customer-columns.ts'
 import type { IndexedCustomer } from './customer-fields.ts'
 import { Deadline } from './deadline.ts'
+import type { DatabaseIndexes } from './page-scope.ts'
 
 interface Stored extends IndexedCustomer {
   readonly events: { name: string; createdAt: number }[]
@@ -27,6 +28,19 @@ class PlainSearch {
     const behind = after === null ? sorted.slice(offset) : sorted.filter((position) => compare(position, after) > 0)
     const page = behind.slice(0, limit)
     return { ids: page.map(({ id }) => id), total: matches.length, next: behind.length > limit ? page.at(-1) ?? null : null }
+  }
+
+  /** What indexes of a database would tell if it had one of each field; none tells who has no value. */
+  get indexes(): DatabaseIndexes {
+    const stored = [...this.customers.values()]
+    return {
+      lookUp: (filter) => (filter.test.operator === 'empty' ? undefined : stored.filter((one) => passesPlainly(one, filter)).map(({ customer: { id } }) => id)),
+      readerOf: (sort) => ({ order, after, max }) => {
+        const compare = comparePositions(order)
+        const valued = stored.map((one) => ({ id: one.customer.id, value: sortValue(one, sort) })).filter(({ value }) => value !== null).sort(compare)
+        return valued.filter((position) => after === null || compare(position, after) > 0).slice(0, max).map(({ id }) => id)
+      }
+    }
   }
 }
 
@@ -233,15 +247,20 @@ const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constant('remove'), id }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('bring back'), shape: customerShape }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constant('tell'), id, name: fc.constantFrom(...eventNames), createdAt: fc.integer({ min: 0, max: 300 }) }) },
-  { weight: 8, arbitrary: fc.record({ type: fc.constant('ask'), search }) },
-  { weight: 4, arbitrary: fc.record({ type: fc.constant('ask again'), which: id }) }
+  { weight: 8, arbitrary: fc.record({ type: fc.constant('ask'), search, hasIndexes: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ type: fc.constant('ask again'), which: id, hasIndexes: fc.boolean() }) }
 )
 
+interface Asked {
+  readonly search: CustomerSearch
+  readonly hasIndexes: boolean
+}
+
 /** Goes through a whole list page by page. */
-function expectWalk(columns: CustomerColumns, plain: PlainSearch, first: CustomerSearch): void {
+function expectWalk(columns: CustomerColumns, plain: PlainSearch, { search: first, hasIndexes }: Asked): void {
   let asked: CustomerSearch | null = first
   for (let page = 0; asked !== null && page < 4; page += 1) {
-    const { ids, total, next } = columns.search(asked, Deadline.none)
+    const { ids, total, next } = columns.search(asked, Deadline.none, hasIndexes ? plain.indexes : undefined)
     const expected = plain.find(asked)
     expect({ ids, total, next }).toEqual({ ...expected, total: asked.wantsTotal ? expected.total : null })
     asked = next === null ? null : { ...asked, offset: 0, after: next }
@@ -290,10 +309,10 @@ test('any search is answered as a plain filter and sort would, whatever was writ
         plain.customers.get(chosen)?.events.push({ name, createdAt })
       } else if (step.type === 'ask') {
         asked.push(step.search)
-        expectWalk(columns, plain, step.search)
+        expectWalk(columns, plain, step)
       } else if (step.type === 'ask again') {
         const again = asked[step.which % Math.max(1, asked.length)]
-        if (again !== undefined) expectWalk(columns, plain, again)
+        if (again !== undefined) expectWalk(columns, plain, { search: again, hasIndexes: step.hasIndexes })
       }
     }
     expect(columns.customers).toBe(plain.customers.size)
@@ -308,6 +327,20 @@ const only = (filter: Filter): CustomerSearch => ({ ...plainly, filter: { ...eve
 const named = (customerId: number, name: string): IndexedCustomer =>
   ({ customer: { ...emptyCustomer(customerId), name, tags: [{ name: `tag ${customerId % 3}`, color: '#000' }] }, attributes: [['seats', customerId]], createdAt: customerId, updatedAt: 1 })
 const paid: Filter = { type: 'events', name: 'paid', since: 0, until: 10, test: { operator: '>=', value: 1 }, isNegated: false }
+
+test('texts with a beginning are walked from the last of them in the database, whatever characters follow it', () => {
+  const columns = new CustomerColumns()
+  const plain = new PlainSearch()
+  for (const [index, name] of ['a', 'az', 'a\u{1F600}', 'a\uffff', 'b', 'a\ufffd'].entries()) {
+    const customer = named(index + 1, name)
+    columns.put(customer)
+    plain.customers.set(index + 1, { ...customer, events: [] })
+  }
+  const beginning: Filter = { type: 'text', field: { name: 'name' }, test: { operator: '^', value: 'a' }, isNegated: false }
+  const search: CustomerSearch = { ...only(beginning), sort: { by: 'text', field: { name: 'name' } }, order: 'desc', wantsTotal: false }
+  const { ids, plan } = columns.search(search, Deadline.none, plain.indexes)
+  expect({ ids, plan }).toEqual({ ids: [3, 4, 6, 2, 1], plan: 'walk in the database name' })
+})
 
 test('a customer who comes back under the same id has none of the events from before', () => {
   const columns = new CustomerColumns()

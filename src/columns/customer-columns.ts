@@ -1,11 +1,11 @@
 import type { CustomerSearch, Position, Sort } from '../search.ts'
-import type { LookUp } from './condition.ts'
 import { bindFilter } from './condition.ts'
 import type { IndexedCustomer } from './customer-fields.ts'
 import type { IndexedEvent } from './customer-table.ts'
 import { CustomerTable } from './customer-table.ts'
 import { Deadline } from './deadline.ts'
 import { FilterResults } from './filter-results.ts'
+import type { DatabaseIndexes } from './page-scope.ts'
 import { RankedPage } from './ranked-page.ts'
 import { SearchTally } from './search-tally.ts'
 import { SortedPage } from './sorted-page.ts'
@@ -75,11 +75,11 @@ export class CustomerColumns {
     this.#results.letGo()
   }
 
-  /** A search that is stopped by the deadline leaves nothing behind. `lookUp` must be of the same moment. */
-  search(search: CustomerSearch, deadline: Deadline, lookUp?: LookUp): FoundRows {
+  /** A search that is stopped by the deadline leaves nothing behind. */
+  search(search: CustomerSearch, deadline: Deadline, indexes?: DatabaseIndexes): FoundRows {
     const started = performance.now()
     const tally = new SearchTally()
-    const scope = { table: this.#table, results: this.#results, search, tally, deadline, lookUp }
+    const scope = { table: this.#table, results: this.#results, search, tally, deadline, lookUp: indexes?.lookUp, readerOf: indexes?.readerOf }
     const condition = bindFilter(scope, search.filter)
     const { sort } = search
     const page = sort.by === 'rank' ? new RankedPage({ ...scope, sort }) : new SortedPage({ ...scope, sort })

@@ -11,7 +11,33 @@ export class IdColumn extends NumberColumn {
 
   /** The first row whose id is not below this one. */
   rowFrom(id: number): number {
-    let [from, to] = [0, this.rows]
+    const { rows } = this
+    const first = this.get(0) ?? 0
+    const last = this.get(rows - 1) ?? 0
+    if (id <= first) return 0
+    if (id > last) return rows
+    // Most ids follow one another, so the row is about as far on as the id; from there in steps that grow.
+    const near = Math.floor((rows - 1) * ((id - first) / (last - first)))
+    let [from, to] = [0, rows]
+    if ((this.get(near) ?? 0) < id) {
+      from = near + 1
+      for (let step = 1; near + step < rows; step *= 2) {
+        if ((this.get(near + step) ?? 0) >= id) {
+          to = near + step
+          break
+        }
+        from = near + step + 1
+      }
+    } else {
+      to = near
+      for (let step = 1; near - step >= 0; step *= 2) {
+        if ((this.get(near - step) ?? 0) < id) {
+          from = near - step + 1
+          break
+        }
+        to = near - step
+      }
+    }
     while (from < to) {
       const middle = (from + to) >>> 1
       if ((this.get(middle) ?? 0) < id) from = middle + 1

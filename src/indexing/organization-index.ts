@@ -1,8 +1,8 @@
-import type { LookUp } from '../columns/condition.ts'
 import type { FoundRows } from '../columns/customer-columns.ts'
 import { CustomerColumns } from '../columns/customer-columns.ts'
 import type { IndexedCustomer as ParsedCustomer } from '../columns/customer-fields.ts'
 import { Deadline } from '../columns/deadline.ts'
+import type { DatabaseIndexes } from '../columns/page-scope.ts'
 import { parseCustomer } from '../customer.ts'
 import { limits } from '../limits.ts'
 import type { CustomerSearch, Sort } from '../search.ts'
@@ -82,13 +82,13 @@ export class OrganizationIndex {
   }
 
   /** Undefined when the organization is not here, or not whole. What it is asked of is that of the moment up to which it was followed. */
-  search(organizationId: number, search: CustomerSearch, lookUp?: LookUp): FoundRows | undefined {
+  search(organizationId: number, search: CustomerSearch, indexes?: DatabaseIndexes): FoundRows | undefined {
     const indexed = this.#organizations.get(organizationId)
     if (indexed === undefined) return undefined
     indexed.lastAskedMs = this.#nowMs()
     if (!indexed.isComplete) return undefined
     this.#searched.add(organizationId)
-    return indexed.columns.search(search, new Deadline(this.#searchSecondsMax), lookUp)
+    return indexed.columns.search(search, new Deadline(this.#searchSecondsMax), indexes)
   }
 
   /** Whether an organization that is wanted is to be begun. */

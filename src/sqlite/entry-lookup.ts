@@ -1,9 +1,12 @@
 import type { Database, Statement } from 'better-sqlite3'
 import type { Sql } from 'sql-template-tag'
 import sql from 'sql-template-tag'
+import type { ReadOn } from '../columns/database-order.ts'
+import type { FieldSort } from '../columns/row-orders.ts'
 import type { NumberFilter, TextFilter } from '../search.ts'
 import type { SearchNames } from './search-dialect.ts'
 import { indexedIds } from './search-source.ts'
+import { indexedOrder } from './search-walk.ts'
 
 /** Fewer rows are passed over in less time than it takes to ask. */
 const passedRowsMin = 4_096
@@ -15,10 +18,10 @@ export function entriesWorthFinding(passedRows: number): number {
   return passedRows < passedRowsMin ? 0 : Math.floor(passedRows / rowsPerEntry)
 }
 
-/** Shapes of filters whose statements are kept. */
+/** Shapes of filters and sorts whose statements are kept. */
 const statementsKept = 100
 
-/** Looks into the indexes of the database for those who pass a filter, where they are few. */
+/** Looks into the indexes of the database, for columns in memory: for those who pass a filter, where they are few, and for those who come first in an order. */
 export class EntryLookup {
   readonly #db: Database
   readonly #statements = new Map<string, Statement<unknown[], number>>()
@@ -37,6 +40,22 @@ export class EntryLookup {
     // Counted first: to hand over an id takes several times as long.
     const [count = 0] = this.#all(sql`select count(*) from (${ids} limit ${max + 1})`)
     return count > max ? undefined : this.#all(ids)
+  }
+
+  /** Undefined when no index has the order. */
+  readerOf(organizationId: number, { field }: FieldSort, names: SearchNames): ReadOn | undefined {
+    const indexed = indexedOrder(field, { ...names, organizationId })
+    if (indexed === undefined) return undefined
+    const { from, value, id } = indexed
+    return ({ order, after, max }) => {
+      const [further, direction] = order === 'asc' ? [sql`>`, sql`asc`] : [sql`<`, sql`desc`]
+      const read = (where: Sql, limit: number): number[] =>
+        this.#all(sql`select ${id} from ${from} and ${where} order by ${value} ${direction}, ${id} ${direction} limit ${limit}`)
+      if (after === null) return read(sql`${value} is not null`, max)
+      // Two ranges where `(value, id) > (…)` would say it, since SQLite seeks by no more than the value of that.
+      const same = read(sql`${value} = ${after.value} and ${id} ${further} ${after.id}`, max)
+      return same.length === max ? same : [...same, ...read(sql`${value} ${further} ${after.value}`, max - same.length)]
+    }
   }
 
   #all({ sql: text, values }: Sql): number[] {

@@ -61,8 +61,10 @@ function search({ organizationId, search: wanted }: ReadJob): FoundPage | undefi
     const startedMs = performance.now()
     catalog.refresh()
     const names = catalog.of(organizationId)
-    const found = index.search(organizationId, wanted, (filter, passedRows) =>
-      lookup.find(organizationId, filter, { max: entriesWorthFinding(passedRows), names }))
+    const found = index.search(organizationId, wanted, {
+      lookUp: (filter, passedRows) => lookup.find(organizationId, filter, { max: entriesWorthFinding(passedRows), names }),
+      readerOf: (sort) => lookup.readerOf(organizationId, sort, names)
+    })
     if (found === undefined) return undefined
     const { ids, plan, steps, entriesVisited, ...rest } = found
     const { customers, count } = render(organizationId, ids)

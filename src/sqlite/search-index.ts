@@ -1,6 +1,6 @@
 import type { Database, Statement } from 'better-sqlite3'
-import type { LookUp } from '../columns/condition.ts'
 import type { FoundRows } from '../columns/customer-columns.ts'
+import type { DatabaseIndexes } from '../columns/page-scope.ts'
 import type { IndexedCustomer, IndexedEvent } from '../indexing/organization-index.ts'
 import { OrganizationIndex } from '../indexing/organization-index.ts'
 import { limits } from '../limits.ts'
@@ -73,10 +73,10 @@ export class SearchIndex {
   }
 
   /** Undefined when the organization is not here; asking makes it wanted. */
-  search(organizationId: number, search: CustomerSearch, lookUp?: LookUp): FoundRows | undefined {
+  search(organizationId: number, search: CustomerSearch, indexes?: DatabaseIndexes): FoundRows | undefined {
     this.followChanges()
     this.want(organizationId)
-    return this.#index.search(organizationId, search, lookUp)
+    return this.#index.search(organizationId, search, indexes)
   }
 
   /** Keeps to the limit of memory after searches. */

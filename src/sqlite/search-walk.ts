@@ -1,8 +1,9 @@
 import type { Sql } from 'sql-template-tag'
 import sql from 'sql-template-tag'
-import type { CustomerSearch } from '../search.ts'
+import type { CustomerSearch, ScalarField } from '../search.ts'
 import { fieldValue } from '../sql/search-where.ts'
-import { sqliteDialect } from './search-dialect.ts'
+import type { SearchNames } from './search-dialect.ts'
+import { attributeEntries, entryValue, sqliteDialect } from './search-dialect.ts'
 import type { Everyone, IdRange, PlanName, PlanOptions } from './search-source.ts'
 import { allIds, both, conjuncts, everyone, idsAsked, indexes, whereOf } from './search-source.ts'
 
@@ -89,6 +90,23 @@ function findTrack(search: CustomerSearch, options: PlanOptions): Track | null {
   }
   // Their indexes leave out those without the value.
   return name === 'email' || name === 'userId' ? { name, source: indexes[name], start, value, id, unvalued: lacking(value) } : null
+}
+
+/** Ids in the order of a field, of those who have a value: FROM and WHERE, to which more conditions may be added. */
+interface IndexedOrder {
+  readonly from: Sql
+  readonly value: Sql
+  readonly id: Sql
+}
+
+/** Undefined when no index has them side by side. */
+export function indexedOrder({ name, attribute }: ScalarField, options: SearchNames & { readonly organizationId: number }): IndexedOrder | undefined {
+  if (attribute !== undefined) {
+    return { from: attributeEntries(options.attributeIds.get(attribute) ?? 0, sql`true`), value: entryValue, id: sql`customer_attributes.customer_id` }
+  }
+  if (name !== 'firstSeen' && name !== 'lastSeen' && name !== 'email' && name !== 'userId') return undefined
+  const from = sql`${indexes[name]} where customers.organization_id = ${options.organizationId}`
+  return { from, value: fieldValue(name, sqliteDialect(options, 'row')), id: sql`customers.id` }
 }
 
 /** The ids behind a position in an order. */

@@ -33,10 +33,12 @@ interface Bodies {
   readonly happenings: readonly { readonly of: number; readonly what: { readonly type: string } & Record<string, unknown> }[]
 }
 
-/** An index in memory that looks up all that the database can find by an index of its own, however long that takes. */
+/** An index in memory that looks up all that the database can find by an index of its own, however long that takes, and walks the orders that it has. */
 interface LookingIndex {
-  search(organizationId: number, search: CustomerSearch): { readonly ids: readonly number[]; readonly total: number | null }
+  search(organizationId: number, search: CustomerSearch): { readonly ids: readonly number[]; readonly total: number | null; readonly next: Position | null }
   readonly lookedUp: number
+  /** Pages for which an order was read in the database. */
+  readonly walked: number
 }
 
 interface Added {
@@ -73,20 +75,26 @@ function openDatabase(): { add: (bodies: Bodies) => Added; openReader: (options:
       const catalog = new Catalog(reading)
       const lookup = new EntryLookup(reading)
       let lookedUp = 0
+      let walked = 0
       return {
         get lookedUp() { return lookedUp },
+        get walked() { return walked },
         search: (organizationId, asked) => reading.transaction(() => {
           catalog.refresh()
           index.want(organizationId)
           while (index.isBuilding) index.buildSlice()
           const names = catalog.of(organizationId)
-          const found = index.search(organizationId, asked, (filter) => {
-            const ids = lookup.find(organizationId, filter, { max: 1_000_000, names })
-            if (ids !== undefined) lookedUp += 1
-            return ids
+          const found = index.search(organizationId, asked, {
+            lookUp(filter) {
+              const ids = lookup.find(organizationId, filter, { max: 1_000_000, names })
+              if (ids !== undefined) lookedUp += 1
+              return ids
+            },
+            readerOf: (sort) => lookup.readerOf(organizationId, sort, names)
           })
           if (found === undefined) throw new Error('The index was built and does not answer')
-          return { ids: found.ids, total: found.total }
+          if (found.plan.includes('in the database')) walked += 1
+          return { ids: found.ids, total: found.total, next: found.next }
         })()
       }
     },
@@ -171,7 +179,7 @@ test.each(Object.entries(plans))('a search planned %s finds what the definition 
   }), { numRuns: 25 })
 }, 120_000)
 
-test('a search of the index in memory finds the same when it looks up all it can in the indexes of the database', () => {
+test('a search of the index in memory finds the same when it looks up all it can in the indexes of the database, and walks them', () => {
   const database = openDatabase()
   const index = database.openIndex()
   const cursorSecret = Buffer.from('')
@@ -181,13 +189,19 @@ test('a search of the index in memory finds the same when it looks up all it can
     const expectFound = (all: readonly Kept[]): void => {
       for (const body of asked) {
         const { search: parsed } = parseSearch(body, { organizationId, attributes, cursorSecret, now })
-        const { data, total } = searchInMemory(all, body, now)
-        expect(index.search(organizationId, { ...parsed, wantsTotal })).toEqual({ ids: data.map(({ id }) => id), total: wantsTotal ? total : null })
+        const { total } = searchInMemory(all, body, now)
+        const everyone = searchInMemory(all, { ...body, limit: 100, offset: 0 }, now).data.map(({ id }) => id)
+        const first = index.search(organizationId, { ...parsed, wantsTotal })
+        expect(first).toEqual({ ids: everyone.slice(parsed.offset, parsed.offset + parsed.limit), total: wantsTotal ? total : null, next: first.next })
+        const rest = everyone.slice(parsed.offset + parsed.limit)
+        expect(first.next?.id).toEqual(rest.length > 0 ? first.ids.at(-1) : undefined)
+        const second = first.next === null ? [] : index.search(organizationId, { ...parsed, offset: 0, after: first.next, wantsTotal }).ids
+        expect(second).toEqual(rest.slice(0, parsed.limit))
       }
     }
     expectFound(kept)
     // What was found is brought up to date, and what was not is looked up then.
     expectFound(goOn(after))
   }), { numRuns: 40 })
-  expect(index.lookedUp).toBeGreaterThan(100)
+  expect(Math.min(index.lookedUp, index.walked)).toBeGreaterThan(100)
 }, 120_000)
