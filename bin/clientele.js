@@ -11,7 +11,7 @@ const built = new URL('../dist/cli/main.js', import.meta.url)
 const pinnedNode = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url))
 
 // What glibc reads when a process starts; docs/decisions/0019-memory-allocator.md says what a server saves by it.
-const environment = { ...(process.platform === 'linux' && process.argv[2] === 'serve' ? { MALLOC_MMAP_THRESHOLD_: '131072' } : {}), ...process.env }
+const environment = { ...(process.platform === 'linux' && process.argv[2] === 'serve' ? { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '2' } : {}), ...process.env }
 const isComplete = Object.keys(environment).every((name) => name in process.env)
 // What a program started anew is called: a loader may take from an environment what it does not trust.
 const startedAnew = 'clientele'
