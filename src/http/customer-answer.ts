@@ -26,6 +26,12 @@ export async function presentPage(
   return parts
 }
 
+/** Gives back the memory of bytes that nobody reads any more. As garbage they would have V8 mark the whole heap every hundred pages. */
+export function freeBytes({ buffer, byteLength }: Uint8Array): void {
+  // Those that share their memory with others are small, and never have half of it.
+  if (buffer instanceof ArrayBuffer && byteLength > buffer.byteLength / 2) buffer.transfer(0)
+}
+
 /** HelpCrunch: clients send what means nothing, and expect no refusal. It is named, so that a misspelling can be found. */
 export function reportIgnored(reply: FastifyReply, ignored: readonly string[]): void {
   if (ignored.length === 0) return

@@ -14,7 +14,7 @@ import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
 import { entityTag, isNotModified, sendNotModified, versionCondition } from './conditional.ts'
-import { presentPage, reportIgnored, sendJson } from './customer-answer.ts'
+import { freeBytes, presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
 import { idInPath, idParams } from './path-id.ts'
@@ -180,7 +180,11 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     const counting = page.total === null ? '' : `, total;dur=${milliseconds(page.totalMs)}`
     void reply.header('Server-Timing', `page;dur=${milliseconds(page.pageMs)}${counting}`)
     const customers = await presentPage(page.customers, { fields: parsed.fields, timestamps: settings.timestamps })
-    return sendJson(reply, Buffer.concat([pageHead, ...customers, Buffer.from(pageTail(parsed, page))]))
+    const body = Buffer.concat([pageHead, ...customers, Buffer.from(pageTail(parsed, page))])
+    freeBytes(page.customers)
+    // Said when the system has taken all of it: not before, and not at all when the client left.
+    reply.raw.once('finish', () => { freeBytes(body) })
+    return sendJson(reply, body)
   }
 }
 
