@@ -77,7 +77,7 @@ export const limits = {
   searchStopSecondsMax: 5,
   /** Threads that answer searches by SQL. */
   readThreadsMax: 4,
-  /** What the index of searches in memory may take; some 370 MiB hold a million customers. */
+  /** What the index of searches in memory may take; some 300 MiB hold a million customers. */
   searchMemoryMebibytesDefault: 1_024,
   searchMemoryMebibytesMax: 65_536,
   /** An organization that had to make room stays out of the index for so long, or two that do not fit together would be built in turns forever. */

@@ -76,7 +76,7 @@ export function serveOptions(): Option[] {
       .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.changeDaysMax })).default(limits.changeDaysDefault),
     option('--trash-days <days>', 'CLIENTELE_TRASH_DAYS', 'how long a deletion can be undone, at most as long as changes are kept')
       .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.changeDaysMax })).default(limits.trashDaysDefault),
-    option('--search-memory <MiB>', 'CLIENTELE_SEARCH_MEMORY', 'what searches may keep in memory, about 370 a million customers; 0 for none')
+    option('--search-memory <MiB>', 'CLIENTELE_SEARCH_MEMORY', 'what searches may keep in memory, about 300 a million customers; 0 for none')
       .argParser((value) => parseWholeNumber(value, { min: 0, max: limits.searchMemoryMebibytesMax })).default(limits.searchMemoryMebibytesDefault),
     option('--pool-size <connections>', 'CLIENTELE_POOL_SIZE', 'connections to PostgreSQL that this process opens at most')
       .argParser((value) => parseWholeNumber(value, { min: 1, max: limits.poolSizeMax })).default(limits.poolSizeDefault),

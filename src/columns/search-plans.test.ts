@@ -108,7 +108,7 @@ test.each<[string, object, Planned & { after?: Position }]>([
   ['a tag of one', { filter: [filter('tags', 'any', ['one'])], sort: 'customData.code' }, { plan: 'match, sort customData.code', visitedMax: 1_000 }],
   ['matches at the other end', { filter: [filter('customData.seats', '<', 100), filter('tags', '=', ['even']), filter('name', '~', 'n')], sort: 'customData.seats', order: 'desc' },
     { plan: 'walk in the database customData.seats', visitedMax: 100 }],
-  ['so few matches that the page is not full in time', { filter: [filter('name', '=', 'name 49')], sort: 'customData.code' }, { plan: 'match, pick customData.code', visitedMax: 50_000 }]
+  ['so few matches that the page is not full in time', { filter: [filter('name', '=', 'name 49')], sort: 'customData.code' }, { plan: 'match, sort customData.code', visitedMax: 50_000 }]
 ])('where the database has the order of a sort and memory has none: %s', (_name, body, { plan, visitedMax, after = null }) => {
   besideDatabase.letGo()
   const { search } = parseSearch({ limit: 10, total: false, ...body }, context)

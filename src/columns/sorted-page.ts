@@ -21,6 +21,9 @@ const rowsPerSorted = 40
 /** With so few matches they are sorted by themselves when there is no order yet: it takes less than 10 ms, and making an order up to a second. */
 const sortedMatchesMax = 20_000
 
+/** So few are sorted at once in as little time as their first are picked. */
+const pickedMatchesMin = 1_024
+
 /** To pick from a match costs about as much as passing so many rows of an order. */
 const rowsPerPicked = { number: 1, text: 16 } as const
 
@@ -126,7 +129,7 @@ export class SortedPage {
     const walkedRows = Math.min(rows, (rows * (offset + limit + 1)) / count)
     const isSorted = orders.has(sort) ? count * rowsPerSorted < walkedRows : count <= sortedMatchesMax
     if (isSorted && !isEverybody) {
-      if (this.#mayPick && count > this.#size) return this.#pick({ bits, count })
+      if (this.#mayPick && count > Math.max(this.#size, pickedMatchesMin)) return this.#pick({ bits, count })
       const collector = new PageCollector(search, 0)
       orders.make(sort, bits, deadline).walk(this.#start(offset), order, collector.take)
       tally.visit(count)
