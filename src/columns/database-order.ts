@@ -18,7 +18,7 @@ interface ReadStretch {
 /** The ids of the next customers who have a value, fewer than `max` when nobody comes behind them: as an index of the database has them side by side. */
 export type ReadOn = (stretch: ReadStretch) => readonly number[]
 
-/** Read first; as many again and again as before in all, since a page is often filled by few. */
+/** Read first, then twice as many each time, since a page is often filled by few. */
 const firstRead = 512
 
 interface Source {

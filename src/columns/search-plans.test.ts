@@ -100,6 +100,7 @@ test.each<[string, object, Planned & { after?: Position }]>([
   ['a filter that many pass', { filter: [pro], sort: 'customData.code' }, { plan: 'walk in the database customData.code', visitedMax: 100 }],
   ['the same backwards, from behind a position', { filter: [pro], sort: 'customData.code', order: 'desc' }, { plan: 'walk in the database customData.code', visitedMax: 100, after: behind('k5', 5) }],
   ['everyone', { sort: 'customData.code' }, { plan: 'walk in the database customData.code', visitedMax: 20 }],
+  ['everyone, among those without a value', { sort: 'customData.code' }, { plan: 'walk customData.code', visitedMax: 20, after: behind(null, 5) }],
   ['a range of the same attribute', { filter: [filter('customData.seats', '>', 990), pro], sort: 'customData.seats' }, { plan: 'walk in the database customData.seats', visitedMax: 100 }],
   ['a range of the same attribute, backwards', { filter: [filter('customData.seats', '<', 500), pro], sort: 'customData.seats', order: 'desc' },
     { plan: 'walk in the database customData.seats', visitedMax: 100 }],

@@ -4,6 +4,7 @@ import type { Signed, SoughtBits } from './block-signatures.ts'
 import { blockRows, BlockSignatures } from './block-signatures.ts'
 import type { Deadline } from './deadline.ts'
 import type { EncodedText } from './encoded-text.ts'
+import { rankedLyings } from './phone-digits.ts'
 import type { RowMapping } from './row-mapping.ts'
 import type { RowPicker } from './row-picker.ts'
 import type { SplitProbe } from './text-affixes.ts'
@@ -35,9 +36,9 @@ export class SegmentedTexts implements TextForm {
   }
 
   /** Texts in order of their rows. What they share is learnt from them, but where only digits are searched. */
-  static from(entries: readonly (readonly [row: number, text: EncodedText])[], signed: Signed = 'characters'): SegmentedTexts {
-    const texts = new SegmentedTexts(signed, signed === 'characters' ? TextAffixes.learn(entries.map(([, text]) => text)) : null)
-    texts.#fill(entries)
+  static from(source: { entries(): Iterable<readonly [row: number, text: EncodedText]> }, signed: Signed = 'characters'): SegmentedTexts {
+    const texts = new SegmentedTexts(signed, signed === 'characters' ? TextAffixes.learn(Array.from(source.entries(), ([, text]) => text)) : null)
+    texts.#fill(source.entries())
     return texts
   }
 
@@ -121,7 +122,7 @@ export class SegmentedTexts implements TextForm {
   }
 
   rank(probe: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
-    if (this.#affixes !== null && probe instanceof Needle) return this.#rankSplit(probe, ranked, deadline)
+    if (this.#affixes !== null) return this.#rankSplit(probe, ranked, deadline)
     const sought = this.#signatures.soughtBy(probe instanceof Needle ? { kind: 'inside', needle: probe } : { kind: 'digits', how: 'inside', digits: probe })
     return this.#eachRange(sought, (segment, range) => { segment.rank(probe, ranked, { ...range, deadline }) })
   }
@@ -229,10 +230,12 @@ export class SegmentedTexts implements TextForm {
   }
 
   /** Each rank by itself: where a needle lies in a text is more than its place in the stem. */
-  #rankSplit(needle: Needle, ranked: readonly Bits[], deadline: Deadline): number {
+  #rankSplit(sought: RankProbe, ranked: readonly Bits[], deadline: Deadline): number {
     const better = new Bits(this.entriesVisited)
     let visited = 0
-    const probes: TextProbe[] = [{ kind: 'in', values: new Set([needle.text]) }, { kind: 'start', needle: needle.text }, { kind: 'inside', needle }]
+    const probes: TextProbe[] = sought instanceof Needle
+      ? [{ kind: 'in', values: new Set([sought.text]) }, { kind: 'start', needle: sought.text }, { kind: 'inside', needle: sought }]
+      : rankedLyings.map((how) => ({ kind: 'digits', how, digits: sought }))
     for (const [rank, probe] of probes.entries()) {
       const reached = new Bits(this.entriesVisited)
       visited += this.select(probe, reached, deadline)

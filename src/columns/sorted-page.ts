@@ -82,7 +82,9 @@ export class SortedPage {
   }
 
   #databaseOrder(among: Bits): DatabaseOrder | undefined {
-    const { table, sort, readerOf, deadline } = this.#scope
+    const { table, sort, search, readerOf, deadline } = this.#scope
+    // On the way through those without a value the database is no help, and an order in memory is.
+    if (search.after?.value === null) return undefined
     const readOn = readerOf?.(sort)
     return readOn && new DatabaseOrder({ table, sort, readOn, deadline }, among)
   }

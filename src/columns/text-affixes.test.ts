@@ -7,14 +7,20 @@ const hosts = ['@gmail.com', '@mail.example.org', '@example.org', '.de']
 const mailboxes = Array.from({ length: 4_000 }, (_, place) => `contact.${place}${hosts[place % 3] ?? ''}`)
 
 test('of each text the longest shared part is kept once, on the side where that saves more', () => {
-  const affixes = TextAffixes.learn([...mailboxes, ...Array.from({ length: 20 }, (_, place) => `someone@host${place}.de`)])
+  const affixes = TextAffixes.learn([...mailboxes, ...Array.from({ length: 80 }, (_, place) => (place % 2 === 0 ? `someone@host${place}.de` : `number.${place}@web.de`))])
   expect(affixes?.side).toBe('end')
   const split = (text: string): unknown => {
     const code = affixes?.codeOf(text) ?? noAffix
     return code === noAffix ? text : affixes?.stemOf(text, code)
   }
-  expect(['new@gmail.com', 'new@mail.example.org', 'new@example.org', 'new@other.de', 'new@other.net', '@gmail.com', 'gmail.com', ''].map(split))
-    .toEqual(['new', 'new', 'new', 'new@other', 'new@other.net', '', 'gmail.com', ''])
+  expect(['new@gmail.com', 'new@mail.example.org', 'new@example.org', 'new@web.de', 'new@other.de', 'new@other.net', '@gmail.com', 'gmail.com', ''].map(split))
+    .toEqual(['new', 'new', 'new', 'new', 'new@other', 'new@other.net', '', 'gmail.com', ''])
+})
+
+test('where there are more than codes, what has none of the longer ones has a shorter one', () => {
+  const pages = Array.from({ length: 4_000 }, (_, place) => `https://shop.example.com/category-${place % 400}/item${place}`)
+  const affixes = TextAffixes.learn(pages)
+  expect(pages.filter((page) => affixes?.codeOf(page) === noAffix)).toEqual([])
 })
 
 test('pages share their beginnings', () => {

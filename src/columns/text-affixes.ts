@@ -171,14 +171,24 @@ interface Learnt {
 function learnSide(texts: readonly EncodedText[], side: Side): Learnt {
   const sharers = new Map<EncodedText, number>()
   for (const text of texts) for (const affix of affixesOf(text, side)) sharers.set(affix, (sharers.get(affix) ?? 0) + 1)
-  // A text is saved its longest, so a part of that saves nothing more.
+  const shared = new Set([...sharers].filter(([affix, count]) => affix.length > 1 && count >= sharersMin).map(([affix]) => affix))
+  // Where there are too many, those who had one that saves less go on to a shorter one.
+  let saving = savingsOf(texts, shared, side)
+  while (saving.length > affixesMax) {
+    for (const { affix } of saving.slice(affixesMax)) shared.delete(affix)
+    saving = savingsOf(texts, shared, side)
+  }
+  return { side, affixes: saving.map(({ affix }) => affix), saved: saving.reduce((sum, { saved }) => sum + saved, 0) }
+}
+
+/** What each saves, the most first. A text is saved its longest, so a part of that saves nothing more. */
+function savingsOf(texts: readonly EncodedText[], shared: ReadonlySet<EncodedText>, side: Side): { readonly affix: EncodedText; readonly saved: number }[] {
   const users = new Map<EncodedText, number>()
   for (const text of texts) {
-    const longest = affixesOf(text, side).findLast((affix) => (sharers.get(affix) ?? 0) >= sharersMin)
+    const longest = affixesOf(text, side).findLast((affix) => shared.has(affix))
     if (longest !== undefined) users.set(longest, (users.get(longest) ?? 0) + 1)
   }
-  const saving = [...users].map(([affix, count]) => ({ affix, saved: (affix.length - 1) * count })).sort((one, other) => other.saved - one.saved).slice(0, affixesMax)
-  return { side, affixes: saving.map(({ affix }) => affix), saved: saving.reduce((sum, { saved }) => sum + saved, 0) }
+  return [...users].map(([affix, count]) => ({ affix, saved: (affix.length - 1) * count })).sort((one, other) => other.saved - one.saved)
 }
 
 /** So many of all, from all over: not each third one, say, since things often come in turn. */

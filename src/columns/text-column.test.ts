@@ -79,8 +79,8 @@ function learnt(side: 'start' | 'end', shared: readonly string[]): TextAffixes {
 const forms = {
   sparse: () => new SparseTexts(), dictionary: () => new DictionaryTexts(), segments: () => new SegmentedTexts(),
   'segments signed by digits': () => new SegmentedTexts('digits'),
-  'segments that share beginnings': () => new SegmentedTexts('characters', learnt('start', ['a-', 'ab-', 'ab-a-', 'éÿ-1-', '1ab1ab--'])),
-  'segments that share ends': () => new SegmentedTexts('characters', learnt('end', ['-a', '-ab', '-a-ab', '-1-éÿ', '--1ab1ab']))
+  'segments that share beginnings': () => new SegmentedTexts('characters', learnt('start', ['a-', 'ab-', 'ab-a-', '1-', 'é1-'])),
+  'segments that share ends': () => new SegmentedTexts('characters', learnt('end', ['-a', '-ab', '-a-ab', '-1', '-1é']))
 }
 
 test.each(Object.entries(forms))('%s keep, select and rank texts as changed, and as renumbered', (_name, create) => {
@@ -137,7 +137,7 @@ test('a segment takes texts of 65,535 characters of four bytes, whose offsets ne
 })
 
 test('rows that change again and again do not make others be searched in vain', () => {
-  const form = SegmentedTexts.from(Array.from({ length: 1_024 }, (_, place) => [place, `customer ${place}`] as const))
+  const form = SegmentedTexts.from(Array.from({ length: 1_024 }, (_, place) => `customer ${place}`))
   // Each text has other letters, all of which a signature would keep.
   for (let change = 0; change < 10_000; change += 1) form.set(change % 8 * 128, encodeText(String.fromCodePoint(0x4e00 + change, 0x5e00 + change)))
   expect(form.select(needleProbe('qqzzj', 'inside'), new Bits(), Deadline.none)).toBeLessThan(128)
@@ -145,7 +145,7 @@ test('rows that change again and again do not make others be searched in vain', 
 
 test('a needle is found in every text, also where those of a segment are searched in several pieces', () => {
   const values = Array.from({ length: 60 }, (_, place) => `${'x'.repeat((place * 7_919) % (place % 8 === 0 ? 90_000 : 9_000))}${place % 3 === 0 ? 'y' : ''}${'x'.repeat(place % 2)}`)
-  const form = SegmentedTexts.from([...values.entries()])
+  const form = SegmentedTexts.from(values)
   const having = values.flatMap((value, place) => (value.includes('y') ? [place] : []))
   expect(selected(form, needleProbe('y', 'inside'))).toEqual(having)
   expect(ranked(form, { needle: 'y', isDigits: false })).toEqual([[0], [], having.slice(1)])

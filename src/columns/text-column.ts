@@ -130,7 +130,7 @@ export class TextColumn implements TextSource {
       this.#form = dictionary
     } else if (this.#form instanceof DictionaryTexts) {
       if (this.#form.distinct <= distinctMin || this.#form.distinct * rowsPerText <= this.#filled) return
-      this.#form = SegmentedTexts.from([...this.#form.entries()], this.#signed)
+      this.#form = SegmentedTexts.from(this.#form, this.#signed)
     }
   }
 }
