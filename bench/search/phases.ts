@@ -48,10 +48,7 @@ export async function countBesideWriters(
 ): Promise<BesideWriters> {
   const answered = measured.filter(({ total }) => total !== null)
   const ends = performance.now() + seconds * 1000
-  const writing = generator.ask({
-    workload: 'touchSearched', options, url: server.url, key, serverPid: server.pid,
-    connections: 8, perSecondMax: patchesPerSecond, warmUpSeconds, seconds
-  })
+  const writing = patch(generator, { server, key, options }, seconds)
   const times = new Map<string, number[]>(answered.map(({ question }) => [question.name, []]))
   for (let round = 0; round < countingRounds; round += 1) {
     // So that there is something to take in since the last time.
@@ -89,14 +86,34 @@ export async function getBesideSlowest(
   const slowest = measured
     .flatMap(({ question, page, total }) => (total === null ? [] : { question, ms: page.ms + total.ms }))
     .toSorted((one, other) => other.ms - one.ms).slice(0, 8).map(({ question }) => question)
-  const drive = { url: server.url, key, serverPid: server.pid, warmUpSeconds, seconds }
   // Begins the server's record of pauses anew.
   await server.scrape()
   const [, gets] = await Promise.all([
-    asking.ask({ ...drive, workload: 'ask', connections: 4, options: { ...options, searches: slowest.map(({ body }) => body) } }),
-    getting.ask({ ...drive, workload: 'get', connections: 8, perSecondMax: getsPerSecond, options })
+    asking.ask({
+      workload: 'ask', options: { ...options, searches: slowest.map(({ body }) => body) }, url: server.url, key, serverPid: server.pid,
+      connections: 4, warmUpSeconds, seconds
+    }),
+    get(getting, { server, key, options }, seconds)
   ])
   return { gets, pauseP999Milliseconds: (await server.scrape()).eventLoopP999Milliseconds, names: slowest.map(({ name }) => name) }
+}
+
+/** What a server is asked besides searches by the two above, which leaves pages of the file in the memory of its connections. */
+export async function patchAndGet(generator: Generator, beside: Beside, { patchSeconds, getSeconds }: { patchSeconds: number; getSeconds: number }): Promise<void> {
+  await patch(generator, beside, patchSeconds)
+  await get(generator, beside, getSeconds)
+}
+
+async function patch(generator: Generator, { server, key, options }: Beside, seconds: number): Promise<Driven> {
+  return await generator.ask({
+    workload: 'touchSearched', options, url: server.url, key, serverPid: server.pid, connections: 8, perSecondMax: patchesPerSecond, warmUpSeconds, seconds
+  })
+}
+
+async function get(generator: Generator, { server, key, options }: Beside, seconds: number): Promise<Driven> {
+  return await generator.ask({
+    workload: 'get', options, url: server.url, key, serverPid: server.pid, connections: 8, perSecondMax: getsPerSecond, warmUpSeconds, seconds
+  })
 }
 
 export interface Adding {

@@ -20,7 +20,7 @@ import { Asker, asksForNobody } from './ask.ts'
 import { benchKey, copyDatabase, preparedDatabase } from './database.ts'
 import type { Measured, MeasuredPage, Subject } from './measure.ts'
 import { bestPage, bestTotal, findByHand, measurePage, measureTotal, strangerTo } from './measure.ts'
-import { addCustomers, countBesideWriters, getBesideSlowest } from './phases.ts'
+import { addCustomers, countBesideWriters, getBesideSlowest, patchAndGet } from './phases.ts'
 import type { Question } from './questions.ts'
 import { allQuestions } from './questions.ts'
 import type { Sizes } from './report.ts'
@@ -123,8 +123,11 @@ async function bench({ isCompared, ...settings }: Settings, folder: string): Pro
   const without = await startServer({ database: opened.url, logPath: join(folder, 'without.log'), flags: [...serverFlags, '--search-memory', '0'] })
   const other = new Asker({ url: without.url, key: benchKey })
   await warmUp(other)
-  const more = { ...options, firstNewSample: options.firstNewSample + samplesPerCell }
-  const withoutIndex = await addCustomers(generator, { server: without, key: benchKey, options: more }, { asker: other, seconds: cellSeconds })
+  // Others than before, since a patch that changes nothing writes nothing.
+  const more = { ...options, seed: options.seed + 1, firstNewSample: options.firstNewSample + samplesPerCell }
+  const besideWithout = { server: without, key: benchKey, options: more }
+  await patchAndGet(generator, besideWithout, { patchSeconds: writersSeconds, getSeconds: cellSeconds })
+  const withoutIndex = await addCustomers(generator, besideWithout, { asker: other, seconds: cellSeconds })
   const indexMebibytes = mebibytes - privateMebibytes(without.pid)
   await without.stop()
 
