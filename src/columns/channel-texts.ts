@@ -45,6 +45,10 @@ export class ChannelTexts implements TextSource {
     return visited
   }
 
+  count(): undefined {
+    return undefined
+  }
+
   tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {
     const test = this.#integrationIds.tester(probe, deadline)
     return (row) => this.#channelCodes.get(row) === this.#code && test(row)

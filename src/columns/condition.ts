@@ -37,6 +37,8 @@ interface FieldRange {
 /** A filter that reads its columns by itself. */
 export interface Leaf extends Testable {
   readonly kind: 'leaf'
+  /** How many pass, where that is known without finding them. */
+  count(): number | undefined
   /** A new set of all rows that pass. */
   select(tally: SearchTally): Bits
 }
@@ -113,6 +115,8 @@ interface Positive {
   readonly entriesVisited: number
   readonly range?: FieldRange
   readonly test: (row: number) => boolean
+  /** How many customers pass, where that is known without a pass. */
+  readonly count?: () => number | undefined
   /** Answers how many entries it took, where those are not all. */
   readonly select: (found: Bits) => number | undefined
   /** What the database has of those who pass, where they are few, in place of a pass. */
@@ -129,6 +133,10 @@ function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; ke
     label,
     cost: positive.cost,
     ranges: range === undefined ? [] : isNegated ? rangesOutside(range) : [range],
+    count: () => {
+      const count = positive.count?.()
+      return count !== undefined && isNegated ? table.customers - count : count
+    },
     test: (row) => {
       deadline.count(1)
       return test(row) !== isNegated
@@ -155,7 +163,7 @@ function leaf(scope: SearchScope, { isNegated, keyed }: { isNegated: boolean; ke
 
 /** Passed by nobody: nothing of that name was ever stored. */
 function nobody(label: string): Positive {
-  return { label, cost: 0, entriesVisited: 0, test: () => false, select: () => undefined }
+  return { label, cost: 0, entriesVisited: 0, test: () => false, count: () => 0, select: () => undefined }
 }
 
 function nameOf({ name, attribute }: ScalarField): string {
@@ -178,7 +186,7 @@ const rowsPerOrdered = 4
 /** As a pass over a column, or by its order if it has one, unless the stretch has many. */
 function byOrder({ table, deadline }: SearchScope, { sort, stretch }: { sort: FieldSort; stretch: Stretch }, { lookUp, ...passed }: Positive): Positive {
   const ordered = table.orders.between(sort, stretch)
-  const ranged = { ...passed, range: { sort, stretch } }
+  const ranged = { ...passed, range: { sort, stretch }, ...(ordered && { count: () => ordered.count }) }
   if (ordered !== undefined && ordered.count * rowsPerOrdered < passed.entriesVisited) {
     return { ...ranged, cost: cost.number * passes(table, ordered.count), entriesVisited: ordered.count, select: (found) => { ordered.addTo(found) } }
   }
@@ -211,6 +219,7 @@ function bindNumber(scope: SearchScope, filter: NumberFilter): Leaf {
       const value = source.get(row)
       return value !== null && acceptsNumber(probe, value)
     },
+    count: () => source.count(probe),
     select: (found) => { source.select(probe, found) }
   })
   return leaf(scope, { isNegated, keyed: filter }, probe.kind === 'range' ? byOrder(scope, { sort: { by: 'number', field }, stretch: probe }, passed) : passed)
@@ -267,6 +276,7 @@ export function selectRanks({ table, deadline }: SearchScope, { needle, digits }
 }
 
 function textPositive({ table, deadline }: SearchScope, label: string, asked: readonly { source: TextSource; probe: TextProbe }[]): Positive {
+  const [only] = asked
   let testers: ((row: number) => boolean)[] | undefined
   return {
     label,
@@ -277,6 +287,7 @@ function textPositive({ table, deadline }: SearchScope, label: string, asked: re
       for (const test of testers) if (test(row)) return true
       return false
     },
+    count: () => (only !== undefined && asked.length === 1 ? only.source.count(only.probe, deadline) : undefined),
     select: (found) => {
       // Apart, since what a column says of a row may not unsay what another did.
       const its = asked.length === 1 ? found : new Bits(table.rows)
@@ -308,11 +319,13 @@ function bindTags(scope: SearchScope, filter: TagsFilter): Leaf {
   }
   const sets = names.map((name) => tags.members(name))
   const known = sets.filter((set) => set !== undefined).sort((one, other) => one.size - other.size)
+  const [only] = known
   const isAll = operator === 'all'
   return leaf(scope, { isNegated: filter.isNegated, keyed: filter }, isAll && known.length < sets.length ? nobody(label) : {
     label,
     cost: known.length * cost.sparse,
     entriesVisited: known.reduce((sum, set) => sum + (set.isSparse ? set.size : table.rows >>> 5), 0),
+    count: () => (only !== undefined && known.length === 1 ? only.size : undefined),
     test: (row) => {
       deadline.count(known.length)
       return isAll ? known.every((set) => set.has(row)) : known.some((set) => set.has(row))

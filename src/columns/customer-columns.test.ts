@@ -389,6 +389,14 @@ test('a filter counted before is known when customers came among others', () => 
   expect({ total, entriesVisited }).toEqual({ total: 1, entriesVisited: 5 })
 })
 
+test('the id of a customer who was removed is not counted', () => {
+  const columns = new CustomerColumns()
+  for (const id of [1, 2, 3]) columns.put(named(id, 'Ann'))
+  columns.remove(2)
+  const anyId = only({ type: 'number', field: { name: 'id' }, test: { operator: 'empty' }, isNegated: true })
+  expect(columns.search(anyId, Deadline.none).total).toBe(2)
+})
+
 test('events of a customer who is not known, and the removal of one, do nothing', () => {
   const columns = new CustomerColumns()
   columns.put(named(2, 'Ann'))

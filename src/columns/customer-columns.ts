@@ -83,12 +83,16 @@ export class CustomerColumns {
     const condition = bindFilter(scope, search.filter)
     const { sort } = search
     const page = sort.by === 'rank' ? new RankedPage({ ...scope, sort }) : new SortedPage({ ...scope, sort })
-    const result = search.wantsTotal ? page.findAll(condition) : this.#results.known(condition, tally)
+    let result = this.#results.known(condition, tally)
+    let total = search.wantsTotal ? result?.count ?? this.#results.countMany(condition, tally) : null
+    if (total === undefined) {
+      result = page.findAll(condition)
+      total = result.count
+    }
     const counted = performance.now()
     const { collector, plan, positionOf } = page.find(condition, result)
     const { rows, hasMore } = collector
     const last = rows.at(-1)
-    const total = search.wantsTotal && result !== undefined ? result.count : null
     const ids = rows.map((row) => this.#table.idOf(row))
     const next = hasMore && last !== undefined ? positionOf(last) : null
     const ended = performance.now()

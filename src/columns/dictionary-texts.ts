@@ -72,6 +72,16 @@ export class DictionaryTexts implements TextForm {
     return rows
   }
 
+  count(probe: TextProbe, deadline: Deadline): number {
+    if (probe.kind === 'in') return [...probe.values].reduce((sum, text) => sum + (this.#uses[this.#codeOf.get(text) ?? none] ?? 0), 0)
+    let count = 0
+    for (const [text, code] of this.#codeOf) {
+      deadline.countText(text)
+      if (accepts(probe, text)) count += this.#uses[code] ?? 0
+    }
+    return count
+  }
+
   tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {
     return testTexts(this, probe, deadline)
   }

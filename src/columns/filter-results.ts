@@ -17,6 +17,9 @@ export interface Result {
  */
 const rowsPerTest = 48
 
+/** Matches are many when there is one in so many rows: a page of a hundred is full before too many were tested for it. */
+const rowsPerMatch = 32
+
 /** Beyond this cost, in passes over a column of numbers, what a part of a filter selects is worth keeping. */
 const keptCost = 3
 
@@ -55,6 +58,14 @@ export class FilterResults {
     tally.visit(changed.size)
     tally.note(`${condition.label}: ${kept.count} matches known from before, ${changed.size} changed customers looked at again`)
     return kept
+  }
+
+  /** How many pass, where that is known without finding them, unless they are few: a page comes across many of them soon. */
+  countMany(condition: Condition, tally: SearchTally): number | undefined {
+    const count = condition.kind === 'leaf' ? condition.count() : undefined
+    if (count === undefined || count * rowsPerMatch < this.#table.rows) return undefined
+    tally.note(`${condition.label}: ${count} matches counted without finding them`)
+    return count
   }
 
   find(condition: Condition, tally: SearchTally): Result {

@@ -46,6 +46,11 @@ export class IdColumn extends NumberColumn {
     return from
   }
 
+  /** Those of removed customers are still there. */
+  override count(): undefined {
+    return undefined
+  }
+
   override select(probe: NumberProbe, found: Bits): void {
     if (probe.kind === 'range') {
       this.#addFrom(probe.from, probe.to, found)

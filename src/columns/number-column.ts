@@ -15,6 +15,8 @@ const lowBits = 0xffff
 export interface NumberSource {
   get(row: number): number | null
   select(probe: NumberProbe, found: Bits): void
+  /** How many have a number that the probe accepts, where that is known without a pass. */
+  count(probe: NumberProbe): number | undefined
   readonly entriesVisited: number
   follow(order: RowOrder): void
   unfollow(order: RowOrder): void
@@ -95,6 +97,10 @@ export class NumberColumn implements NumberSource {
       }
       if (word !== 0) found.addWord(first, word)
     }
+  }
+
+  count(probe: NumberProbe): number | undefined {
+    return probe.kind === 'range' && probe.from === -Infinity && probe.to === Infinity ? this.#filled : undefined
   }
 
   /** Offers these rows with what they have. */

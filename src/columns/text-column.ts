@@ -28,6 +28,8 @@ export interface TextSource {
   get(row: number): EncodedText | null
   /** Answers how many entries it took. */
   select(probe: TextProbe, found: Bits, deadline: Deadline): number
+  /** How many have a text that the probe accepts, where that is known without a pass. */
+  count(probe: TextProbe, deadline: Deadline): number | undefined
   /** A test of one row that answers as a select does, as long as no text changes. */
   tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean
   /** How many entries a select may take. */
@@ -44,6 +46,8 @@ export class TextColumn implements TextSource {
   #form: TextForm = new SparseTexts()
   #rows = 0
   #filled = 0
+  /** Of those, texts without a character. */
+  #blank = 0
   readonly #orders = new Set<RowOrder>()
   readonly #signed: Signed
 
@@ -81,12 +85,19 @@ export class TextColumn implements TextSource {
     this.#rows = Math.max(this.#rows, row + 1)
     if (before === null) this.#filled += 1
     if (text === null) this.#filled -= 1
+    if (before === '') this.#blank -= 1
+    if (text === '') this.#blank += 1
     for (const order of this.#orders) order.add(row)
     this.#suitForm()
   }
 
   select(probe: TextProbe, found: Bits, deadline: Deadline): number {
     return this.#form.select(probe, found, deadline)
+  }
+
+  count(probe: TextProbe, deadline: Deadline): number | undefined {
+    if (probe.kind === 'present') return this.#filled
+    return probe.kind === 'filled' ? this.#filled - this.#blank : this.#form.count?.(probe, deadline)
   }
 
   tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean {

@@ -12,6 +12,8 @@ export interface TextForm {
   set(row: number, text: EncodedText | null): void
   /** Adds the rows whose text the probe accepts. Answers how many entries it took. */
   select(probe: TextProbe, found: Bits, deadline: Deadline): number
+  /** How many rows have a text that the probe accepts, for a form that knows without a look at each. */
+  count?(probe: TextProbe, deadline: Deadline): number
   /** A test of one row that answers as a select does, as long as no text changes. */
   tester(probe: TextProbe, deadline: Deadline): (row: number) => boolean
   /** Offers these rows, in order, with what they have; those that come too late may be left out. */
