@@ -6,6 +6,7 @@ import { onTestFinished } from 'vitest'
 export interface Connection {
   readonly socket: Socket
   /** What the server has sent. */
+  readonly bytes: Buffer
   readonly text: string
   /** Resolves when the server has closed it. */
   readonly ended: Promise<unknown>
@@ -16,11 +17,12 @@ export async function open(url: string): Promise<Connection> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   onTestFinished(() => { socket.destroy() })
-  let text = ''
-  socket.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
+  const chunks: Buffer[] = []
+  const received = (): Buffer => Buffer.concat(chunks)
+  socket.on('data', (chunk: Buffer) => { chunks.push(chunk) })
   // A connection that is cut has ended too.
   socket.on('error', () => undefined)
   const ended = new Promise((resolve) => { socket.once('close', resolve) })
   await once(socket, 'connect')
-  return { socket, ended, get text() { return text } }
+  return { socket, ended, get bytes() { return received() }, get text() { return received().toString() } }
 }
