@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import type { ChangeKind } from '../change-record.ts'
 import type { FeedItem, FeedPage, FeedPosition } from '../change-store.ts'
 import { ApiError, unavailable } from '../errors.ts'
@@ -9,6 +10,8 @@ import type { Store } from '../store.ts'
 /** Changes read at once. */
 const pageMax = 100
 const rereadMs = 1_000
+/** Sent in one turn of the event loop, whose end it takes to write it to connections: far less than what may wait for a reader that reads. */
+const burstCharactersMax = 131_072
 
 /** A change as one event of a stream. */
 interface Frame {
@@ -335,7 +338,7 @@ class Tail {
         this.#round += 1
         for (let hasMore = true; hasMore && !this.#isClosed;) {
           const page = await this.#store.readFeed(this.#organizationId, { after, limit: pageMax, kinds: null, wantsCustomers: false })
-          for (const item of page.items) this.#send(this.#frameOf(item))
+          await this.#sendAll(page.items)
           after = page.next
           this.#position = after
           hasMore = page.hasMore
@@ -348,6 +351,20 @@ class Tail {
       else this.#retry = setTimeout(() => { this.readOn() }, rereadMs).unref()
     } finally {
       this.#isReading = false
+    }
+  }
+
+  async #sendAll(items: readonly FeedItem[]): Promise<void> {
+    let burstCharacters = 0
+    for (const item of items) {
+      const frame = this.#frameOf(item)
+      this.#send(frame)
+      // Who joins amid a page is told where the others are.
+      this.#position = frame.position
+      burstCharacters += frame.text.length
+      if (burstCharacters <= burstCharactersMax) continue
+      burstCharacters = 0
+      await setImmediate()
     }
   }
 

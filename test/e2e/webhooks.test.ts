@@ -53,9 +53,11 @@ test('a server with another key sends nothing, and says which key it needs', asy
   const third = await startCli({ database: database.url, key, args, env: { CLIENTELE_SECRET_KEY: secretKey } })
   await vi.waitUntil(() => receiver.arrivals().length === 2, { timeout: 20_000 })
   expect(receiver.arrivals().map(({ isSigned }) => isSigned)).toEqual([true, true])
-  const metrics = String((await third.call('GET', '/metrics')).body)
-  expect(metrics).toContain('clientele_webhooks 1\n')
-  expect(metrics).toContain('clientele_webhook_attempt_duration_seconds_count{status="delivered"} 1\n')
+  // What was delivered is counted once the receiver's answer has come back.
+  await vi.waitUntil(async () => {
+    const metrics = String((await third.call('GET', '/metrics')).body)
+    return metrics.includes('clientele_webhooks 1\n') && metrics.includes('clientele_webhook_attempt_duration_seconds_count{status="delivered"} 1\n')
+  }, { timeout: 20_000 })
 })
 
 test('changes of a webhook are followed within seconds, by the server that delivers as by another one', async () => {

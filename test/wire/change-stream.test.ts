@@ -207,6 +207,19 @@ test('a reader that does not read is disconnected, and nobody else waits for it'
   expect((await quick.first(written + 1)).map(({ event }) => event)).toEqual(['customer.created', ...Array<string>(written).fill('customer.updated')])
 })
 
+test('a reader that reads is sent many long changes at once, and stays', async () => {
+  const { url, key, call, create, listeners } = await start()
+  const reader = await openStream(url, { key })
+  await vi.waitUntil(() => reader.lastId() !== '', { timeout: 30_000, interval: 5 })
+  const ids = await Promise.all(Array.from({ length: 40 }, () => create()))
+  const notes = 'x'.repeat(limits.longTextCharactersMax)
+  await Promise.all(ids.map((id) => call('PATCH', `/v1/customers/${id}`, { notes })))
+
+  const updated = (await reader.first(80)).filter(({ event }) => event === 'customer.updated')
+  expect(customersOf(updated).toSorted((one, other) => (one ?? 0) - (other ?? 0))).toEqual(ids.toSorted((one, other) => one - other))
+  expect(await listeners()).toBe(1)
+})
+
 test('five hundred readers on one process each get every change, once and in order', async () => {
   const { url, key, create, listeners } = await start()
   const readers = await Promise.all(Array.from({ length: 500 }, () => openStream(url, { key })))
