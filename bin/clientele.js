@@ -10,9 +10,12 @@ const built = new URL('../dist/cli/main.js', import.meta.url)
 // The npm package `node`, a development dependency: `npm ci` in a checkout brings it.
 const pinnedNode = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url))
 
-// What glibc reads when a process starts; docs/decisions/0019-memory-allocator.md says what a server saves by it.
-const environment = { ...(process.platform === 'linux' && process.argv[2] === 'serve' ? { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '2' } : {}), ...process.env }
-const isComplete = Object.keys(environment).every((name) => name in process.env)
+// What glibc and V8 read when a process starts; docs/decisions/0019-memory-allocator.md says what a server saves by it.
+const isServerOnLinux = process.platform === 'linux' && process.argv[2] === 'serve'
+const environment = { ...(isServerOnLinux ? { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '2' } : {}), ...process.env }
+const saysYoungSize = /--max[-_]semi[-_]space[-_]size/.test([...process.execArgv, process.env.NODE_OPTIONS].join(' '))
+const flags = isServerOnLinux && !saysYoungSize ? ['--max-semi-space-size=16'] : []
+const isComplete = flags.length === 0 && Object.keys(environment).every((name) => name in process.env)
 // What a program started anew is called: a loader may take from an environment what it does not trust.
 const startedAnew = 'clientele'
 
@@ -33,7 +36,7 @@ if (Number.parseInt(process.versions.node, 10) >= nodeMajorMin) {
 }
 
 function sameArguments() {
-  return [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
+  return [...flags, ...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)]
 }
 
 /** In place of this program, so that its process id, streams and signals stay what they are. */

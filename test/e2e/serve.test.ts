@@ -53,6 +53,16 @@ test.for<[string, Record<string, string>, string[]]>([
   expect(environment.filter((one) => /^MALLOC_(ARENA_MAX|MMAP_THRESHOLD_)=/.test(one)).sort()).toEqual(expected)
 })
 
+test.for<[string, Record<string, string>, string[]]>([
+  ['holds little that is young, of which V8 would gather as much as the machine allows', {}, ['--max-semi-space-size=16']],
+  ['keeps what NODE_OPTIONS say of that', { NODE_OPTIONS: '--max-semi-space-size=8' }, []]
+])('on Linux a server %s', async ([, env, expected], { skip }) => {
+  if (process.platform !== 'linux') skip('the program is started anew on Linux')
+  const { child } = await startCli({ cwd: temporaryFolder(), env })
+  const words = readFileSync(`/proc/${child.pid}/cmdline`, 'latin1').split('\0')
+  expect(words.filter((word) => word.includes('semi'))).toEqual(expected)
+})
+
 test('a person reads address, key and a curl line that can be pasted on stdout', async (context) => {
   const server = await startPerson(join(temporaryFolder(), 'clientele.db'))
   const key = /ck_[\w-]{43}/.exec(server.stdout())?.[0]
