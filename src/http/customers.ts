@@ -182,8 +182,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     const customers = await presentPage(page.customers, { fields: parsed.fields, timestamps: settings.timestamps })
     const body = Buffer.concat([pageHead, ...customers, Buffer.from(pageTail(parsed, page))])
     freeBytes(page.customers)
-    // Said when the system has taken all of it: not before, and not at all when the client left.
-    reply.raw.once('finish', () => { freeBytes(body) })
+    // Said when the system has taken all of it, or when the connection is closed, after which it takes no more.
+    reply.raw.once('close', () => { freeBytes(body) })
     return sendJson(reply, body)
   }
 }

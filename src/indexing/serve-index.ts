@@ -19,18 +19,21 @@ export interface ServedIndex {
   search(job: ReadJob): Promise<FoundPage | undefined> | FoundPage | undefined
   /** Brings one organization a step further. */
   buildSlice(): Promise<void> | void
-  /** Takes in what was committed since the last time, so that the next question has little to catch up with. */
-  follow(): Promise<void> | void
+  /** Takes in what was committed since the last time, so that the next question has little to catch up with; answers whether there was something. */
+  follow(): Promise<boolean> | boolean
   close(): Promise<void> | void
 }
 
 const mebibyte = 1024 * 1024
 /** V8 may hold so much more than it did when garbage was collected last: to collect takes some 25 ms at a million customers. */
 const uncollectedBytesMax = 32 * mebibyte
+/** How often commits are followed while they come: the less a question finds waiting, the sooner it is answered. */
+const busyFollowMs = 50
 
 /**
  * Has an index answer what comes through the port, one thing after the other. What fails otherwise than by an
- * ApiError ends the thread: the index may then have seen a part of a change, and SQL answers in its place.
+ * ApiError ends the thread: the index may then have seen a part of a change, and SQL answers in its place. `followMs`: how often
+ * commits are looked for while there are none and nobody asks.
  */
 export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: { followMs: number }): void {
   let turn = Promise.resolve()
@@ -39,7 +42,7 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
   let bytesNoticed = 0
   let bytesCollected = bytesInHeap()
 
-  const following = setInterval(() => { inTurn(follow) }, followMs)
+  let following = setTimeout(followInTurn, followMs)
   port.on('message', (message: ReadJob | Wanted | 'close') => {
     if (message === 'close') inTurn(close)
     else if ('want' in message) inTurn(async () => { await index.want(message.want) })
@@ -54,15 +57,20 @@ export function serveIndex(port: MessagePort, index: ServedIndex, { followMs }: 
     })
   }
 
+  function followInTurn(): void {
+    inTurn(follow)
+  }
+
   async function follow(): Promise<void> {
-    await index.follow()
+    const hasFollowed = await index.follow()
+    following = setTimeout(followInTurn, hasFollowed ? busyFollowMs : followMs)
     bytesCollected = Math.min(bytesCollected, bytesInHeap())
     if (!index.isBuilding && bytesInHeap() - bytesCollected > uncollectedBytesMax) collectGarbage()
   }
 
   async function close(): Promise<void> {
     isClosed = true
-    clearInterval(following)
+    clearTimeout(following)
     await index.close()
     port.close()
   }

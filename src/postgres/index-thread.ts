@@ -10,7 +10,7 @@ import { inTransaction } from './transaction.ts'
 
 /** The thread that keeps customers in memory and answers searches from there. Its snapshots outlive a connection. */
 
-/** How often commits are followed when nobody asks. */
+/** How often commits are looked for when nobody asks. */
 const followMs = 250
 /** Between attempts to build on while the database cannot be reached. */
 const reconnectMs = 500
@@ -39,7 +39,8 @@ serveIndex(parentPort, {
   async follow() {
     // Not after each answer: counting takes as long as a simple search.
     index.makeRoom()
-    await whileConnected((client) => index.follow(client))
+    const seen = await whileConnected((client) => index.follow(client))
+    return seen?.isNews === true
   },
   async close() {
     await ending

@@ -114,7 +114,7 @@ export class SearchIndex {
   }
 
   /** Takes in what was committed since the last time. Forgets everything when some of it has been purged. */
-  async follow(client: pg.ClientBase): Promise<Seen> {
+  async follow(client: pg.ClientBase): Promise<Seen & { /** Whether customers that are here had changed. */ readonly isNews: boolean }> {
     const since = this.#snapshot ?? null
     const [{ rows: [seen] }, { rows: pointers }] = await Promise.all([
       client.query<Seen>(`
@@ -132,7 +132,7 @@ export class SearchIndex {
     takeIn()
     this.#snapshot = snapshotUpTo(seen)
     this.#index.makeRoom(new Set(reached.map(({ organizationId }) => organizationId)))
-    return seen
+    return { ...seen, isNews: reached.length > 0 }
   }
 
   /** Reads customers that changed, events that were recorded, and all events of customers who lost some or came back; answers what takes them in. */

@@ -17,7 +17,7 @@ import { SearchIndex } from './search-index.ts'
 
 /** Rows are read here by their ids, once as they change: more than the upper levels of a tree would only keep what others wrote. */
 const cacheMebibytes = 8
-/** How often commits are followed when nobody asks. */
+/** How often commits are looked for when nobody asks. */
 const followMs = 100
 
 if (parentPort === null) throw new Error('index-thread.ts runs as a worker thread')
@@ -49,9 +49,10 @@ serveIndex(parentPort, {
     // Not after each answer: counting takes as long as a simple search.
     index.makeRoom()
     const version = dataVersion.get() ?? 0
-    if (version === dataVersionSeen) return
+    if (version === dataVersionSeen) return false
     dataVersionSeen = version
     inTransaction(() => { index.followChanges() })
+    return true
   },
   close() { db.close() }
 }, { followMs })

@@ -13,6 +13,26 @@ interface Question {
   readonly body?: string
 }
 
+// Before others, whose garbage might be collected meanwhile.
+test('what clients left unread is not kept', async () => {
+  const server = await startServer()
+  const { create } = speakTo(server.store, { organizationId: 1, keyId: 1, requestId: 'test' })
+  await Promise.all(Array.from({ length: 20 }, () => create({ name: 'Ann', notes: 'a'.repeat(limits.longTextCharactersMax) })))
+  const url = await server.listen()
+  const { socket, ended } = await open(url)
+  socket.pause()
+  const before = process.memoryUsage().arrayBuffers
+  const [pages, bytesPerPage] = [100, 20 * limits.longTextCharactersMax]
+  socket.write(requestOf({ path: '/v1/customers?limit=20' }, { authorization: `Bearer ${server.key}` }).repeat(pages))
+  const held = (): number => process.memoryUsage().arrayBuffers - before
+  await vi.waitUntil(() => held() > (pages - 10) * bytesPerPage, { timeout: 20_000 })
+
+  socket.resetAndDestroy()
+  await ended
+  // Nothing is asked meanwhile, so no garbage is collected either.
+  await vi.waitUntil(() => held() < 10 * bytesPerPage, { timeout: 20_000 })
+})
+
 // The memory of an answered page is freed at once: a moment too early, and what is sent is cut short, or has what others put there by then.
 test('whoever reads slowly gets whole pages as they are, while others leave amid theirs and yet others are answered', async () => {
   const server = await startServer()
