@@ -52,6 +52,8 @@ export const limits = {
   idleTimeoutSeconds: 72,
   /** A connection on which nothing moves, an answer under way included. */
   stalledTimeoutSeconds: 120,
+  /** Of pages that wait on one connection for its client to read them. */
+  unreadPageBytesMax: 33_554_432,
   shutdownSeconds: 10,
   ignoredHeaderBytesMax: 1_024,
 

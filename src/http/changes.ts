@@ -17,6 +17,7 @@ import { renderChange } from './change-answer.ts'
 import { ChangeStreams } from './change-stream.ts'
 import { sendJson } from './customer-answer.ts'
 import type { Metrics } from './metrics.ts'
+import { freeWhenSent } from './pages-under-way.ts'
 import { idInPath, idParams } from './path-id.ts'
 import { responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
@@ -147,6 +148,8 @@ export function changeRoutes(server: FastifyInstance, { store, settings, log, me
       if (data.length % renderedAStep === renderedAStep - 1) await setImmediate()
       data.push(render(item))
     }
-    return sendJson(reply, `{"data":[${data.join()}],"meta":${JSON.stringify(meta)}}`)
+    const body = Buffer.from(`{"data":[${data.join()}],"meta":${JSON.stringify(meta)}}`)
+    freeWhenSent(reply, body)
+    return sendJson(reply, body)
   }
 }

@@ -17,6 +17,7 @@ import { entityTag, isNotModified, sendNotModified, versionCondition } from './c
 import { freeBytes, presentPage, reportIgnored, sendJson } from './customer-answer.ts'
 import { isDone } from './idempotency.ts'
 import { jsonBody } from './json-body.ts'
+import { freeWhenSent } from './pages-under-way.ts'
 import { idInPath, idParams } from './path-id.ts'
 import { bodyFailures, ifMatch, ifNoneMatch, pageResponses, ref, responses } from './schema.ts'
 import type { HttpSettings } from './settings.ts'
@@ -182,8 +183,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     const customers = await presentPage(page.customers, { fields: parsed.fields, timestamps: settings.timestamps })
     const body = Buffer.concat([pageHead, ...customers, Buffer.from(pageTail(parsed, page))])
     freeBytes(page.customers)
-    // Said when the system has taken all of it, or when the connection is closed, after which it takes no more.
-    reply.raw.once('close', () => { freeBytes(body) })
+    freeWhenSent(reply, body)
     return sendJson(reply, body)
   }
 }

@@ -22,15 +22,46 @@ test('what clients left unread is not kept', async () => {
   const { socket, ended } = await open(url)
   socket.pause()
   const before = process.memoryUsage().arrayBuffers
-  const [pages, bytesPerPage] = [100, 20 * limits.longTextCharactersMax]
+  const [pages, bytesPerPage] = [20, 20 * limits.longTextCharactersMax]
   socket.write(requestOf({ path: '/v1/customers?limit=20' }, { authorization: `Bearer ${server.key}` }).repeat(pages))
   const held = (): number => process.memoryUsage().arrayBuffers - before
-  await vi.waitUntil(() => held() > (pages - 10) * bytesPerPage, { timeout: 20_000 })
+  await vi.waitUntil(() => held() > (pages - 5) * bytesPerPage, { timeout: 20_000 })
 
   socket.resetAndDestroy()
   await ended
   // Nothing is asked meanwhile, so no garbage is collected either.
-  await vi.waitUntil(() => held() < 10 * bytesPerPage, { timeout: 20_000 })
+  await vi.waitUntil(() => held() < 5 * bytesPerPage, { timeout: 20_000 })
+})
+
+test('a connection on which much waits to be read gets no further page until it has been', async () => {
+  const server = await startServer()
+  const { create } = speakTo(server.store, { organizationId: 1, keyId: 1, requestId: 'test' })
+  await Promise.all(Array.from({ length: 20 }, () => create({ name: 'Ann', notes: 'a'.repeat(limits.longTextCharactersMax) })))
+  const url = await server.listen()
+  const connection = await open(url)
+  const { socket, ended } = connection
+  socket.pause()
+  const request = (others: Record<string, string> = {}): string => requestOf({ path: '/v1/customers?limit=20' }, { authorization: `Bearer ${server.key}`, ...others })
+  const asked = 100
+  let received = 0
+  server.http.server.on('request', () => { received += 1 })
+  socket.write(request().repeat(asked))
+  // What is refused is told once it is read, so that all have been answered is seen by what still waits.
+  await vi.waitUntil(async () => received === asked && (await server.metrics()).includes('clientele_reads_waiting 0\n'), { timeout: 20_000 })
+  socket.resume()
+  await vi.waitUntil(() => wholeBodies(connection.bytes).length === asked, { timeout: 20_000, interval: 100 })
+  socket.write(request({ connection: 'close' }))
+  await ended
+
+  const bodies = wholeBodies(connection.bytes).map((body) => JSON.parse(body.toString()) as { data?: unknown[]; errors?: unknown[] })
+  const pages = bodies.slice(0, asked).filter(({ data }) => data !== undefined).length
+  const bytesPerPage = 20 * limits.longTextCharactersMax
+  expect(pages).toBeGreaterThanOrEqual(Math.floor(limits.unreadPageBytesMax / bytesPerPage))
+  expect(pages).toBeLessThan(asked)
+  expect(bodies.find(({ errors }) => errors !== undefined)).toEqual({ errors: [{
+    code: 'unavailable', message: 'More than 33554432 bytes of answers wait on this connection for you to read them. Read them, then ask again.'
+  }] })
+  expect(bodies.at(-1)?.data).toHaveLength(20)
 })
 
 // The memory of an answered page is freed at once: a moment too early, and what is sent is cut short, or has what others put there by then.
