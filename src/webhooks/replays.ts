@@ -26,6 +26,8 @@ export class Replays {
   readonly #found: Delivery[] = []
   /** From when they are found until what became of them is kept. */
   readonly #underWay = new Set<string>()
+  #looking: Promise<void> | null = null
+  #isAskedAgain = false
 
   constructor(options: ReplaysOptions) {
     this.#options = options
@@ -40,13 +42,28 @@ export class Replays {
     return replay && (async () => { await this.#tell(replay) })
   }
 
+  /** One look at a time: what is asked for meanwhile is looked for afterwards. */
   async look(): Promise<void> {
+    this.#isAskedAgain = this.#looking !== null
+    this.#looking ??= this.#look()
+    await this.#looking
+  }
+
+  async #look(): Promise<void> {
     const { webhook, store, turns } = this.#options
-    const due = await turns.take(async () => await store.dueReplays(webhook.id, limits.webhookPageMax))
-    // Whoever looked meanwhile may have found some too.
-    const found = due.filter(({ id }) => !this.#underWay.has(id))
-    for (const { id } of found) this.#underWay.add(id)
-    this.#found.push(...found)
+    try {
+      do {
+        this.#isAskedAgain = false
+        // What is under way now may have been told when the answer comes, which does not know of it.
+        const underWay = new Set(this.#underWay)
+        const due = await turns.take(async () => await store.dueReplays(webhook.id, limits.webhookPageMax))
+        const found = due.filter(({ id }) => !underWay.has(id))
+        for (const { id } of found) this.#underWay.add(id)
+        this.#found.push(...found)
+      } while (this.#isAskedAgain)
+    } finally {
+      this.#looking = null
+    }
   }
 
   async #tell(replay: Delivery): Promise<void> {

@@ -42,7 +42,7 @@ interface Scene {
   readonly received: Received[]
   /** What the receiver does from now on; it says yes at first. */
   answer: Answer
-  start(settings?: Partial<DelivererSettings>, reading?: Partial<Pick<Store, 'readFeed' | 'changesBetween'>>): Deliverer
+  start(settings?: Partial<DelivererSettings>, reading?: Partial<Pick<Store, 'readFeed' | 'changesBetween' | 'dueReplays'>>): Deliverer
   /** How often changes were found to be forgotten. */
   readonly gaps: number[]
   deliveries(): Promise<Delivery[]>
@@ -173,6 +173,36 @@ test('after the last retry a delivery has failed, the next of its customer goes 
   await replay()
   expect(await untilStatuses(scene, ['delivered', 'delivered'])).toContainEqual(expect.objectContaining({ attempts: 5, status: 'delivered', isReplay: false }))
   expect(scene.received.map(({ name }) => name)).toEqual(['lost', 'lost', 'lost', 'found', 'lost', 'lost'])
+})
+
+test('a replay is told once, however long the database takes to say what is to be replayed', async () => {
+  const scene = await openScene()
+  scene.answer = no
+  const { id } = await scene.organization.create({ name: 'lost' })
+  const told = Promise.withResolvers<undefined>()
+  let looksWithReplay = 0
+  const dueReplays: Store['dueReplays'] = async (...asked) => {
+    const due = await scene.store.dueReplays(...asked)
+    if (due.length === 0) return due
+    looksWithReplay += 1
+    if (looksWithReplay === 2) await told.promise
+    return due
+  }
+  const deliverer = scene.start({ schedule: [] }, { dueReplays })
+  const [failed] = await untilStatuses(scene, ['failed'])
+
+  // It is being told when it is looked for again, and has been told when that is answered.
+  const answering = Promise.withResolvers<undefined>()
+  scene.answer = (received, response) => { void answering.promise.then(() => { yes(received, response) }) }
+  await scene.store.replayDeliveries(scene.organization.caller, scene.webhook.id, { id: failed?.id ?? '' })
+  deliverer.changed()
+  await vi.waitUntil(() => looksWithReplay === 2, { timeout: 20_000, interval: 5 })
+  answering.resolve(undefined)
+  await untilStatuses(scene, ['delivered'])
+  told.resolve(undefined)
+  await scene.organization.patch(id, { name: 'found' })
+  await untilStatuses(scene, ['delivered', 'delivered'])
+  expect(scene.received.map(({ name }) => name)).toEqual(['lost', 'lost', 'found'])
 })
 
 const noLongerTold = { status: 'failed', nextAttemptAt: null, isReplay: false, error: 'Its change is no longer kept, or the webhook does not want it any more.' }
