@@ -93,6 +93,8 @@ export function openPool({ url, poolSize = limits.poolSizeDefault }: ConnectionO
     idleTimeoutMillis: 60_000
   })
   pool.on('error', () => undefined)
+  // Also while the pool hands it to who waits: PostgreSQL may end a connection in the packet in which it says that it is ready.
+  pool.on('connect', (client) => { client.on('error', () => undefined) })
   return pool
 }
 
