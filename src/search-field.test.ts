@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { AttributeType } from './custom-data.ts'
 import type { SearchField } from './search-field.ts'
-import { findSearchField, isScalar, shown, unknownField, unknownSort } from './search-field.ts'
+import { findSearchField, isScalar, mayNameAttributes, shown, unknownField, unknownSort } from './search-field.ts'
 
 const attributes = new Map<string, AttributeType>([
   ['plan', 'text'], ['seats', 'number'], ['is.paying', 'boolean'], ['customers.id', 'number']
@@ -124,4 +124,17 @@ test.each<[given: unknown, fault: string]>([
 
 test('what is shown of a value is well-formed wherever it is cut', () => {
   expect(shown(`${'x'.repeat(98)}\u{1f600}`)).toBe(`"${'x'.repeat(98)}\ufffd`)
+})
+
+test.each<[asked: unknown, may: boolean]>([
+  [{ filter: [{ field: 'customData.plan', operator: '=', value: 'pro' }] }, true],
+  [{ filter: [{ comparison: 'OR', filter: [{ field: 'customers.customData.plan', operator: 'empty' }] }] }, true],
+  [{ sort: 'customData.plan' }, true],
+  [{ filter: [{ field: 'customers.name', operator: '=', value: 'plan' }], sort: 'name' }, false],
+  [{ sort: ['name', 'customData.plan'] }, true],
+  [{}, false],
+  [null, false],
+  [undefined, false]
+])('attributes may be named in %j: %s', (asked, may) => {
+  expect(mayNameAttributes(asked)).toBe(may)
 })

@@ -32,6 +32,11 @@ export function findSearchField(given: string, attributes: ReadonlyMap<string, A
   return { type, name, field: { attribute }, isExact: false, fromInteger: false }
 }
 
+/** Whether attributes may be named anywhere in a body or query. One that names none is read the same whatever attributes there are. */
+export function mayNameAttributes(asked: unknown): boolean {
+  return JSON.stringify(asked ?? null).includes(attributePrefix)
+}
+
 export function withoutPrefix(given: string): string {
   return given.replace(/^customers?\./, '')
 }

@@ -103,8 +103,8 @@ export interface Store extends ChangeStore, WebhookStore {
   search(caller: Pick<Caller, 'organizationId' | 'keyId'>, search: CustomerSearch): Promise<FoundPage>
   /** Those that another process has made may be missing for a moment. */
   attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>>
-  /** What searches of an organization are read against. */
-  searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>>
+  /** What searches of an organization are read against. Attributes that another process has made may be missing where none is named. */
+  searchContext(organizationId: number, asked?: { readonly namesAttributes: boolean }): Promise<Omit<SearchContext, 'now'>>
   /** What cursors are signed with. */
   cursorSecret(): Promise<Uint8Array>
 

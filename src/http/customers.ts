@@ -10,6 +10,7 @@ import { presentCustomer } from '../date-form.ts'
 import { customerNotFound } from '../errors.ts'
 import type { ParsedSearch, SearchContext } from '../parse-search.ts'
 import { parseList, parseSearch } from '../parse-search.ts'
+import { mayNameAttributes } from '../search-field.ts'
 import type { CustomerSearch } from '../search.ts'
 import type { FoundPage, Store } from '../store.ts'
 import { callerOf } from './auth.ts'
@@ -47,7 +48,7 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
       querystring: ListQuery, response: pageResponses([400])
     }
   }, async (request, reply) => {
-    const parsed = parseList(request.query as Record<string, unknown>, await searchContext(request))
+    const parsed = parseList(request.query as Record<string, unknown>, await searchContext(request, request.query))
     reportIgnored(reply, parsed.ignored)
     return await sendPage(reply, parsed, await search(request, parsed.search))
   })
@@ -59,7 +60,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
       body: ref('CustomerSearch'), response: pageResponses([...bodyFailures, 404])
     }
   }, async (request, reply) => {
-    const parsed = parseSearch(jsonBody(request), await searchContext(request))
+    const body = jsonBody(request)
+    const parsed = parseSearch(body, await searchContext(request, body))
     const page = await search(request, parsed.search)
     ignoreQuery(request, reply, parsed.ignored)
     // HelpCrunch: sources differ on whether nobody found is an empty page.
@@ -160,8 +162,8 @@ export function customerRoutes(server: FastifyInstance, { store, settings }: { s
     return { attributes, strictAttributes }
   }
 
-  async function searchContext(request: FastifyRequest): Promise<SearchContext> {
-    return { ...await store.searchContext(callerOf(request).organizationId), now: systemClock() }
+  async function searchContext(request: FastifyRequest, asked: unknown): Promise<SearchContext> {
+    return { ...await store.searchContext(callerOf(request).organizationId, { namesAttributes: mayNameAttributes(asked) }), now: systemClock() }
   }
 
   async function search(request: FastifyRequest, question: CustomerSearch): Promise<FoundPage> {

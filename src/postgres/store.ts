@@ -157,18 +157,26 @@ export class PostgresStore implements Store {
       oneConnectionAMachine,
       ...(search.wantsExplanation ? [explainedEverywhere] : [])
     ]
-    return await inTransaction(this.#pool, { begin: begin.join('; '), task: async (client) => await searchCustomers(client, organizationId, search, this.#catalog, { ...planBounds, isDistributed: this.#isDistributed }) })
+    return await inTransaction(this.#pool, { begin: begin.join('; '), task: async (client) => {
+      await this.#learnNames(client)
+      return await searchCustomers(client, organizationId, search, this.#catalog, { ...planBounds, isDistributed: this.#isDistributed })
+    } })
+  }
+
+  /** Tags and attributes that other processes have made, and their colors. */
+  async #learnNames(client: pg.Pool | pg.ClientBase): Promise<void> {
+    const { rows: [seen] } = await client.query<NamesSeen>(`select ${selectNamesSeen}`)
+    await this.#catalog.refresh(client, seen)
   }
 
   async attributes(organizationId: number): Promise<ReadonlyMap<string, AttributeType>> {
     return this.#catalog.of(organizationId).attributeTypes
   }
 
-  /** Attributes and tags that another process has made are there at once: a search that names one is read right. */
-  async searchContext(organizationId: number): Promise<Omit<SearchContext, 'now'>> {
+  /** Attributes that another process has made are there at once, for an exchange with the database that other searches are spared. */
+  async searchContext(organizationId: number, { namesAttributes } = { namesAttributes: true }): Promise<Omit<SearchContext, 'now'>> {
     return await this.#read(async () => {
-      const { rows: [seen] } = await this.#pool.query<NamesSeen>(`select ${selectNamesSeen}`)
-      await this.#catalog.refresh(this.#pool, seen)
+      if (namesAttributes) await this.#learnNames(this.#pool)
       return { organizationId, attributes: this.#catalog.of(organizationId).attributeTypes, cursorSecret: await this.#readCursorSecret() }
     })
   }

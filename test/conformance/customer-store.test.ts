@@ -299,6 +299,29 @@ describe('a key', () => {
   })
 })
 
+describe('what another process has made', () => {
+  test('is known to the next search: attributes, tags and colors, whether the search names them or not', async () => {
+    const database = await createDatabase()
+    const store = await database.openStore()
+    const here = await openOrganization(store)
+    const there = speakTo(await database.openStore(), here.caller)
+    const [ann, bob] = [await here.create({ name: 'Ann', tags: [{ name: 'Lead', color: 'red' }] }), await here.create({ name: 'Bob' })]
+    const found = async (body: object): Promise<unknown> => (await here.search(body)).data
+    const named = async (name: string): Promise<unknown> => await found({ filter: [{ field: 'name', operator: '=', value: name }] })
+    expect(await named('Ann')).toEqual([ann])
+
+    const tagged = await there.tag(bob.id, [{ name: 'Lead', color: 'blue' }])
+    expect(await named('Ann')).toEqual([{ ...ann, tags: tagged.tags }])
+    expect(await found({ filter: [{ field: 'tags', operator: '=', value: ['Lead'] }] })).toEqual([{ ...ann, tags: tagged.tags }, tagged])
+
+    const patched = await there.patch(bob.id, { customData: { plan: 'pro' }, tags: ['new'] })
+    expect(await found({ filter: [{ field: 'tags', operator: '=', value: ['new'] }] })).toEqual([patched])
+    expect(await found({ filter: [{ comparison: 'OR', filter: [{ field: 'customData.plan', operator: '=', value: 'pro' }] }] })).toEqual([patched])
+    await there.patch(ann.id, { customData: { seats: 2 } })
+    expect((await here.search({ sort: 'customData.seats' })).data.map(({ id }) => id)).toEqual([ann.id, bob.id])
+  })
+})
+
 describe('at the same time', () => {
   test('200 creates get 200 ids in increasing order, and the total is right', async () => {
     const { create, search } = await open()

@@ -6,6 +6,7 @@ import { parseBatch, parseCreate, parseEvent, parseTags, parseUpdate } from '../
 import type { Customer } from '../../src/contract/customer.ts'
 import type { CustomerEvent } from '../../src/contract/event.ts'
 import { parseSearch } from '../../src/parse-search.ts'
+import { mayNameAttributes } from '../../src/search-field.ts'
 import type { Store } from '../../src/store.ts'
 
 /** One organization of a store, spoken to in bodies of the wire; answers are parsed. */
@@ -63,7 +64,7 @@ export function speakTo(store: Store, caller: Caller): TestOrganization {
       return found === undefined ? undefined : parseCustomer(found.json)
     },
     async search(body = {}, now = systemClock()) {
-      const { search } = parseSearch(body, { ...await store.searchContext(caller.organizationId), now })
+      const { search } = parseSearch(body, { ...await store.searchContext(caller.organizationId, { namesAttributes: mayNameAttributes(body) }), now })
       const { customers, total } = await store.search(caller, search)
       return { data: parseCustomers(customers), total }
     }
