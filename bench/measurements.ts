@@ -57,3 +57,8 @@ export function median(values: readonly number[]): number {
 export function medianOf<Item>(items: readonly Item[], value: (item: Item) => number): number {
   return median(items.map(value))
 }
+
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+}

@@ -33,7 +33,7 @@ const serverFlags = ['--change-days', '36500']
 /** A server that cannot have its index in memory is waited for in vain. */
 const indexSecondsMax = 240
 const warmUpSecondsMax = 15
-const writersSeconds = 15
+const writersSeconds = 40
 /** What is asked by hand is asked as often. */
 const roundsMax = 3
 const cellSeconds = 5
